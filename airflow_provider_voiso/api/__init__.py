@@ -1,0 +1,1 @@
+"""Voiso itself: requests, paging, windows and records; nothing of Airflow but its exception classes."""

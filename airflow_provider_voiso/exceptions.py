@@ -1,0 +1,64 @@
+"""Every error of this package, as one tree under :class:`VoisoError`.
+
+Messages never hold an API key, a URL's query string or the content of a record.
+"""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+
+class VoisoError(AirflowException):
+    """Anything that went wrong while reading from Voiso or writing what was read."""
+
+
+class VoisoConfigurationError(VoisoError, AirflowFailException, ValueError):
+    """A connection field, an argument or a missing package that a person must change; a retry cannot help."""
+
+
+class VoisoAuthenticationError(VoisoError, AirflowFailException):
+    """The API key is unknown to this host (status 401, or an error body that says so)."""
+
+
+class VoisoPermissionError(VoisoError, AirflowFailException):
+    """The API key is known but may not read call detail records (status 403)."""
+
+
+class VoisoBadRequestError(VoisoError, AirflowFailException):
+    """The API refused the request as wrong (status 400, 404, 405, 422, 424 or a redirect)."""
+
+
+class VoisoRateLimitError(VoisoError):
+    """The API still answered 429 after every retry of the request."""
+
+
+class VoisoServerError(VoisoError):
+    """The API still answered with a 5xx status after every retry of the request."""
+
+
+class VoisoTransportError(VoisoError):
+    """No whole answer arrived: refused, reset, timed out, truncated, or no such host."""
+
+
+class VoisoTlsError(VoisoTransportError):
+    """The host's certificate was not accepted."""
+
+
+class VoisoResponseError(VoisoError):
+    """An answer arrived that is not what the API documents."""
+
+
+class VoisoPaginationError(VoisoError):
+    """Pages or search tokens do not lead through the whole search: a loop, a restart or a truncation."""
+
+
+class VoisoWindowError(VoisoError, ValueError):
+    """The window is not a window, cannot be derived from the run, or is not over yet."""
+
+
+class VoisoOutOfWindowError(VoisoError):
+    """The API returned records that lie outside of what was asked for."""
+
+
+class VoisoReconciliationError(VoisoError):
+    """The destination does not hold the number of records that were read."""

@@ -1,0 +1,1 @@
+"""Destinations: file formats and SQL loaders; nothing of HTTP."""
