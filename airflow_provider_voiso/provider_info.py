@@ -1,0 +1,50 @@
+"""What Airflow asks an installed provider about itself, by the entry point ``apache_airflow_provider``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_voiso import __version__
+from airflow_provider_voiso.connection_fields import CONNECTION_TYPE, conn_fields, declared_field_behaviour
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's description; neither Airflow nor a hook is imported for it."""
+    integration = "Voiso"
+    return {
+        "package-name": "airflow-provider-voiso",
+        "name": "Voiso",
+        "description": "Exports `Voiso <https://voiso.com/>`__ call detail records (CDRs) to S3 and SQL.",
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": integration,
+                "external-doc-url": "https://docs.voiso.com/",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [
+            {"integration-name": integration, "python-modules": ["airflow_provider_voiso.hooks.voiso"]},
+        ],
+        "operators": [
+            {
+                "integration-name": integration,
+                "python-modules": [
+                    "airflow_provider_voiso.operators.cdr_to_s3",
+                    "airflow_provider_voiso.operators.cdr_to_sql",
+                ],
+            }
+        ],
+        "sensors": [
+            {"integration-name": integration, "python-modules": ["airflow_provider_voiso.sensors.cdr"]},
+        ],
+        "connection-types": [
+            {
+                "connection-type": CONNECTION_TYPE,
+                "hook-class-name": "airflow_provider_voiso.hooks.voiso.VoisoHook",
+                "hook-name": "Voiso",
+                "conn-fields": conn_fields(),
+                "ui-field-behaviour": declared_field_behaviour(),
+            }
+        ],
+    }
