@@ -1,0 +1,116 @@
+"""What the demo and the tests ask of Airflow's public REST API."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from demo.process import PartError, local_session, wait_for
+
+FINAL_STATES = {"success", "failed"}
+
+
+class AirflowApi:
+    """A client of ``/api/v2`` that signs in without a password, as the all-admins mode allows.
+
+    :param url: address of the api-server, without a trailing slash
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._session = local_session()
+
+    def request(self, method: str, path: str, **kwargs: Any) -> Any:
+        """Send one request and return its JSON.
+
+        :param path: what follows ``/api/v2``, with a leading slash
+        :raises PartError: with the answer's text if the status is not 2xx
+        """
+        if "Authorization" not in self._session.headers:
+            token = self._session.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
+            self._session.headers["Authorization"] = f"Bearer {token}"
+        response = self._session.request(method, f"{self.url}/api/v2{path}", timeout=60, **kwargs)
+        if not response.ok:
+            raise PartError(f"{method} /api/v2{path}: status {response.status_code}: {response.text[:2000]}")
+        return response.json() if response.content else None
+
+    def get(self, path: str, **params: Any) -> Any:
+        """GET one path."""
+        return self.request("GET", path, params=params)
+
+    def unhealthy(self) -> list[str]:
+        """Return the names of the components that do not report a recent heartbeat."""
+        health = self.get("/monitor/health")
+        components = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+        return [name for name in components if (health.get(name) or {}).get("status") != "healthy"]
+
+    def wait_for_dags(self, *dag_ids: str, timeout: float = 120) -> None:
+        """Wait until these DAGs are known; a PartError with the traceback if a DAG file fails to import."""
+
+        def known() -> bool:
+            if errors := self.get("/importErrors")["import_errors"]:
+                raise PartError("\n".join(f"{error['filename']}: {error['stack_trace']}" for error in errors))
+            return set(dag_ids) <= {dag["dag_id"] for dag in self.get("/dags", limit=100)["dags"]}
+
+        wait_for(f"the DAGs {', '.join(dag_ids)}", known, timeout=timeout)
+
+    def trigger(
+        self, dag_id: str, *, logical_date: str | None = None, conf: dict[str, Any] | None = None
+    ) -> str:
+        """Start a manual run and return its run id; ``logical_date`` is ISO 8601 with an offset, or None."""
+        body = {"logical_date": logical_date, "conf": conf or {}}
+        run: dict[str, str] = self.request("POST", f"/dags/{dag_id}/dagRuns", json=body)
+        return run["dag_run_id"]
+
+    def backfill(self, dag_id: str, from_date: str, to_date: str, **options: Any) -> int:
+        """Create a backfill and return its id.
+
+        :param from_date: first logical date, ISO 8601 with an offset
+        :param to_date: last logical date, which is included
+        :param options: further fields of the request, such as ``max_active_runs`` or ``reprocess_behavior``
+        """
+        body = {"dag_id": dag_id, "from_date": from_date, "to_date": to_date, **options}
+        created: dict[str, int] = self.request("POST", "/backfills", json=body)
+        return created["id"]
+
+    def is_backfill_complete(self, backfill_id: int) -> bool:
+        """Tell whether every run of a backfill has ended, in whatever state."""
+        return self.get(f"/backfills/{backfill_id}")["completed_at"] is not None
+
+    def runs(self, dag_id: str, **params: Any) -> list[dict[str, Any]]:
+        """Return up to 100 runs of a DAG, the oldest first."""
+        found: list[dict[str, Any]] = self.get(
+            f"/dags/{dag_id}/dagRuns", **{"limit": 100, "order_by": "run_after", **params}
+        )["dag_runs"]
+        return found
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return the task instances of one run."""
+        found: list[dict[str, Any]] = self.get(f"{_run(dag_id, run_id)}/taskInstances", limit=100)[
+            "task_instances"
+        ]
+        return found
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Return the value of one XCom of an unmapped task."""
+        return self.get(f"{_run(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/{key}")["value"]
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
+        """Return the log of one try of a task as text, one line for each message."""
+        answer = self.get(
+            f"{_run(dag_id, run_id)}/taskInstances/{task_id}/logs/{try_number}", full_content=True
+        )
+        return "\n".join(str(line) for line in answer["content"])
+
+    def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 180) -> str:
+        """Wait until a run has ended and return its state, ``success`` or ``failed``."""
+
+        def state() -> str | None:
+            found: str = self.get(_run(dag_id, run_id))["state"]
+            return found if found in FINAL_STATES else None
+
+        return wait_for(f"the run {run_id} of {dag_id} to end", state, timeout=timeout)
+
+
+def _run(dag_id: str, run_id: str) -> str:
+    return f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"

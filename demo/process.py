@@ -1,0 +1,200 @@
+"""Start a server, wait until it answers, and be sure that it ends."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+LOOPBACK = "127.0.0.1"
+LEASH = Path(__file__).with_name("leash.py")
+# Below the range from which Linux and macOS take the ports of outgoing connections, so that no client grabs a
+# port between its choice and its use; the partner ports of SeaweedFS, 10000 higher, stay below 32768 too.
+PORTS = range(10_100, 22_700)
+
+
+class PartError(RuntimeError):
+    """A part of the stack did not start, died or did not do what was waited for."""
+
+
+def is_free(port: int) -> bool:
+    """Tell whether nothing listens on this port of the loopback interface."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def free_ports(count: int, partners: Sequence[int] = ()) -> list[int]:
+    """Return distinct ports on which nothing listens.
+
+    :param count: how many
+    :param partners: distances of further ports that must be free beside each, such as 10000 for SeaweedFS
+    :raises PartError: if the machine has not that many
+    """
+    chosen: list[int] = []
+    for port in random.sample(PORTS, len(PORTS)):
+        if len(chosen) == count:
+            break
+        if all(is_free(port + distance) for distance in (0, *partners)):
+            chosen.append(port)
+    if len(chosen) < count:
+        raise PartError(
+            f"Fewer than {count} ports between {PORTS[0]} and {PORTS[-1]} are free on {LOOPBACK}."
+        )
+    return chosen
+
+
+def local_session() -> requests.Session:
+    """Return an HTTP session that ignores the proxy and the certificates of the user's environment."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
+def answers(url: str) -> bool:
+    """Tell whether a GET of this URL is answered with a 2xx status within two seconds."""
+    with local_session() as session, suppress(requests.RequestException):
+        return session.get(url, timeout=2).ok
+    return False
+
+
+def wait_for(
+    what: str, check: Callable[[], T | None], *, timeout: float, alive: Callable[[], None] = lambda: None
+) -> T:
+    """Poll until ``check`` returns something true, and return that.
+
+    :param what: what is waited for, for the error
+    :param timeout: seconds after which to give up
+    :param alive: called before each look; raises when waiting has become pointless
+    :raises PartError: after the timeout
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        alive()
+        if result := check():
+            return result
+        if time.monotonic() > deadline:
+            raise PartError(f"Waited {timeout:g} seconds in vain for {what}.")
+        time.sleep(0.1)
+
+
+def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment without the user's own Airflow and AWS settings, plus ``extra``."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))}
+    loopback = ",".join(filter(None, (kept.get("NO_PROXY", kept.get("no_proxy")), LOOPBACK, "localhost")))
+    return {**kept, "NO_PROXY": loopback, "no_proxy": loopback, "PYTHONUNBUFFERED": "1", **extra}
+
+
+class Server:
+    """One server as a context manager; it ends with the block, and also when this process dies.
+
+    :param name: for messages and for the log's file name
+    :param command: program and arguments
+    :param logs: directory of the log file, made if missing
+    :param ready: tells whether the server can be used
+    :param env: the whole environment, as from :func:`clean_environment`
+    :param stop_signal: sent to the server's process group first
+    :param grace: seconds between that signal and SIGKILL
+    :param timeout: seconds within which it must become ready
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        logs: Path,
+        ready: Callable[[], bool],
+        env: Mapping[str, str] | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        grace: float = 15,
+        timeout: float = 120,
+    ) -> None:
+        self.name = name
+        self.command = list(command)
+        self.log = logs / f"{name}.log"
+        self.ready = ready
+        self.env = dict(env) if env is not None else clean_environment({})
+        self.stop_signal = stop_signal
+        self.grace = grace
+        self.timeout = timeout
+        self._leash: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start without waiting; a second start after :meth:`stop` continues the same log."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        leash = [sys.executable, str(LEASH), str(int(self.stop_signal)), str(self.grace)]
+        with self.log.open("ab") as log:
+            self._leash = subprocess.Popen(  # noqa: S603
+                [*leash, *self.command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=self.env,
+                start_new_session=True,
+            )
+
+    def check_alive(self) -> None:
+        """Raise a PartError with the end of the log if the server is not running."""
+        if self._leash is None:
+            raise PartError(f"{self.name} was not started.")
+        if (code := self._leash.poll()) is not None:
+            raise PartError(f"{self.name} ended with exit code {code}. {self.log_tail()}")
+
+    def wait_ready(self) -> None:
+        """Wait until the server can be used; a PartError with its log's end if it dies or is too slow."""
+        try:
+            wait_for(f"{self.name} to be ready", self.ready, timeout=self.timeout, alive=self.check_alive)
+        except PartError as error:
+            raise PartError(f"{error} {self.log_tail()}") from error
+
+    def let_go(self) -> None:
+        """Tell the server to end, without waiting for it."""
+        if self._leash is not None and self._leash.stdin is not None:
+            self._leash.stdin.close()
+
+    def stop(self) -> None:
+        """End the server and everything it started; returns when all of it is gone."""
+        self.let_go()
+        if self._leash is not None:
+            self._leash.wait()
+            self._leash = None
+
+    def log_tail(self, lines: int = 25) -> str:
+        """Return the end of the log with its path, for an error message."""
+        text = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join([f"The end of {self.log}:", *text[-lines:]])
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
