@@ -1,0 +1,302 @@
+"""The columns of a record in SQL, Parquet and CSV, and the typed values that go into them.
+
+A value fits its column when it has the JSON type that the API documents and the column holds it exactly.
+Whatever does not fit, and every field without a column, goes to ``extra`` as it was sent; nothing is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+import msgspec
+
+from airflow_provider_voiso.api.window import UTC
+from airflow_provider_voiso.exceptions import VoisoResponseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+Page = list[bytes]
+Row = tuple[Any, ...]
+LogicalType = Literal["text", "instant", "integer", "decimal", "json"]
+
+
+class Column(NamedTuple):
+    """One column of the export.
+
+    :param name: its name in every destination
+    :param type: ``text``; ``instant``, a datetime in UTC to the microsecond; ``integer``, of 64 bits with
+        sign; ``decimal``, of 12 digits with 4 of them behind the point; ``json``, a JSON object as text
+    """
+
+    name: str
+    type: LogicalType
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("uuid", "text"),
+    Column("type", "text"),
+    Column("ended_at", "instant"),
+    Column("duration_seconds", "integer"),
+    Column("agent", "text"),
+    Column("agent_id", "integer"),
+    Column("queue", "text"),
+    Column("from_party", "text"),
+    Column("to_party", "text"),
+    Column("disposition", "text"),
+    Column("wrapup_code", "text"),
+    Column("cpc", "decimal"),
+    Column("sid", "text"),
+    Column("text", "text"),
+    Column("related_call", "text"),
+    Column("template", "text"),
+    Column("num_segments", "integer"),
+    Column("destination_name", "text"),
+    Column("sla_first_response_seconds", "integer"),
+    Column("sla_resolution_seconds", "integer"),
+    Column("sla_reply_seconds", "integer"),
+    Column("extra", "json"),
+)
+
+_LIMIT = 2**63
+_FOUR_PLACES = Decimal("0.0001")
+_DURATION = re.compile(r"([0-9]{1,12}):([0-5][0-9]):([0-5][0-9])")
+_TIMESTAMP = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8})(?:[.,]([0-9]+))?\s*(Z|[+-][0-9]{2}:?[0-9]{2})", re.IGNORECASE
+)
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+# What msgspec would accept and change: NUL, a number in quotes, digits beyond the microsecond.
+_NOT_EXACT = re.compile(rb'\\u0000|"cpc"\s*:\s*"|\.[0-9]{7}')
+
+_Integer = Annotated[int, msgspec.Meta(ge=-_LIMIT, le=_LIMIT - 1)]
+
+
+class _Sla(msgspec.Struct, forbid_unknown_fields=True):
+    time_to_first_response: str | None = None
+    time_to_resolution: str | None = None
+    time_to_reply: str | None = None
+
+
+class _Record(msgspec.Struct, forbid_unknown_fields=True, rename={"from_party": "from", "to_party": "to"}):
+    uuid: str | None = None
+    type: str | None = None
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    duration: str | None = None
+    agent: str | None = None
+    agent_id: _Integer | None = None
+    queue: str | None = None
+    from_party: str | None = None
+    to_party: str | None = None
+    disposition: str | None = None
+    wrapup_code: str | None = None
+    cpc: Decimal | None = None
+    sid: str | None = None
+    text: str | None = None
+    related_call: str | None = None
+    template: str | None = None
+    num_segments: _Integer | None = None
+    destination_name: str | None = None
+    sla: _Sla | None = None
+
+
+_decode_records = msgspec.json.Decoder(list[_Record]).decode
+
+
+def rows(page: Sequence[bytes]) -> list[Row]:
+    """Return one row per record, its values in the order of :data:`COLUMNS`.
+
+    Absent and null fields are both None. Text that databases refuse (NUL, half of a surrogate pair) does not fit.
+
+    :param page: records as JSON
+    :raises VoisoResponseError: if one of them is not a JSON object
+    """
+    joined = b"[" + b",".join(page) + b"]"
+    if not _NOT_EXACT.search(joined):
+        try:
+            return [_fitting(record) for record in _decode_records(joined)]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _MisfitError):
+            pass
+    if len(page) == 1:
+        return [_careful(page[0])]
+    return [row for record in page for row in rows([record])]
+
+
+class _MisfitError(ValueError):
+    """A value cannot be held exactly by its column."""
+
+
+class _Number(str):
+    """A number exactly as it was written in the JSON."""
+
+    __slots__ = ()
+
+
+def _fitting(record: _Record) -> Row:
+    fields = msgspec.structs.astuple(record)
+    timestamp, duration, cpc, sla = fields[2], fields[3], fields[11], fields[18]
+    return (
+        *fields[:2],
+        None if timestamp is None else _utc(timestamp),
+        None if duration is None else _seconds(duration),
+        *fields[4:11],
+        None if cpc is None else _money(cpc),
+        *fields[12:18],
+        *(
+            (None, None, None)
+            if sla is None
+            else [None if value is None else _seconds(value) for value in msgspec.structs.astuple(sla)]
+        ),
+        None,
+    )
+
+
+def _utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise _MisfitError from None
+
+
+def _seconds(value: Any) -> int:
+    match = _DURATION.fullmatch(value) if type(value) is str else None
+    if match is None:
+        raise _MisfitError
+    hours, minutes, seconds = match.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+
+
+def _money(value: Decimal) -> Decimal:
+    try:
+        exact = value.quantize(_FOUR_PLACES)
+    except InvalidOperation:
+        raise _MisfitError from None
+    if exact != value or abs(exact) >= 100_000_000:
+        raise _MisfitError
+    return exact
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str or "\0" in value or not _has_no_lone_surrogate(value):
+        raise _MisfitError
+    return value
+
+
+def _has_no_lone_surrogate(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not _Number or not _WHOLE.fullmatch(value) or not -_LIMIT <= int(value) < _LIMIT:
+        raise _MisfitError
+    return int(value)
+
+
+def _decimal(value: Any) -> Decimal:
+    if type(value) is not _Number:
+        raise _MisfitError
+    try:
+        return _money(Decimal(value))
+    except InvalidOperation:
+        raise _MisfitError from None
+
+
+_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "uuid": ("uuid", _text),
+    "type": ("type", _text),
+    "duration": ("duration_seconds", _seconds),
+    "agent": ("agent", _text),
+    "agent_id": ("agent_id", _integer),
+    "queue": ("queue", _text),
+    "from": ("from_party", _text),
+    "to": ("to_party", _text),
+    "disposition": ("disposition", _text),
+    "wrapup_code": ("wrapup_code", _text),
+    "cpc": ("cpc", _decimal),
+    "sid": ("sid", _text),
+    "text": ("text", _text),
+    "related_call": ("related_call", _text),
+    "template": ("template", _text),
+    "num_segments": ("num_segments", _integer),
+    "destination_name": ("destination_name", _text),
+}
+_SLA_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "time_to_first_response": ("sla_first_response_seconds", _seconds),
+    "time_to_resolution": ("sla_resolution_seconds", _seconds),
+    "time_to_reply": ("sla_reply_seconds", _seconds),
+}
+
+
+def _careful(record: bytes) -> Row:
+    """Return the row of a record of which something does not fit."""
+    try:
+        fields = json.loads(record.decode(), parse_int=_Number, parse_float=_Number, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise VoisoResponseError("The API returned a record that is not a JSON object.") from None
+    row: dict[str, Any] = {}
+    sla = fields.pop("sla", None)
+    timestamp = fields.pop("timestamp", None)
+    extra = _take(fields, _FIELDS, row)
+    if timestamp is not None:
+        row["ended_at"], whole = _instant(timestamp)
+        if not whole:
+            extra["timestamp"] = timestamp
+    if isinstance(sla, dict):
+        sla = _take(sla, _SLA_FIELDS, row)
+    if sla not in (None, {}):
+        extra["sla"] = sla
+    if extra:
+        row["extra"] = _dump(extra).encode(errors="backslashreplace").decode()  # \udXXX is JSON's own escape
+    return tuple(row.get(column.name) for column in COLUMNS)
+
+
+def _refuse(_: str) -> None:
+    raise ValueError
+
+
+def _take(
+    fields: Mapping[str, Any], known: Mapping[str, tuple[str, Callable[[Any], Any]]], row: dict[str, Any]
+) -> dict[str, Any]:
+    """Put the fields that fit into the row and return the others."""
+    others = {}
+    for name, value in fields.items():
+        if name not in known:
+            others[name] = value
+        elif value is not None:
+            column, convert = known[name]
+            try:
+                row[column] = convert(value)
+            except _MisfitError:
+                others[name] = value
+    return others
+
+
+def _instant(value: Any) -> tuple[datetime | None, bool]:
+    """Return the instant, cut to microseconds, and whether nothing was cut off."""
+    match = _TIMESTAMP.fullmatch(value.strip()) if type(value) is str else None
+    if match is None:
+        return None, False
+    date_time, fraction, offset = match.groups(default="")
+    try:
+        text = f"{date_time}.{fraction[:6]:0<6}{offset}"
+        return _utc(msgspec.convert(text, datetime)), not fraction[6:].strip("0")
+    except (msgspec.ValidationError, _MisfitError):
+        return None, False
+
+
+def _dump(value: Any) -> str:
+    """Return compact JSON with every number as it was written."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_dump(name)}:{_dump(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_dump, value)) + "]"
+    return value if type(value) is _Number else json.dumps(value, ensure_ascii=False)
