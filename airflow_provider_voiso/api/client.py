@@ -1,0 +1,166 @@
+"""A Voiso account as this package uses it: windows of records, reference lists, a check of the key."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from airflow_provider_voiso.api.clock import Bounds, Span
+from airflow_provider_voiso.api.filters import filter_params
+from airflow_provider_voiso.api.paging import Ask, Pager
+from airflow_provider_voiso.api.records import Page, error_answer, not_json, parse_page
+from airflow_provider_voiso.api.spool import OutOfWindow, Spool
+from airflow_provider_voiso.api.transport import Transport
+from airflow_provider_voiso.api.window import UTC, Window
+from airflow_provider_voiso.exceptions import VoisoError, VoisoResponseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_voiso.api.settings import Settings
+
+CDR_PATH = "/api/v2/cdr"
+REFERENCE_LISTS = ("agents", "campaigns", "deleted_agents", "queues", "teams", "wrapup_codes")
+_LOOK_SIZE = 1_000
+
+
+class CdrClient:
+    """Reads from one Voiso account.
+
+    :param settings: the account and how to ask it
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock = ZoneInfo(settings.timezone)
+        self._transport = Transport(settings)
+        self._pager = Pager(per_page=settings.per_page)
+
+    def close(self) -> None:
+        """Close kept-alive connections."""
+        self._transport.close()
+
+    @property
+    def requests(self) -> int:
+        """Number of requests sent so far, retries included."""
+        return self._transport.requests
+
+    def read_window(
+        self, window: Window, filters: Mapping[str, Any] | None = None, *, out_of_window: OutOfWindow = "fail"
+    ) -> Spool:
+        """Read every record whose ``timestamp`` lies in a window; the caller closes the spool.
+
+        :param window: the window, cut to the microsecond
+        :param filters: request filters of the vendor's parameter table
+        :param out_of_window: what to do with a record that lies outside of what was asked for
+        :raises ValueError: for a wrong filter
+        :raises VoisoError: of the class that tells why the window could not be read whole
+        """
+        ask = self._ask(filters)
+        spool = Spool(window, self._clock, out_of_window=out_of_window)
+        try:
+            self._fill(spool, ask, _cut(Span.covering(window), self._settings.max_connections))
+            spool.seal()
+        except BaseException as error:
+            spool.close()
+            if isinstance(error, VoisoError):
+                error.args = (f"The window {window} could not be read. {error}",)
+            raise
+        return spool
+
+    def has_records(self, window: Window, filters: Mapping[str, Any] | None, *, at_least: int) -> int:
+        """Count a window's records, in small answers, and no further than ``at_least``.
+
+        :raises ValueError: for a wrong filter
+        :raises VoisoError: of the class that tells why the window could not be read
+        """
+        pager = Pager(per_page=min(self._settings.per_page, _LOOK_SIZE))
+        with Spool(window, self._clock) as spool:
+            for _ in pager.walk(self._ask(filters), Span.covering(window), spool):
+                spool.seal()
+                if spool.records >= at_least:
+                    break
+            return spool.records
+
+    def list_reference(self, name: str) -> list[dict[str, Any]]:
+        """Return one of the six reference lists.
+
+        :param name: ``agents``, ``campaigns``, ``deleted_agents``, ``queues``, ``teams`` or ``wrapup_codes``
+        :raises ValueError: for any other name
+        """
+        if name not in REFERENCE_LISTS:
+            raise ValueError(f"Unknown reference list {name!r}. The API has: {', '.join(REFERENCE_LISTS)}.")
+        return self._transport.get(f"{CDR_PATH}/{name}", {}, _parse_reference)
+
+    def check(self) -> None:
+        """Ask for one record of the last hour.
+
+        :raises VoisoError: of the class that tells why that failed
+        """
+        now = datetime.now(UTC).replace(microsecond=0)
+        self._ask(None)(Span.covering(Window(now - timedelta(hours=1), now)), token=None, page=1, per_page=1)
+
+    def _ask(self, filters: Mapping[str, Any] | None) -> Ask:
+        chosen = filter_params(filters)
+
+        def ask(span: Span, *, token: str | None, page: int | None, per_page: int) -> Page:
+            bounds = Bounds.of(span, self._clock)
+            params = {
+                **chosen,
+                "start_datetime": bounds.start,
+                "end_datetime": bounds.end,
+                "per_page": str(per_page),
+                **({"page": str(page)} if page is not None else {}),
+                **({"search_token": token} if token is not None else {}),
+            }
+            return self._transport.get(CDR_PATH, params, parse_page)
+
+        return ask
+
+    def _fill(self, spool: Spool, ask: Ask, spans: list[Span]) -> None:
+        stop = threading.Event()
+
+        def walk(span: Span) -> None:
+            for _ in self._pager.walk(ask, span, spool):
+                if stop.is_set():
+                    return
+
+        if len(spans) == 1:
+            walk(spans[0])
+            return
+        with ThreadPoolExecutor(len(spans), thread_name_prefix="voiso") as pool:
+            walks = [pool.submit(walk, span) for span in spans]
+            try:
+                wait(walks, return_when=FIRST_EXCEPTION)
+            finally:
+                stop.set()
+            for done in walks:
+                done.result()
+
+
+def _cut(span: Span, parts: int) -> list[Span]:
+    """Cut a span into at most ``parts`` of about the same length."""
+    seconds = span.last - span.first + 1
+    edges = [span.first + seconds * part // parts for part in range(parts + 1)]
+    return [Span(first, after - 1) for first, after in itertools.pairwise(edges) if first < after]
+
+
+def _parse_reference(body: bytes) -> list[dict[str, Any]]:
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise VoisoResponseError(not_json(body)) from None
+    if isinstance(answer, dict):
+        if "error" in answer:
+            raise error_answer(answer["error"])
+        lists = [value for value in answer.values() if isinstance(value, list)]
+        answer = lists[0] if len(lists) == 1 else None
+    if not isinstance(answer, list) or not all(isinstance(item, dict) for item in answer):
+        raise VoisoResponseError("The API's answer is neither a list of objects nor an object that wraps one.")
+    return answer

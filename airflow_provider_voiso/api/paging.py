@@ -1,0 +1,198 @@
+"""The walk over pages and search tokens, complete under every reading of the vendor's page.
+
+The API serves one search in batches of 10,000 records, each batch in pages, and leads from batch to batch by a
+token. Whether a token stands behind its own page or behind its batch is not documented; behind record 10,000
+both meanings coincide. So a batch is read to its end by page numbers, with a page size that divides 10,000, and only
+then is the token of its last page followed. Where that cannot be done the span is halved, which needs no token.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from airflow_provider_voiso.exceptions import VoisoBadRequestError, VoisoPaginationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_voiso.api.clock import Span
+    from airflow_provider_voiso.api.records import Page
+
+BATCH = 10_000
+"""Records that one search returns without a token, by the vendor's page."""
+
+
+class Ask(Protocol):
+    """Sends one request for a page of a search."""
+
+    def __call__(self, span: Span, *, token: str | None, page: int | None, per_page: int) -> Page:
+        """Return the answer; raise :class:`VoisoBadRequestError` if the API refuses the request."""
+        ...
+
+
+class Sink(Protocol):
+    """Takes what the walk reads."""
+
+    def add(self, page: Page, span: Span) -> None:
+        """Take the records of one answer to the search for ``span``."""
+        ...
+
+    def forget(self, span: Span) -> None:
+        """Drop all that was taken for ``span``: the search proved incomplete and its halves are asked for."""
+        ...
+
+
+class Incomplete(Exception):  # noqa: N818 - a turn of the walk, never seen outside
+    """This search cannot be read to its end; shorter ones can."""
+
+
+def page_size(at_most: int, batch: int = BATCH) -> int:
+    """Return the largest number of records up to ``at_most`` that divides a batch."""
+    return next(size for size in range(min(at_most, batch), 0, -1) if batch % size == 0)
+
+
+class Pager:
+    """Reads spans of time to their end.
+
+    It remembers what it learned of the API, such as a cap of the page size; several threads may walk at once.
+
+    :param per_page: records to ask for per answer; the largest divisor of 10,000 below it is used
+    :param batch: records after which the API needs a token
+    """
+
+    def __init__(self, *, per_page: int, batch: int = BATCH) -> None:
+        self._batch = batch
+        self._size = page_size(per_page, batch)
+        self._largest = 0
+        self._page_beside_token = True
+
+    def walk(self, ask: Ask, span: Span, sink: Sink) -> Iterator[None]:
+        """Put every record of a span into ``sink``, yielding after each answer so that a caller may stop early.
+
+        :param ask: sends one request
+        :param span: the seconds to read
+        :param sink: takes the answers
+        :raises VoisoPaginationError: if tokens loop or restart the search, or one second holds more than can be read
+        """
+        spans = [span]
+        while spans:
+            span = spans.pop()
+            try:
+                for page in self._search(ask, span):
+                    sink.add(page, span)
+                    yield
+            except Incomplete as reason:
+                sink.forget(span)
+                if span.first == span.last:
+                    raise VoisoPaginationError(
+                        f"The API does not lead through all records of one second ({reason}). Narrow the task's "
+                        "filters, or export this window in parts by filter."
+                    ) from None
+                spans.extend(reversed(span.halves()))
+
+    def _search(self, ask: Ask, span: Span) -> Iterator[Page]:
+        token: str | None = None
+        tokens: set[str] = set()
+        starts: set[str] = set()
+        beginning: frozenset[str] = frozenset()
+        while True:
+            last: Page | None = None
+            for page in self._read_batch(ask, span, token):
+                if last is None:
+                    again = len(beginning.intersection(page.uuids))
+                    if page.uuids[0] in starts or again * 2 > len(page):
+                        raise VoisoPaginationError(
+                            f"A search token led back to records that were already read, after {len(starts)} "
+                            f"batches of {self._batch}. Nothing was exported; run the task again, and narrow its "
+                            "window or filters if that does not help."
+                        )
+                    starts.add(page.uuids[0])
+                    beginning = beginning or frozenset(page.uuids)
+                last = page
+                yield page
+            if last is None or last.token is None:
+                return
+            if last.token in tokens:
+                raise VoisoPaginationError(
+                    f"The API returned the same search token twice, after {len(starts)} batches of {self._batch}, "
+                    "so that the search would never end. Nothing was exported; run the task again, and narrow its "
+                    "window or filters if that does not help."
+                )
+            token = last.token
+            tokens.add(token)
+
+    def _read_batch(self, ask: Ask, span: Span, token: str | None) -> Iterator[Page]:
+        """Yield the answers that hold the records of one batch; empty ones are left out."""
+        position = repeats = 0
+        seen: set[str] = set()
+        first: list[str] | None = None
+        page: Page | None = None
+        while position < self._batch:
+            size = self._size
+            number, known = divmod(position, size)
+            page = self._read(ask, span, token, number + 1, size, position)
+            if not page:
+                return
+            count = len(page)
+            if count > size:
+                raise VoisoPaginationError(
+                    f"The API returned {count} records where {size} were asked for. Set the connection's "
+                    f"extra 'per_page' to {count} or more."
+                )
+            if first is None:
+                first = page.uuids
+            elif page.uuids == first:
+                repeats += 1
+                if repeats >= min(2, self._batch // size - 1):
+                    raise Incomplete("page numbers are ignored")
+            position = number * size + count
+            seen.update(page.uuids)
+            ended = count < self._largest
+            self._largest = max(self._largest, count)
+            yield page.after(known)
+            if count == size:
+                continue
+            if ended or not self._goes_on(ask, span, token, position, seen):
+                return
+            self._size = page_size(count, self._batch)  # the API caps the page size at this count
+        if page is None or page.token is None:
+            raise Incomplete(f"{self._batch} records came without a search token")
+
+    def _goes_on(self, ask: Ask, span: Span, token: str | None, position: int, seen: set[str]) -> bool:
+        """Tell whether records follow a short answer, which may be the end or a silently capped page.
+
+        A repetition of a known record is either the API's answer behind the end, which then comes again, or a
+        duplicate.
+        """
+        for number in (position + 1, position + 2):
+            if number > self._batch:
+                return True
+            page = self._read(ask, span, token, number, 1, position)
+            if not page:
+                return False
+            if page.uuids[0] not in seen:
+                return True
+        return False
+
+    def _read(self, ask: Ask, span: Span, token: str | None, number: int, size: int, position: int) -> Page | None:
+        """Return a page, or None if the API refuses to go behind the end, which is at ``position``."""
+        bare = token is not None and number == 1 and not self._page_beside_token
+        try:
+            return ask(span, token=token, page=None if bare else number, per_page=size)
+        except VoisoBadRequestError:
+            if token is not None and number == 1 and not bare:
+                self._page_beside_token = False
+                return self._read(ask, span, token, number, size, position)
+            if position and self._serves(ask, span, token, position):
+                return None
+            if token is not None:
+                raise Incomplete("page numbers beside a search token are refused") from None
+            raise
+
+    def _serves(self, ask: Ask, span: Span, token: str | None, position: int) -> bool:
+        if position == 1 and token is not None:
+            return False  # page 1 tells nothing about other pages beside a token
+        try:
+            return bool(ask(span, token=token, page=position, per_page=1))
+        except VoisoBadRequestError:
+            return False

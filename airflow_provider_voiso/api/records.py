@@ -1,0 +1,139 @@
+"""One answer of the API, taken apart into the bytes of its records and their two keys."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from airflow_provider_voiso.api.window import epoch_us
+from airflow_provider_voiso.exceptions import VoisoAuthenticationError, VoisoResponseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TIMESTAMP = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*(?:(Z)|([+-])(\d\d):?(\d\d))",
+    re.IGNORECASE,
+)
+
+
+class _Answer(msgspec.Struct):
+    records: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    search_token: Any = None
+    error: Any = None
+
+
+class _Key(msgspec.Struct):
+    uuid: str
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class _LooseKey(msgspec.Struct):
+    uuid: str
+    timestamp: str
+
+
+_decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_keys = msgspec.json.Decoder(list[_Key]).decode
+_decode_loose_keys = msgspec.json.Decoder(list[_LooseKey]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The records of one answer, column by column, and the token that came with them.
+
+    :param uuids: the records' ``uuid``
+    :param ended_us: the records' ``timestamp``, in microseconds since the epoch
+    :param raws: the records' JSON, byte for byte, without line breaks
+    :param token: ``search_token``; None if it was null, absent or empty
+    """
+
+    uuids: list[str]
+    ended_us: list[int]
+    raws: list[bytes]
+    token: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.uuids)
+
+    def after(self, count: int) -> Page:
+        """Return the page without its first ``count`` records."""
+        return Page(self.uuids[count:], self.ended_us[count:], self.raws[count:], self.token)
+
+
+def parse_page(body: bytes) -> Page:
+    """Read one answer of ``/api/v2/cdr``.
+
+    :raises VoisoAuthenticationError: if the answer says that the key is invalid
+    :raises VoisoResponseError: if it is anything but an answer with records that have a uuid and a timestamp
+    """
+    try:
+        answer = _decode_answer(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise VoisoResponseError(not_json(body)) from None
+    if answer.error is not None:
+        raise error_answer(answer.error)
+    if answer.records is msgspec.UNSET:
+        raise VoisoResponseError("The API's answer has no 'records'.")
+    raws = [bytes(raw) for raw in answer.records]
+    if b"\n" in body or b"\r" in body:  # JSON allows line breaks between tokens only, so a space means the same
+        raws = [raw.replace(b"\r", b" ").replace(b"\n", b" ") for raw in raws]
+    uuids, ended_us = keys(raws)
+    token = answer.search_token
+    return Page(uuids, ended_us, raws, str(token) if token not in (None, "") else None)
+
+
+def keys(raws: Sequence[bytes]) -> tuple[list[str], list[int]]:
+    """Return the uuids and the timestamps, in microseconds since the epoch, of records.
+
+    :raises VoisoResponseError: if a record is no object, or has no uuid or no readable timestamp with an offset
+    """
+    joined = b"[" + b",".join(raws) + b"]"
+    try:
+        strict = _decode_keys(joined)
+        return [key.uuid for key in strict], [round(key.timestamp.timestamp() * 1e6) for key in strict]
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        pass
+    try:
+        loose = _decode_loose_keys(joined)
+        return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        pass
+    raise VoisoResponseError(
+        "The API returned a record that is no object, or that has no uuid or no timestamp with an offset, "
+        "so that it cannot be placed in a window."
+    )
+
+
+def _parse_timestamp(text: str) -> int:
+    match = _TIMESTAMP.fullmatch(text.strip())
+    if match is None:
+        raise ValueError
+    *date_time, fraction, utc, sign, hours, minutes = match.groups()
+    offset = timedelta(0) if utc else timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
+    instant = datetime(*map(int, date_time), tzinfo=timezone(offset))  # type: ignore[arg-type, misc]
+    return epoch_us(instant) + int((fraction or "").ljust(6, "0")[:6])
+
+
+def error_answer(error: Any) -> VoisoAuthenticationError | VoisoResponseError:
+    """Return the exception for an ``{"error": ...}`` body; the API's own words are judged, never repeated."""
+    if "api key" in str(error).lower():
+        return VoisoAuthenticationError(
+            "The API says that the key is invalid. Check the connection's password (the API key) and that its "
+            "host is the cluster of that key's owner."
+        )
+    return VoisoResponseError("The API answered with an error object in place of records.")
+
+
+def not_json(body: bytes) -> str:
+    """Say what came in place of JSON, without repeating it."""
+    if body.lstrip()[:1] == b"<":
+        return (
+            "The API answered with a web page in place of JSON: a sign-in page or a proxy may stand before it. "
+            "Check the connection's host."
+        )
+    return f"The API's answer of {len(body)} bytes is not the JSON object that it documents."

@@ -1,0 +1,223 @@
+"""One authenticated request: keep-alive, a deadline, retries, typed errors, and silence about the key."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import threading
+import time
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
+
+from airflow_provider_voiso.exceptions import (
+    VoisoAuthenticationError,
+    VoisoBadRequestError,
+    VoisoError,
+    VoisoPermissionError,
+    VoisoRateLimitError,
+    VoisoResponseError,
+    VoisoServerError,
+    VoisoTlsError,
+    VoisoTransportError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_voiso.api.settings import Settings
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+LONGEST_WAIT = 120.0
+"""Seconds; the API publishes no limit for 429, so an absurd Retry-After must not hold a worker for hours."""
+_RETRIED = (VoisoRateLimitError, VoisoServerError, VoisoTransportError, VoisoResponseError)
+_QUERY_WITH_KEY = re.compile(r"\?[^\s\"']*\bkey=[^\s\"']*")
+
+
+class _HideQueries(logging.Filter):
+    """Cuts query strings that hold a key out of urllib3's own messages, which name every URL at DEBUG."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if "key=" in (message := record.getMessage()):
+            record.msg, record.args = _QUERY_WITH_KEY.sub("?…", message), ()
+        return True
+
+
+_hide_queries = _HideQueries()
+
+
+class Transport:
+    """Sends GET requests for one account over kept-alive connections; safe to use from several threads.
+
+    :param settings: host, key, timeouts and limits
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._session = requests.Session()
+        self._session.auth = _keep_headers  # without it requests would send a password from ~/.netrc to the host
+        self._session.headers["Accept"] = "application/json"
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.max_connections, max_retries=0)
+        self._session.mount(settings.base_url, adapter)
+        self._lock = threading.Lock()
+        self._next_start = 0.0
+        self.requests = 0
+        for name in ("urllib3.connectionpool", "urllib3.util.retry"):
+            logging.getLogger(name).addFilter(_hide_queries)
+
+    def close(self) -> None:
+        """Close every kept-alive connection."""
+        self._session.close()
+
+    def get(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], T]) -> T:
+        """Send one GET request, again while that can help, and return what ``parse`` makes of the body.
+
+        :param path: path below the host
+        :param params: query parameters without the key
+        :param parse: reads a body; its :class:`VoisoResponseError` counts as a failed try
+        :raises VoisoError: of the class that fits the last try, once every retry is used up or none can help
+        """
+        attempt = 0
+        while True:
+            wait, result = self._try(path, params, parse)
+            if not isinstance(result, VoisoError):
+                return result
+            again = isinstance(result, _RETRIED) and not isinstance(result, VoisoTlsError)
+            if not again or attempt >= self._settings.max_retries:
+                raise result
+            pause = min(random.uniform(0.5, 1.0) * 2**attempt, LONGEST_WAIT) if wait is None else wait  # noqa: S311
+            attempt += 1
+            log.warning("%s Trying again in %.1f s (%d of %d).", result, pause, attempt, self._settings.max_retries)
+            time.sleep(pause)
+
+    def _try(
+        self, path: str, params: Mapping[str, str], parse: Callable[[bytes], T]
+    ) -> tuple[float | None, T | VoisoError]:
+        """Return the seconds the API asks to wait, if it does, and the result or the error of one try.
+
+        Errors are returned, not raised, so that no exception of requests, which holds the whole URL with the key,
+        becomes their context.
+        """
+        try:
+            status, wait, body = self._send(path, params)
+        except requests.exceptions.SSLError:
+            return None, VoisoTlsError(
+                f"The certificate of {self._settings.base_url} was not accepted. Check the connection's host, or "
+                "give the path of the CA bundle that signed it in the extra 'verify'."
+            )
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidProxyURL, UnicodeError):
+            return None, VoisoBadRequestError(
+                f"{self._settings.base_url} is not a host that can be asked. Check the connection's host."
+            )
+        except (requests.exceptions.RequestException, HTTPError, OSError) as failure:
+            return None, VoisoTransportError(
+                f"No whole answer came from {self._settings.base_url}{path}: {_reason(failure)}. Check the "
+                "connection's host and the network, or raise its extra 'timeout'."
+            )
+        try:
+            return wait, self._error(status, path) or parse(body)
+        except VoisoError as failure:
+            failure.__context__ = None  # a decoder's error holds the body
+            return wait, failure.with_traceback(None)
+
+    def _send(self, path: str, params: Mapping[str, str]) -> tuple[int, float | None, bytes]:
+        settings = self._settings
+        self._take_turn()
+        deadline = time.monotonic() + settings.timeout
+        with self._session.get(
+            settings.base_url + path,
+            params={**params, "key": settings.key},
+            timeout=settings.timeout,
+            verify=settings.verify,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            parts = []
+            # read1 returns after one read of the socket, so that a drip of single bytes meets the deadline too.
+            while part := response.raw.read1(1 << 20, decode_content=True):
+                parts.append(part)
+                if time.monotonic() > deadline:
+                    raise requests.exceptions.ReadTimeout
+            return response.status_code, _retry_after(response.headers.get("Retry-After")), b"".join(parts)
+
+    def _take_turn(self) -> None:
+        with self._lock:
+            self.requests += 1
+            if self._settings.requests_per_second is None:
+                return
+            now = time.monotonic()
+            start = max(now, self._next_start)
+            self._next_start = start + 1 / self._settings.requests_per_second
+        time.sleep(start - now)
+
+    def _error(self, status: int, path: str) -> VoisoError | None:  # noqa: PLR0911 - one line a status
+        host = self._settings.base_url
+        if status == 200:
+            return None
+        if status == 401:
+            return VoisoAuthenticationError(
+                f"{host} does not know the API key (status 401). Check the connection's password (the API key) and "
+                "that its host is the cluster of that key's owner."
+            )
+        if status == 403:
+            return VoisoPermissionError(
+                f"The API key may not read {path} on {host} (status 403). Ask the account's administrator for "
+                "access to call detail records."
+            )
+        if status == 429:
+            return VoisoRateLimitError(
+                f"{host} says that it is asked too often (status 429). Set the connection's extra "
+                "'requests_per_second'."
+            )
+        if status >= 500 or status == 408:
+            return VoisoServerError(f"{host} failed to answer {path} (status {status}).")
+        if 300 <= status < 400:
+            return VoisoBadRequestError(
+                f"{host} redirects {path} elsewhere (status {status}); the key is never sent on. "
+                "Check the connection's host."
+            )
+        return VoisoBadRequestError(
+            f"{host} refused the request for {path} (status {status}). Check the connection's host "
+            "and the task's filters."
+        )
+
+
+def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _reason(failure: BaseException) -> str:
+    """Name the kind of a failure; its own text holds the URL."""
+    text = str(failure)
+    for kind, words in (
+        ("the host name is unknown", ("NameResolution", "getaddrinfo", "Name or service")),
+        ("connection refused", ("Connection refused",)),
+        ("connection reset", ("reset by peer", "Connection aborted", "RemoteDisconnected")),
+        ("the answer broke off", ("IncompleteRead", "ChunkedEncoding")),
+    ):
+        if any(word in text for word in words):
+            return kind
+    if isinstance(failure, requests.exceptions.Timeout) or "Timeout" in type(failure).__name__:
+        return "it took longer than the timeout"
+    return type(failure).__name__
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Read both forms of Retry-After, seconds and a date, capped to :data:`LONGEST_WAIT`."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds()
+        except (TypeError, ValueError):
+            return None
+    return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else None  # noqa: PLR0124 - not a number
