@@ -62,3 +62,7 @@ class VoisoOutOfWindowError(VoisoError):
 
 class VoisoReconciliationError(VoisoError):
     """The destination does not hold the number of records that were read."""
+
+
+class VoisoDestinationError(VoisoError):
+    """The database refused a statement of the load; the values that it may quote are left out."""

@@ -109,7 +109,7 @@ _decode_records = msgspec.json.Decoder(list[_Record]).decode
 def rows(page: Sequence[bytes]) -> list[Row]:
     """Return one row per record, its values in the order of :data:`COLUMNS`.
 
-    Absent and null fields are both None. Text that databases refuse (NUL, half of a surrogate pair) does not fit.
+    Absent and null fields are both None. Text that databases refuse (NUL, lone surrogates) does not fit.
 
     :param page: records as JSON
     :raises VoisoResponseError: if one of them is not a JSON object

@@ -1,0 +1,117 @@
+"""What the SQL loader needs to know of a database; each supported one is a subclass in a module of its own."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_voiso.export.columns import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from airflow_provider_voiso.export.columns import Column, LogicalType, Row
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """A table as the user names it; the case of its letters counts where the database distinguishes it.
+
+    :param schema: schema that holds the table, or None for the connection's default
+    :param name: name of the table
+    """
+
+    schema: str | None
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> TableName:
+        """Read ``name`` or ``schema.name``.
+
+        :raises ValueError: if a part is not a plain identifier: letters, digits and underscores, no digit first,
+            63 characters at most
+        """
+        *schema, name = text.split(".")
+        if len(schema) > 1 or not all(map(_IDENTIFIER.fullmatch, (*schema, name))):
+            raise ValueError(
+                f"{text!r} is not a table name. Give `name` or `schema.name`, each of letters, digits and "
+                "underscores, not starting with a digit, and at most 63 characters long."
+            )
+        return cls(schema[0] if schema else None, name)
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+class Dialect(ABC):
+    """One kind of database: how to stage, lock and look around there. All else is the loader's, in common SQL."""
+
+    types: ClassVar[Mapping[LogicalType, str]]
+    placeholder: ClassVar[str] = "%s"
+    quote: ClassVar[str] = '"'
+    upsert: ClassVar[str] = (
+        "INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} WHERE true "
+        "ON CONFLICT (uuid) DO UPDATE SET {assignments}"
+    )
+
+    @abstractmethod
+    def begin(self, connection: Any) -> None:
+        """Make a fresh connection hand out rows as tuples and start the transaction of a load on it."""
+
+    @abstractmethod
+    def fill(self, cursor: Any, stage: str, rows: Iterable[Row]) -> None:
+        """Append rows to the stage."""
+
+    @abstractmethod
+    def lock(self, cursor: Any, table: TableName) -> None:
+        """Wait until no one else writes to the table, which may not exist yet, and keep it so until the commit."""
+
+    @abstractmethod
+    def columns(self, cursor: Any, table: TableName) -> dict[str, str]:
+        """Return the declared type of each column, by name; empty if there is no such table."""
+
+    @abstractmethod
+    def accepts(self, column: Column, declared: str) -> bool:
+        """Tell whether a column of a declared type holds every value of ours unchanged."""
+
+    @abstractmethod
+    def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:
+        """Tell whether the table has a unique key on ``uuid`` alone, as an upsert needs it."""
+
+    def instant(self, value: datetime) -> Any:
+        """Return a datetime in UTC as it is compared with ``ended_at``."""
+        return value
+
+    def qualified(self, table: TableName) -> str:
+        """Return the quoted name of a table."""
+        return ".".join(self.quoted(part) for part in (table.schema, table.name) if part)
+
+    def quoted(self, identifier: str) -> str:
+        """Return an identifier that may be a reserved word as it stands in a statement."""
+        return f"{self.quote}{identifier}{self.quote}"
+
+    def create_stage(self, cursor: Any, table: TableName) -> str:
+        """Create the temporary table of a load and return its quoted name."""
+        stage = self.quoted(stage_name(table))
+        cursor.execute(f"CREATE TEMPORARY TABLE {stage} ({self.definitions()})")
+        return stage
+
+    def create(self, cursor: Any, table: TableName) -> None:
+        """Create the table with its key and an index that finds the rows of a window."""
+        name = self.qualified(table)
+        cursor.execute(f"CREATE TABLE {name} ({self.definitions()}, PRIMARY KEY (uuid))")
+        cursor.execute(f"CREATE INDEX ON {name} (ended_at)")
+
+    def definitions(self) -> str:
+        """Return the columns and their types as they stand in ``CREATE TABLE``."""
+        return ", ".join(f"{self.quoted(column.name)} {self.types[column.type]}" for column in COLUMNS)
+
+
+def stage_name(table: TableName) -> str:
+    """Return a name that differs from the table's, as temporary tables hide others of their name."""
+    return f"_{table.name}"[:63]

@@ -1,0 +1,108 @@
+"""PostgreSQL, by way of psycopg 3 or psycopg2, whichever the hook uses."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_voiso.export.sql_dialect import Dialect, TableName, stage_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_voiso.export.columns import Column, Row
+
+_USABLE_TYPES = {
+    "text": re.compile(r"text|character varying(\(\d+\))?"),
+    "instant": re.compile(r"timestamp(\(6\))? with time zone"),
+    "integer": re.compile(r"bigint|numeric"),
+    "decimal": re.compile(r"numeric(\((?P<precision>\d+),(?P<scale>\d+)\))?"),
+    "json": re.compile(r"json|jsonb|text"),
+}
+
+
+class PostgresDialect(Dialect):
+    """A PostgreSQL server, by way of Airflow's PostgresHook."""
+
+    types = {  # noqa: RUF012 - declared as a ClassVar by the base class
+        "text": "TEXT",
+        "instant": "TIMESTAMPTZ",
+        "integer": "BIGINT",
+        "decimal": "NUMERIC(12,4)",
+        "json": "JSON",  # not JSONB, which refuses \u0000 and rewrites numbers
+    }
+
+    def begin(self, connection: Any) -> None:
+        """Start a transaction that sees at each statement what others have committed before it."""
+        connection.autocommit = False
+        if hasattr(connection, "row_factory"):
+            from psycopg.rows import tuple_row  # noqa: PLC0415 - only there if the hook itself uses psycopg 3
+
+            connection.row_factory = tuple_row
+        else:
+            connection.cursor_factory = None
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+    def fill(self, cursor: Any, stage: str, rows: Iterable[Row]) -> None:
+        """Append rows to the stage by COPY."""
+        statement = f"COPY {stage} FROM STDIN WITH (FORMAT text, ENCODING 'UTF8')"
+        lines = "".join(map(_copy_line, rows)).encode()
+        if hasattr(cursor, "copy_expert"):
+            cursor.copy_expert(statement, BytesIO(lines))
+        else:
+            with cursor.copy(statement) as copy:
+                copy.write(lines)
+
+    def create_stage(self, cursor: Any, table: TableName) -> str:
+        """Create the stage in the session's temporary schema; it goes with the transaction."""
+        stage = f'pg_temp."{stage_name(table)}"'
+        cursor.execute(f"CREATE TEMPORARY TABLE {stage} ({self.definitions()}) ON COMMIT DROP")
+        return stage
+
+    def lock(self, cursor: Any, table: TableName) -> None:
+        """Keep out other loads, which may be about to create the table, and then all other writers."""
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (zlib.crc32(f"voiso {table.name}".encode()),))
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (self.qualified(table),))
+        if cursor.fetchone()[0]:
+            cursor.execute(f"LOCK TABLE {self.qualified(table)} IN SHARE ROW EXCLUSIVE MODE")
+
+    def columns(self, cursor: Any, table: TableName) -> dict[str, str]:
+        """Return the types as PostgreSQL spells them out."""
+        cursor.execute(
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+            "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            (self.qualified(table),),
+        )
+        return dict(cursor.fetchall())
+
+    def accepts(self, column: Column, declared: str) -> bool:
+        """Refuse types that would round, cast by the session's zone, or fail on a value that fits ours."""
+        match = _USABLE_TYPES[column.type].fullmatch(declared)
+        if match is None or match.groupdict().get("scale") is None:
+            return match is not None
+        precision, scale = int(match["precision"]), int(match["scale"])
+        return scale >= 4 and precision - scale >= 8
+
+    def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:
+        """Look for a unique index that ON CONFLICT can use."""
+        cursor.execute(
+            "SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] "
+            "WHERE i.indrelid = to_regclass(%s) AND a.attname = 'uuid' AND i.indnkeyatts = 1 AND i.indisunique "
+            "AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL",
+            (self.qualified(table),),
+        )
+        return cursor.fetchone() is not None
+
+
+def _copy_line(row: Row) -> str:
+    return "\t".join(map(_copy_cell, row)) + "\n"
+
+
+def _copy_cell(value: Any) -> str:
+    if value is None:
+        return r"\N"
+    text = str(value)
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")

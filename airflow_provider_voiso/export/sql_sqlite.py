@@ -1,0 +1,113 @@
+"""SQLite: instants are text of fixed width, and the database file is locked as a whole."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_voiso.exceptions import VoisoConfigurationError
+from airflow_provider_voiso.export.columns import COLUMNS
+from airflow_provider_voiso.export.sql_dialect import Dialect, TableName, stage_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_voiso.export.columns import Column, Row
+
+_LOCK_TIMEOUT_MS = 300_000
+_USABLE_AFFINITIES = {
+    "text": {"TEXT", "BLOB"},
+    "instant": {"TEXT", "BLOB", "NUMERIC"},
+    "integer": {"INTEGER", "NUMERIC", "BLOB"},
+    "decimal": {"NUMERIC", "REAL"},
+    "json": {"TEXT", "BLOB", "NUMERIC"},
+}
+
+
+class SqliteDialect(Dialect):
+    """A database file, by way of Airflow's SqliteHook."""
+
+    types = {  # noqa: RUF012 - declared as a ClassVar by the base class
+        "text": "TEXT",
+        "instant": "TEXT",
+        "integer": "INTEGER",
+        "decimal": "NUMERIC(12,4)",
+        "json": "TEXT",
+    }
+    placeholder = "?"
+
+    def begin(self, connection: Any) -> None:
+        """Take transactions under our control and start one that locks nothing but the stage."""
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT_MS}")
+        connection.execute("BEGIN")
+
+    def fill(self, cursor: Any, stage: str, rows: Iterable[Row]) -> None:
+        """Append rows to the stage."""
+        marks = ", ".join("?" * len(COLUMNS))
+        cursor.executemany(
+            f"INSERT INTO {stage} VALUES ({marks})",  # noqa: S608 - a quoted identifier and question marks
+            (tuple(map(self._bound, row)) for row in rows),
+        )
+
+    def lock(self, cursor: Any, table: TableName) -> None:  # noqa: ARG002 - there is one lock for all tables
+        """End the staging and take the file's write lock; readers go on until the commit."""
+        cursor.execute("COMMIT")
+        cursor.execute("BEGIN IMMEDIATE")
+
+    def columns(self, cursor: Any, table: TableName) -> dict[str, str]:
+        """Return the declared types by lower-case name: SQLite ignores the case."""
+        cursor.execute("SELECT lower(name), type FROM pragma_table_info(?, 'main')", (table.name,))
+        return dict(cursor.fetchall())
+
+    def accepts(self, column: Column, declared: str) -> bool:
+        """Judge by the affinity that SQLite derives from the declared type."""
+        return _affinity(declared.upper()) in _USABLE_AFFINITIES[column.type]
+
+    def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:
+        """Look for a complete unique index on the one column."""
+        cursor.execute(
+            "SELECT 1 FROM pragma_index_list(?, 'main') AS i WHERE i.\"unique\" AND NOT i.partial AND "
+            "(SELECT group_concat(lower(name)) FROM pragma_index_info(i.name, 'main')) = 'uuid'",
+            (table.name,),
+        )
+        return cursor.fetchone() is not None
+
+    def instant(self, value: datetime) -> str:
+        """Return ISO 8601 with six decimals, so that the order of texts is the order of instants."""
+        return value.isoformat(timespec="microseconds")
+
+    def qualified(self, table: TableName) -> str:
+        """Return the quoted name in the main database, the only one that outlives the connection."""
+        if table.schema not in (None, "main"):
+            raise VoisoConfigurationError(
+                f"SQLite has no schemas, so the table {table} cannot exist. Name it {table.name}."
+            )
+        return f'"main"."{table.name}"'
+
+    def create_stage(self, cursor: Any, table: TableName) -> str:
+        """Create the stage in the connection's temporary database."""
+        super().create_stage(cursor, table)
+        return f'"temp"."{stage_name(table)}"'
+
+    def create(self, cursor: Any, table: TableName) -> None:
+        """Create the table and its index, inside of the transaction."""
+        name = self.qualified(table)
+        cursor.execute(f"CREATE TABLE {name} ({self.definitions()}, PRIMARY KEY (uuid))")
+        cursor.execute(f'CREATE INDEX "main"."{table.name}_ended_at_idx" ON "{table.name}" (ended_at)')
+
+    def _bound(self, value: Any) -> Any:
+        if isinstance(value, datetime):
+            return self.instant(value)
+        return str(value) if isinstance(value, Decimal) else value
+
+
+def _affinity(declared: str) -> str:
+    if "INT" in declared:
+        return "INTEGER"
+    if any(part in declared for part in ("CHAR", "CLOB", "TEXT")):
+        return "TEXT"
+    if "BLOB" in declared or not declared:
+        return "BLOB"
+    return "REAL" if any(part in declared for part in ("REAL", "FLOA", "DOUB")) else "NUMERIC"
