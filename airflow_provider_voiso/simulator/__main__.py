@@ -1,0 +1,109 @@
+"""Command line of the simulator: ``python -m airflow_provider_voiso.simulator --help``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, get_args, get_origin, get_type_hints
+
+from .readings import Drift, Readings
+from .server import ready_line
+from .simulator import DEMO_KEY, Simulator
+
+_COMMAND_LINE_DEFAULTS = {"duplicates": 0.003}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_voiso.simulator",
+        description="Serve a local Voiso CDR API until SIGTERM or SIGINT. Prints one line of JSON with the url when "
+        "ready. GET /_simulator/truth?start=..&end=.. tells which records a window holds.",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=int, default=0, help="port to listen on, 0 for a free one (default: %(default)s)")
+    add("--seed", type=int, default=1, help="other seeds give other records (default: %(default)s)")
+    add("--records-per-day", type=int, default=3000, help="about how many records a day has (default: %(default)s)")
+    add("--exact", action="store_true", help="every UTC day has exactly --records-per-day records")
+    add("--key", default=DEMO_KEY, help="key that sees everything (default: %(default)s)")
+    add("--team-key", action="append", default=[], metavar="KEY=1,2", help="key that sees only some teams' records")
+    add("--forbidden-key", action="append", default=[], metavar="KEY", help="known key that is answered 403")
+    add("--now", type=datetime.fromisoformat, help="where a search without an end ends, with offset (default: now)")
+    add("--latency", type=float, default=0.0, metavar="MS", help="milliseconds before each answer")
+    add("--requests-per-second", type=float, help="above this a request is answered 429")
+    add("--certificate", help="PEM certificate: the server then speaks TLS")
+    add("--private-key", help="PEM key of the certificate, if not in the same file")
+    add("--fault", action="append", default=[], type=json.loads, metavar="JSON",
+        help='a fault as JSON, such as \'{"kind": "status", "status": 429, "times": 2}\'; repeatable')  # fmt: skip
+    drift = parser.add_argument_group("rows that differ between two looks")
+    drift.add_argument("--drift-appear", type=float, default=0.0, help="share of records that appear late")
+    drift.add_argument("--drift-change", type=float, default=0.0, help="share of records that change")
+    drift.add_argument("--drift-move", type=float, default=0.0, help="share of records whose timestamp moves")
+    drift.add_argument("--drift-move-seconds", type=int, default=3600, help="by how much (default: %(default)s)")
+    drift.add_argument("--drift-after", type=int, help="after how many answers (default: POST /_simulator/drift)")
+    _add_readings(parser.add_argument_group("how open points of the vendor's page are read"))
+    return parser
+
+
+def _add_readings(group: argparse._ArgumentGroup) -> None:
+    hints = get_type_hints(Readings)
+    for item in fields(Readings):
+        flag = "--" + item.name.replace("_", "-")
+        default = _COMMAND_LINE_DEFAULTS.get(item.name, item.default)
+        text = f"{item.metadata['help']} (default: {default})".replace("%", "%%")
+        hint = hints[item.name]
+        options: dict[str, Any] = {"default": default, "help": text}
+        if hint is bool:
+            group.add_argument(flag, action="store_true", **options)
+            continue
+        if get_origin(hint) is not None and all(isinstance(choice, (str, int)) for choice in get_args(hint)):
+            options["choices"] = get_args(hint)
+            options["type"] = type(get_args(hint)[0])
+        else:
+            options["type"] = hint if hint in {str, int, float} else int
+        group.add_argument(flag, **options)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until told to stop.
+
+    :param arguments: arguments of the command line, or None for those of the process
+    """
+    asked = _parser().parse_args(arguments)
+    drift = Drift(asked.drift_appear, asked.drift_change, asked.drift_move, asked.drift_move_seconds, asked.drift_after)
+    simulator = Simulator(
+        seed=asked.seed,
+        records_per_day=asked.records_per_day,
+        exact=asked.exact,
+        readings=Readings(**{item.name: getattr(asked, item.name) for item in fields(Readings)}),
+        drift=drift if drift.appear or drift.change or drift.move else None,
+        key=asked.key,
+        team_keys={k: [int(i) for i in ids.split(",")] for k, _, ids in (t.rpartition("=") for t in asked.team_key)},
+        forbidden_keys=asked.forbidden_key,
+        now=asked.now,
+        latency=asked.latency / 1000,
+        requests_per_second=asked.requests_per_second,
+        host=asked.host,
+        port=asked.port,
+        certificate=asked.certificate,
+        private_key=asked.private_key,
+    )
+    for fault in asked.fault:
+        simulator.faults.add(**fault)
+    done = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: done.set())
+    with simulator:
+        sys.stdout.write(ready_line(simulator.url) + "\n")
+        sys.stdout.flush()
+        done.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

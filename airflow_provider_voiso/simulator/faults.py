@@ -1,0 +1,234 @@
+"""Things that go wrong on purpose: which request they befall, and what they do to its answer."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import threading
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Literal, get_args
+
+from .record import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .paging import Answer
+
+FaultKind = Literal[
+    "status", "reset_before", "reset_within", "truncated", "cut", "drip", "invalid_json", "html", "error_body",
+    "missing_records", "scalar_records", "no_uuid", "no_timestamp", "bad_timestamp", "lying_gzip", "redirect",
+]  # fmt: skip
+_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Sign in</form></body></html>"
+
+
+@dataclass
+class Response:
+    """An answer as bytes, and how it is brought to the client.
+
+    :param cut: where the connection is broken: nowhere, before the answer, within its body (both by a reset), or
+        within its body by an orderly end
+    :param drip: seconds between small pieces of the body, 0 for all at once
+    """
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json; charset=utf-8"})
+    cut: Literal["", "before", "within", "end"] = ""
+    drip: float = 0.0
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which request is being answered.
+
+    :param request: number of the request since the start, from 1, over all vendor paths
+    :param name: ``cdr`` or the name of the reference list
+    :param page: page number, None if the request failed on its own
+    :param token: ordinal of the token that was sent, 0 for none
+    :param position: first, middle or last answer of its search
+    """
+
+    request: int
+    name: str
+    page: int | None = None
+    token: int | None = None
+    position: str | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault and the requests that it befalls: all conditions that are given must hold.
+
+    :param kind: what happens. ``status`` answers with another status; ``reset_before`` and ``reset_within`` reset the
+        connection; ``truncated`` ends the connection within a body whose Content-Length announces the whole; ``cut``
+        sends part of the body with the Content-Length of that part; ``drip`` sends it in small pieces;
+        ``lying_gzip`` declares gzip and sends none; the others answer 200 with something else than documented
+    :param status: status for ``status`` and ``redirect``
+    :param retry_after: value of Retry-After, sent as it is; ``date+5`` becomes the HTTP date five seconds ahead
+    :param delay: seconds between the pieces of ``drip``
+    :param location: where ``redirect`` leads
+    :param request: number of the request since the start, from 1
+    :param page: page number of the answer
+    :param token: how many tokens led to the answer, 0 for none
+    :param position: first, middle or last answer of its search; an only answer is the last
+    :param path: ``cdr``, the name of a reference list, or None for any
+    :param times: how many requests it befalls, or None for all
+    """
+
+    kind: FaultKind
+    status: int = 503
+    retry_after: str | None = None
+    delay: float = 0.01
+    location: str = "/elsewhere"
+    request: int | None = None
+    page: int | None = None
+    token: int | None = None
+    position: Literal["first", "middle", "last"] | None = None
+    path: str | None = "cdr"
+    times: int | None = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(FaultKind):
+            raise ValueError(f"unknown fault {self.kind!r}; there are {', '.join(get_args(FaultKind))}")
+
+    @classmethod
+    def read(cls, values: Mapping[str, object]) -> Fault:
+        """Return the fault that a JSON object describes.
+
+        :raises ValueError: if it has a field that faults do not have, or lacks the kind
+        """
+        known = {item.name for item in fields(cls)}
+        if "kind" not in values or values.keys() - known:
+            raise ValueError(f"a fault has a kind and none but these fields: {', '.join(sorted(known))}")
+        return cls(**values)  # type: ignore[arg-type]
+
+    def befalls(self, where: Where) -> bool:
+        """Whether it befalls this request."""
+        return all(
+            wanted is None or wanted == actual
+            for wanted, actual in (
+                (self.request, where.request),
+                (self.path, where.name),
+                (self.page, where.page),
+                (self.token, where.token),
+                (self.position, where.position),
+            )
+        )
+
+
+class Faults:
+    """The faults that are still to happen; each request meets at most one, the oldest that fits."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def add(self, kind: FaultKind, **conditions: object) -> None:
+        """Add a fault; see :class:`Fault` for its fields.
+
+        :raises ValueError: if there is no such kind or field
+        """
+        fault = Fault.read({"kind": kind, **conditions})
+        with self._lock:
+            self._waiting.append(fault)
+
+    def clear(self) -> None:
+        """Remove every fault that has not happened yet."""
+        with self._lock:
+            self._waiting.clear()
+
+    @property
+    def waiting(self) -> tuple[Fault, ...]:
+        """The faults that are still to happen."""
+        with self._lock:
+            return tuple(self._waiting)
+
+    def take(self, where: Where) -> Fault | None:
+        """Return the fault that befalls a request, and count it as happened."""
+        with self._lock:
+            for index, fault in enumerate(self._waiting):
+                if fault.befalls(where):
+                    if fault.times == 1:
+                        del self._waiting[index]
+                    elif fault.times is not None:
+                        self._waiting[index] = replace(fault, times=fault.times - 1)
+                    return fault
+        return None
+
+
+def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an answer that carries a JSON value."""
+    response = Response(status, dumps(value).encode())
+    response.headers.update(headers or {})
+    return response
+
+
+def gzipped(response: Response) -> Response:
+    """Return the answer compressed."""
+    headers = {**response.headers, "Content-Encoding": "gzip"}
+    return replace(response, body=gzip.compress(response.body, 1, mtime=0), headers=headers)
+
+
+def distorted(fault: Fault, response: Response, answer: Answer | None) -> Response:
+    """Return what is sent instead of an answer.
+
+    :param fault: what goes wrong
+    :param response: the right answer
+    :param answer: the page of records in it, or None if it has none
+    """
+    if fault.kind in _ON_RECORDS:
+        return replace(response, body=_distorted_page(fault.kind, answer)) if answer else response
+    return _DISTORTIONS[fault.kind](fault, response)
+
+
+def _status(fault: Fault, _: Response) -> Response:
+    headers = {} if fault.retry_after is None else {"Retry-After": _retry_after(fault.retry_after)}
+    return json_response(fault.status, {"error": f"Simulated status {fault.status}"}, headers)
+
+
+def _redirect(fault: Fault, _: Response) -> Response:
+    return Response(fault.status if 300 <= fault.status < 400 else 302, b"", {"Location": fault.location})
+
+
+_DISTORTIONS: dict[str, Callable[[Fault, Response], Response]] = {
+    "status": _status,
+    "redirect": _redirect,
+    "html": lambda _, __: Response(200, _PAGE, {"Content-Type": "text/html; charset=utf-8"}),
+    "error_body": lambda _, __: json_response(200, {"error": "Something went wrong"}),
+    "invalid_json": lambda _, right: replace(right, body=right.body[:-1] + b",}"),
+    "lying_gzip": lambda _, right: replace(right, headers={**right.headers, "Content-Encoding": "gzip"}),
+    "cut": lambda _, right: replace(right, body=right.body[: len(right.body) // 2]),
+    "drip": lambda fault, right: replace(right, drip=fault.delay),
+    "reset_before": lambda _, right: replace(right, cut="before"),
+    "reset_within": lambda _, right: replace(right, cut="within"),
+    "truncated": lambda _, right: replace(right, cut="end"),
+}
+_ON_RECORDS = frozenset({"missing_records", "scalar_records", "no_uuid", "no_timestamp", "bad_timestamp"})
+
+
+def _distorted_page(kind: str, answer: Answer) -> bytes:
+    if kind == "missing_records":
+        return dumps(answer.fields).encode()
+    middle = len(answer.records) // 2
+    records = list(answer.records)
+    if kind == "scalar_records" or not records:
+        records[middle : middle + 1] = [b"42", b'"record"', b"null"]
+    else:
+        values = json.loads(records[middle])
+        if kind == "bad_timestamp":
+            values["timestamp"] = "yesterday, about noon"
+        else:
+            del values["uuid" if kind == "no_uuid" else "timestamp"]
+        records[middle] = dumps(values).encode()
+    return replace(answer, records=records).body()
+
+
+def _retry_after(text: str) -> str:
+    ahead = re.fullmatch(r"date([+-]\d+)", text)
+    if not ahead:
+        return text
+    return format_datetime(datetime.now(timezone.utc) + timedelta(seconds=int(ahead[1])), usegmt=True)

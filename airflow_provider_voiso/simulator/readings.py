@@ -1,0 +1,122 @@
+"""Every point on which the vendor's page is silent or can be read in two ways, as a switch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+MAX_PER_PAGE = 10_000
+DEFAULT_PER_PAGE = 1_000
+
+
+def _switch(default: Any, meaning: str) -> Any:
+    return field(default=default, metadata={"help": meaning})
+
+
+@dataclass(frozen=True)
+class Readings:
+    """One consistent reading of the vendor's page; the defaults stay nearest to its words.
+
+    Each field's meaning is kept in its metadata under ``help``, from which the command line is built:
+    ``both_pairs`` here is ``--both-pairs`` there. Values outside of a field's ``Literal`` are not checked here.
+    """
+
+    continuation: Literal["batch", "cursor"] = _switch(
+        "batch",
+        "batch: the token stands behind record 10,000 of the search, whichever page carried it; "
+        "cursor: every answer's token stands behind the last record of that answer",
+    )
+    continuation_on: Literal["every", "last"] = _switch(
+        "every",
+        "under the batch reading the token comes with every page, or with the last page of the ten thousand only",
+    )
+    cap: int = _switch(10_000, "results per search before a token is needed; the vendor's is 10,000")
+    per_page_cap: int | None = _switch(None, "the server silently caps per_page at this value")
+    later_page: Literal["obeyed", "ignored", "refused"] = _switch(
+        "obeyed", "a page above 1 together with a token is obeyed, ignored (page 1) or refused (422)"
+    )
+    beyond_cap: Literal["clamped", "empty", "error"] = _switch(
+        "clamped", "page * per_page above the cap: the page is cut at the cap, is empty, or is an error (422)"
+    )
+    beyond_end: Literal["empty", "refused"] = _switch(
+        "empty", "a page behind the last record is empty or refused (422)"
+    )
+    end_of_search: Literal["null", "absent", "empty"] = _switch(
+        "null", "at the end of the search the token is null, the field is absent, or it is an empty string"
+    )
+    final: Literal["short", "full_then_empty", "always_empty"] = _switch(
+        "short",
+        "short: no token once nothing remains; full_then_empty: a full answer (or batch) carries a token even "
+        "when nothing remains; always_empty: every search ends with an empty answer",
+    )
+    final_page: Literal["shown", "absent"] = _switch(
+        "shown", "the last answer of a search carries `page`, or lacks it as in the vendor's sample"
+    )
+    order: Literal["newest_first", "oldest_first", "shuffled", "uuid"] = _switch(
+        "newest_first", "order of the records; it is not documented, samples run newest first"
+    )
+    total: Literal["pages", "records", "capped", "nonsense"] = _switch(
+        "pages",
+        "total: pages by the table, records in public code, records capped at 10,000, "
+        "or another senseless number in every answer",
+    )
+    misbehaviour: Literal["none", "repeats", "cycles", "restarts", "missing"] = _switch(
+        "none",
+        "repeats: the token that was sent comes back; cycles: the second token leads back to the first; restarts: "
+        "an unknown cursor restarts at the first page; missing: no token even at the cap and above",
+    )
+    clock: str = _switch("UTC", "IANA zone in which the server reads the date and datetime parameters")
+    bounds: Literal["inclusive", "exclusive_end", "exclusive"] = _switch(
+        "inclusive", "the datetime pair includes both ends, excludes the end, or excludes both"
+    )
+    resolution: Literal["second", "millisecond"] = _switch(
+        "second", "the datetime pair is compared to the second or to the millisecond"
+    )
+    acts_on: Literal["end", "start"] = _switch(
+        "end", "the date filters act on the end of the interaction, or on its start (timestamp less duration)"
+    )
+    both_pairs: Literal["datetime", "date", "intersection"] = _switch(
+        "datetime", "the date pair beside the datetime pair: which one wins, or both apply"
+    )
+    timestamps: Literal["offset", "z", "micro", "nano"] = _switch(
+        "offset", "milliseconds with an offset as documented, with Z, or with six or nine digits of a second"
+    )
+    offset: str = _switch("-03:00", "offset from UTC that timestamps carry")
+    offsets: Literal["fixed", "mixed"] = _switch("fixed", "one offset for all, or one that differs per record")
+    sla: Literal["object", "array", "mixed"] = _switch(
+        "object", "sla is an object as in the sample, an array as in the table, or now one, now the other"
+    )
+    duplicates: float = _switch(
+        0.0, "share of records that are served twice; above 0 each page's last record is as well, on the next page"
+    )
+    duplicates_differ: bool = _switch(False, "the second copy of a record has another wrap-up code")
+    invalid_key_status: Literal[401, 200] = _switch(401, "status of the answer to a wrong key")
+    references: Literal["bare", "wrapped"] = _switch(
+        "bare", "queues, agents and campaigns are a bare array or an object that wraps one list"
+    )
+    gzip: bool = _switch(False, "answers are compressed when the request accepts gzip")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Rows that differ between an earlier and a later look at the same search.
+
+    The records concerned are chosen by their uuid, each by one of the three shares.
+
+    :param appear: share of records that do not exist before the drift
+    :param change: share whose wrap-up code and cost differ after it
+    :param move: share whose timestamp differs after it
+    :param move_seconds: by how much those timestamps move; at most a day, either way
+    :param after: number of answered ``/api/v2/cdr`` requests after which it happens, or None to wait for
+        ``Simulator.drift_now()`` or ``POST /_simulator/drift``
+    """
+
+    appear: float = 0.0
+    change: float = 0.0
+    move: float = 0.0
+    move_seconds: int = 3600
+    after: int | None = None
+
+    def __post_init__(self) -> None:
+        if abs(self.move_seconds) > 86_400:
+            raise ValueError(f"move_seconds is {self.move_seconds}; records can move by at most 86400 seconds.")

@@ -1,0 +1,159 @@
+"""The HTTP server: real sockets, HTTP/1.1 with keep-alive, one daemon thread per connection."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+from contextlib import closing, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from .control import CONTROL_PATH, control
+
+if TYPE_CHECKING:
+    from .faults import Response
+    from .service import Service
+
+_PIECE = 256
+
+
+class Server(ThreadingHTTPServer):
+    """Listens on one address.
+
+    :param address: host and port; port 0 picks a free one
+    :param service: answers the requests
+    :param latency: seconds before each answer
+    :param tls: context for TLS, or None for plain HTTP
+    """
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], service: Service, latency: float, tls: ssl.SSLContext | None) -> None:
+        self.service = service
+        self.latency = latency
+        self._tls = tls
+        self._open: set[socket.socket] = set()
+        self._guard = threading.Lock()
+        super().__init__(address, Handler)
+
+    def server_bind(self) -> None:
+        """Bind without looking up the host's name, which can take seconds."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Serve one connection, in its own thread; the TLS handshake belongs to it."""
+        with closing(self._tls.wrap_socket(request, server_side=True) if self._tls else request) as connection:
+            with self._guard:
+                self._open.add(connection)
+            try:
+                super().finish_request(connection, client_address)
+            finally:
+                with self._guard:
+                    self._open.discard(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that go away in the middle are no news; anything else is."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError, ssl.SSLError, ValueError)):
+            super().handle_error(request, client_address)
+
+    def close_connections(self) -> None:
+        """Wake every connection that waits for its client's next request."""
+        with self._guard:
+            for connection in self._open:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads requests off one connection and writes the answers."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Server
+
+    def handle_one_request(self) -> None:
+        """Serve one request, whatever its method."""
+        self.raw_requestline = self.rfile.readline(65_537)
+        if not self.raw_requestline or len(self.raw_requestline) > 65_536:
+            self.close_connection = True
+            return
+        if self.parse_request():
+            self._serve()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Write nothing: the request line holds the key."""
+
+    def version_string(self) -> str:
+        """Return the Server header."""
+        return "voiso-simulator"
+
+    def _serve(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else b""
+        path = urlsplit(self.path).path
+        if path.startswith(CONTROL_PATH):
+            response = control(self.server.service, self.command, self.path, body)
+        else:
+            if self.server.latency:
+                time.sleep(self.server.latency)
+            accepts_gzip = "gzip" in (self.headers.get("Accept-Encoding") or "")
+            response = self.server.service.respond(self.command, self.path, accepts_gzip)
+        self._write(response)
+
+    def _write(self, response: Response) -> None:
+        if response.cut == "before":
+            self._reset()
+            return
+        self.send_response(response.status)
+        for name, value in response.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(response.body)))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        body = response.body
+        if response.cut:
+            self.wfile.write(body[: len(body) // 2])
+            self.close_connection = True
+            if response.cut == "within":
+                self._reset()
+        elif response.drip:
+            for start in range(0, len(body), _PIECE):
+                self.wfile.write(body[start : start + _PIECE])
+                time.sleep(response.drip)
+        else:
+            self.wfile.write(body)
+
+    def _reset(self) -> None:
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # Reader and writer still hold the socket: only closing the descriptor itself sends the reset now.
+        os.close(self.connection.detach())
+
+
+def tls_context(certificate: str, private_key: str | None) -> ssl.SSLContext:
+    """Return the context of a server.
+
+    :param certificate: path of the certificate chain, PEM
+    :param private_key: path of its key, or None if the same file holds it
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, private_key)
+    return context
+
+
+def ready_line(url: str) -> str:
+    """Return the line that says where the server listens."""
+    return json.dumps({"url": url})
