@@ -74,8 +74,8 @@ class CdrClient:
             raise
         return spool
 
-    def has_records(self, window: Window, filters: Mapping[str, Any] | None, *, at_least: int) -> int:
-        """Count a window's records, in small answers, and no further than ``at_least``.
+    def count(self, window: Window, filters: Mapping[str, Any] | None, *, at_least: int) -> int:
+        """Count a window's records, in small answers, until it is known whether there are ``at_least`` so many.
 
         :raises ValueError: for a wrong filter
         :raises VoisoError: of the class that tells why the window could not be read

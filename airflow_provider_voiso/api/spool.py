@@ -89,6 +89,11 @@ class Spool:
         return self.read - self.duplicates
 
     @property
+    def size(self) -> int:
+        """Bytes of the records taken, repetitions and line ends included."""
+        return sum(chunk.size for chunk in self._chunks)
+
+    @property
     def out_of_window(self) -> int:
         """Number of records that lie outside of what was asked for."""
         return sum(self._outside.values())

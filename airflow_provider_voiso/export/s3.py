@@ -1,0 +1,119 @@
+"""One object in S3, replaced as a whole."""
+
+from __future__ import annotations
+
+import re
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow_provider_voiso.exceptions import (
+    VoisoConfigurationError,
+    VoisoDestinationError,
+    VoisoReconciliationError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+DEFAULT_KEY = (
+    "voiso/cdr/dt={window_start:%Y-%m-%d}/cdr_{window_start:%Y%m%dT%H%M%S%z}_{window_end:%Y%m%dT%H%M%S%z}.{extension}"
+)
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def object_key(template: str, *, window_start: datetime, window_end: datetime, extension: str) -> str:
+    """Fill ``{window_start}``, ``{window_end}`` (each with an optional ``strftime`` format) and ``{extension}``.
+
+    :param template: the key after Jinja
+    :param window_start: in the zone whose calendar the key is to show
+    :param window_end: likewise
+    :raises ValueError: for any other placeholder, an empty key, or one that climbs out of its prefix
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        name, _, form = match[1].partition(":")
+        if name == "extension" and not form:
+            return extension
+        if name not in {"window_start", "window_end"}:
+            raise ValueError(
+                f"The s3_key holds {match[0]}. It may hold {{window_start}}, {{window_end}}, each with a "
+                "format such as {window_start:%Y-%m-%d}, and {extension}."
+            )
+        instant = window_start if name == "window_start" else window_end
+        return instant.strftime(form) if form else instant.isoformat()
+
+    key = _PLACEHOLDER.sub(fill, template)
+    parts = key.split("/")
+    if not key.strip() or key.startswith("/") or ".." in parts or "." in parts or len(key.encode()) > 1024:
+        raise ValueError(
+            "The s3_key must be a path of at most 1024 bytes below the bucket, without a leading slash and without "
+            f"parts '.' or '..'; it is {len(key)} characters long."
+        )
+    return key
+
+
+def s3_hook(aws_conn_id: str | None) -> S3Hook:
+    """Return Airflow's S3 hook.
+
+    :raises VoisoConfigurationError: if the Amazon provider is not installed
+    """
+    try:
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook  # noqa: PLC0415 - optional, and slow to import
+    except ImportError:
+        raise VoisoConfigurationError(
+            "Exports to S3 need the Amazon provider: pip install 'airflow-provider-voiso[amazon]'."
+        ) from None
+    return S3Hook(aws_conn_id=aws_conn_id)
+
+
+def put_object(
+    hook: S3Hook,
+    file: IO[bytes],
+    *,
+    bucket: str,
+    key: str,
+    metadata: Mapping[str, str],
+    extra_args: Mapping[str, Any],
+) -> int:
+    """Upload an open file as one object, in parts if it is large, and return its size in bytes.
+
+    The object is replaced at once when all of it has arrived; parts of a failed upload are aborted.
+
+    :param file: positioned anywhere; is read from its beginning
+    :param metadata: stored with the object, and looked for afterwards
+    :param extra_args: further arguments of the upload, such as ``ServerSideEncryption``; they take precedence
+    :raises VoisoDestinationError: if S3 refuses the upload
+    :raises VoisoReconciliationError: if the object is not afterwards what was uploaded
+    """
+    from boto3.exceptions import Boto3Error  # noqa: PLC0415 - optional, and slow to import
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    size = file.seek(0, 2)
+    file.seek(0)
+    merged = {**extra_args, "Metadata": {**metadata, **extra_args.get("Metadata", {})}}
+    try:
+        client: Any = hook.get_conn()
+        client.upload_fileobj(file, bucket, key, ExtraArgs=merged, Config=hook.transfer_config)
+        head = client.head_object(Bucket=bucket, Key=key)
+    except (Boto3Error, BotoCoreError, ClientError) as error:
+        reason = _reason(error)
+    else:
+        stored = {name.lower(): value for name, value in head["Metadata"].items()}
+        if head["ContentLength"] != size or any(stored.get(name) != value for name, value in metadata.items()):
+            raise VoisoReconciliationError(
+                f"s3://{bucket}/{key} has {head['ContentLength']} bytes where {size} were uploaded, or was replaced "
+                "by another run in the same moment. Run the task again."
+            )
+        return size
+    raise VoisoDestinationError(
+        f"s3://{bucket}/{key} was not written: {reason}. What it held before is still there. Check the bucket and the "
+        "rights of the AWS connection."
+    )
+
+
+def _reason(error: Exception) -> str:
+    response = getattr(error, "response", None) or {}
+    code = response.get("Error", {}).get("Code")
+    return f"S3 answered {code}" if code else type(error).__name__

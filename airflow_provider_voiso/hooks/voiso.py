@@ -1,0 +1,145 @@
+"""Hook for the Voiso CDR API."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_voiso import connection_fields
+from airflow_provider_voiso.api.client import CdrClient
+from airflow_provider_voiso.api.filters import filter_params
+from airflow_provider_voiso.api.window import Window
+from airflow_provider_voiso.connection import settings_from_connection
+from airflow_provider_voiso.exceptions import VoisoError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from airflow_provider_voiso.api.spool import OutOfWindow, Spool
+
+
+class VoisoHook(BaseHook):
+    """Reads call detail records and reference lists from one Voiso account.
+
+    A window is read whole and checked before its first record is given: pages go to a file on local disk that is
+    gone with the process, so that memory does not grow with the window and nothing incomplete is ever seen.
+
+    :param voiso_conn_id: connection of type ``voiso``
+    """
+
+    conn_name_attr = "voiso_conn_id"
+    default_conn_name = "voiso_default"
+    conn_type = connection_fields.CONNECTION_TYPE
+    hook_name = "Voiso"
+
+    def __init__(self, voiso_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.voiso_conn_id = voiso_conn_id
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's extra fields as Airflow before 3.2 wants them."""
+        return connection_fields.form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return what the form relabels and hides."""
+        return connection_fields.ui_field_behaviour()
+
+    @cached_property
+    def client(self) -> CdrClient:
+        """The account that the connection names."""
+        return CdrClient(settings_from_connection(self.get_connection(self.voiso_conn_id)))
+
+    def get_conn(self) -> CdrClient:
+        """Return the client, as hooks do.
+
+        :raises VoisoConfigurationError: if a field of the connection cannot be used
+        """
+        return self.client
+
+    def iter_cdrs(
+        self, start: datetime, end: datetime, filters: Mapping[str, Any] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Return every record whose ``timestamp`` lies in ``[start, end)``, each ``uuid`` once.
+
+        They come ordered by ``timestamp`` and ``uuid``. Of a record that changed while it was read, the state
+        that was read last is given.
+
+        :param start: first instant, with a time zone
+        :param end: first instant that no longer belongs to the window, with a time zone
+        :param filters: request parameters of the vendor's table other than key, paging and dates; lists become
+            comma lists
+        :raises ValueError: for an unknown or reserved filter, a naive or a reversed window; before any request
+        :raises VoisoError: if the window could not be read whole; before the first record
+        """
+        pages = self.iter_cdr_pages(start, end, filters)
+        return (msgspec.json.decode(record) for page in pages for record in page)
+
+    def iter_cdr_pages(
+        self,
+        start: datetime,
+        end: datetime,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        out_of_window: OutOfWindow = "fail",
+    ) -> Iterator[list[bytes]]:
+        """Return the records of :meth:`iter_cdrs` by pages, each record as the JSON that the API sent.
+
+        :param start: see :meth:`iter_cdrs`
+        :param end: see :meth:`iter_cdrs`
+        :param filters: see :meth:`iter_cdrs`
+        :param out_of_window: what to do with a record that lies outside of what was asked for: ``fail``,
+            ``keep`` or ``drop``
+        """
+        window = Window(start, end)
+        filter_params(filters)
+
+        def pages() -> Iterator[list[bytes]]:
+            with self.read_window(window, filters, out_of_window=out_of_window) as spool:
+                yield from spool
+
+        return pages()
+
+    def read_window(
+        self, window: Window, filters: Mapping[str, Any] | None = None, *, out_of_window: OutOfWindow = "fail"
+    ) -> Spool:
+        """Read a window whole, and return its records and their counts; the caller closes the spool.
+
+        :param window: see :meth:`iter_cdrs`
+        :param filters: see :meth:`iter_cdrs`
+        :param out_of_window: see :meth:`iter_cdr_pages`
+        """
+        return self.client.read_window(window, filters, out_of_window=out_of_window)
+
+    def count_cdrs(
+        self, start: datetime, end: datetime, filters: Mapping[str, Any] | None = None, *, at_least: int
+    ) -> int:
+        """Count the records of a window, until it is known whether there are ``at_least`` so many.
+
+        :param start: see :meth:`iter_cdrs`
+        :param end: see :meth:`iter_cdrs`
+        :param filters: see :meth:`iter_cdrs`
+        :param at_least: no further page is asked for once so many records were seen
+        """
+        return self.client.count(Window(start, end), filters, at_least=at_least)
+
+    def list_reference(self, name: str) -> list[dict[str, Any]]:
+        """Return a list of the account's objects, whose ids the filters take.
+
+        :param name: ``queues``, ``agents``, ``teams``, ``wrapup_codes``, ``campaigns`` or ``deleted_agents``
+        :raises ValueError: for any other name
+        """
+        return self.client.list_reference(name)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask for one record of the last hour, and say in words what came of it."""
+        try:
+            self.client.check()
+        except VoisoError as error:
+            return False, str(error)
+        return True, "The API answered and accepts the key."

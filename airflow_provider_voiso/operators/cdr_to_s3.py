@@ -1,0 +1,120 @@
+"""Export of call detail records to S3."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow_provider_voiso.exceptions import VoisoReconciliationError
+from airflow_provider_voiso.export.files import (
+    CONTENT_TYPE,
+    Compression,
+    FileFormat,
+    check_format,
+    extension,
+    write_file,
+)
+from airflow_provider_voiso.export.s3 import DEFAULT_KEY, object_key, put_object, s3_hook
+from airflow_provider_voiso.operators.base import VoisoCdrExportOperator, calendar_zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import tzinfo
+
+    from airflow_provider_voiso.api.spool import Spool
+    from airflow_provider_voiso.api.window import Window
+
+
+class VoisoCdrToS3Operator(VoisoCdrExportOperator):
+    """Exports the call detail records of one window to one object in S3, which is replaced as a whole.
+
+    The same records give the same bytes: they are ordered by ``timestamp`` and ``uuid``. A window without records
+    gives an object without records. Further parameters, and where the window comes from: see
+    :class:`~airflow_provider_voiso.operators.base.VoisoCdrExportOperator`.
+
+    :param s3_bucket: name of the bucket (templated)
+    :param s3_key: key of the object (templated). After Jinja, ``{window_start}`` and ``{window_end}``, each with an
+        optional ``strftime`` format as in ``{window_start:%Y-%m-%d}``, show the window in the DAG's time zone, and
+        ``{extension}`` the end that fits the format. Let the window stand in it: runs whose key is the same
+        overwrite one another.
+    :param aws_conn_id: connection of Airflow's Amazon provider (templated)
+    :param file_format: ``ndjson`` keeps every record's bytes as the API sent them; ``csv`` and ``parquet`` hold typed
+        columns
+    :param compression: ``gzip``, ``zstd`` or None; ``auto`` is gzip for NDJSON and CSV, and zstd inside Parquet
+    :param upload_extra_args: arguments for the upload, such as ``{"ServerSideEncryption": "aws:kms",
+        "SSEKMSKeyId": ..., "StorageClass": ...}`` (templated)
+    :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``, ``out_of_window``,
+        ``requests``, ``bytes`` (size of the object) and ``uri``
+    """
+
+    template_fields: Sequence[str] = (
+        *VoisoCdrExportOperator.template_fields,
+        "s3_bucket",
+        "s3_key",
+        "aws_conn_id",
+        "upload_extra_args",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json", "upload_extra_args": "json"}
+
+    def __init__(
+        self,
+        *,
+        s3_bucket: str,
+        s3_key: str = DEFAULT_KEY,
+        aws_conn_id: str | None = "aws_default",
+        file_format: FileFormat = "ndjson",
+        compression: Compression | Literal["auto"] | None = "auto",
+        upload_extra_args: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if compression == "auto":
+            compression = "zstd" if file_format == "parquet" else "gzip"
+        check_format(file_format, compression)
+        self.s3_bucket = s3_bucket
+        self.s3_key = s3_key
+        self.aws_conn_id = aws_conn_id
+        self.file_format: FileFormat = file_format
+        self.compression: Compression | None = compression
+        self.upload_extra_args = upload_extra_args
+        self._zone: tzinfo | None = None
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Export the window of the run."""
+        window = self.resolve_window(context)
+        self._zone = calendar_zone(context)
+        self._key(window)
+        s3_hook(self.aws_conn_id)
+        return self.export(window, window)
+
+    def write(self, spool: Spool, window: Window) -> dict[str, Any]:
+        """Write the file beside the spool, upload it, and return its size and address."""
+        key = self._key(window)
+        with tempfile.TemporaryFile(prefix="voiso-") as file:
+            written = write_file(spool, file, file_format=self.file_format, compression=self.compression)
+            if written != spool.records:
+                raise VoisoReconciliationError(
+                    f"{written} of {spool.records} records of the window {window} were written; s3://{self.s3_bucket}/"
+                    f"{key} was left as it was. Run the task again."
+                )
+            size = put_object(
+                s3_hook(self.aws_conn_id),
+                file,
+                bucket=self.s3_bucket,
+                key=key,
+                metadata={
+                    "window-start": window.start.isoformat(),
+                    "window-end": window.end.isoformat(),
+                    "records": str(written),
+                },
+                extra_args={"ContentType": CONTENT_TYPE[self.file_format], **(self.upload_extra_args or {})},
+            )
+        return {"bytes": size, "uri": f"s3://{self.s3_bucket}/{key}"}
+
+    def _key(self, window: Window) -> str:
+        return object_key(
+            self.s3_key,
+            window_start=window.start.astimezone(self._zone),
+            window_end=window.end.astimezone(self._zone),
+            extension=extension(self.file_format, self.compression),
+        )

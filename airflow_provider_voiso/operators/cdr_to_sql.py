@@ -1,0 +1,100 @@
+"""Export of call detail records to a SQL table."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+from airflow_provider_voiso.api.window import Window
+from airflow_provider_voiso.exceptions import VoisoConfigurationError
+from airflow_provider_voiso.export.sql import Mode, TableName, dialect_of, load_window
+from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_voiso.api.spool import Spool
+
+
+class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
+    """Exports the call detail records of one window to a SQL table, in one transaction.
+
+    Readers see the window as it was before or as it is after, never in between; no transaction is open while the API
+    is asked. Further parameters, and where the window comes from: see
+    :class:`~airflow_provider_voiso.operators.base.VoisoCdrExportOperator`.
+
+    :param sql_conn_id: connection whose hook is a ``DbApiHook``: SQLite or PostgreSQL (templated)
+    :param table: ``name`` or ``schema.name`` (templated)
+    :param mode: ``replace_window`` deletes the window's rows and inserts what was read, so that rows the API no longer
+        returns are gone: give each set of ``filters`` a table of its own. ``upsert`` updates by ``uuid`` and deletes
+        nothing.
+    :param create_table: create the table, its key and an index on ``ended_at`` if it is missing
+    :param add_columns: add columns that an existing table lacks; otherwise that is an error
+    :param lookback: read that much before the window as well, to catch records that changed since; upsert only
+    :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``, ``out_of_window``,
+        ``requests``, ``bytes`` (size of the records as JSON) and ``table``
+    """
+
+    template_fields: Sequence[str] = (
+        *VoisoCdrExportOperator.template_fields,
+        "sql_conn_id",
+        "table",
+    )
+
+    def __init__(
+        self,
+        *,
+        sql_conn_id: str,
+        table: str,
+        mode: Mode = "replace_window",
+        create_table: bool = True,
+        add_columns: bool = False,
+        lookback: timedelta = timedelta(0),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if mode not in {"replace_window", "upsert"}:
+            raise ValueError(f"Unknown mode {mode!r}. Known are: 'replace_window' and 'upsert'.")
+        if lookback < timedelta(0):
+            raise ValueError("The lookback must not be negative: it is read before the window.")
+        if lookback and mode != "upsert":
+            raise ValueError("A lookback needs mode='upsert': replace_window would delete rows it does not read.")
+        if isinstance(table, str) and "{{" not in table:
+            TableName.parse(table)
+        self.sql_conn_id = sql_conn_id
+        self.table = table
+        self.mode: Mode = mode
+        self.create_table = create_table
+        self.add_columns = add_columns
+        self.lookback = lookback
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Export the window of the run."""
+        window = self.resolve_window(context)
+        TableName.parse(self.table)
+        dialect_of(self._sql_hook())
+        return self.export(window, Window(window.start - self.lookback, window.end))
+
+    def write(self, spool: Spool, window: Window) -> dict[str, Any]:
+        """Load the rows and return their size and their table."""
+        load_window(
+            self._sql_hook(),
+            table=TableName.parse(self.table),
+            pages=spool,
+            window=window,
+            mode=self.mode,
+            create_table=self.create_table,
+            add_columns=self.add_columns,
+        )
+        return {"bytes": spool.size, "table": self.table}
+
+    def _sql_hook(self) -> DbApiHook:
+        hook = BaseHook.get_connection(self.sql_conn_id).get_hook()  # type: ignore[no-untyped-call]
+        if not isinstance(hook, DbApiHook):
+            raise VoisoConfigurationError(
+                f"The connection '{self.sql_conn_id}' is not a SQL database; its hook is {type(hook).__name__}."
+            )
+        return hook
