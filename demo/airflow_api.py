@@ -54,9 +54,7 @@ class AirflowApi:
 
         wait_for(f"the DAGs {', '.join(dag_ids)}", known, timeout=timeout)
 
-    def trigger(
-        self, dag_id: str, *, logical_date: str | None = None, conf: dict[str, Any] | None = None
-    ) -> str:
+    def trigger(self, dag_id: str, *, logical_date: str | None = None, conf: dict[str, Any] | None = None) -> str:
         """Start a manual run and return its run id; ``logical_date`` is ISO 8601 with an offset, or None."""
         body = {"logical_date": logical_date, "conf": conf or {}}
         run: dict[str, str] = self.request("POST", f"/dags/{dag_id}/dagRuns", json=body)
@@ -86,9 +84,7 @@ class AirflowApi:
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of one run."""
-        found: list[dict[str, Any]] = self.get(f"{_run(dag_id, run_id)}/taskInstances", limit=100)[
-            "task_instances"
-        ]
+        found: list[dict[str, Any]] = self.get(f"{_run(dag_id, run_id)}/taskInstances", limit=100)["task_instances"]
         return found
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
@@ -97,9 +93,7 @@ class AirflowApi:
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
         """Return the log of one try of a task as text, one line for each message."""
-        answer = self.get(
-            f"{_run(dag_id, run_id)}/taskInstances/{task_id}/logs/{try_number}", full_content=True
-        )
+        answer = self.get(f"{_run(dag_id, run_id)}/taskInstances/{task_id}/logs/{try_number}", full_content=True)
         return "\n".join(str(line) for line in answer["content"])
 
     def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 180) -> str:

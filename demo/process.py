@@ -58,9 +58,7 @@ def free_ports(count: int, partners: Sequence[int] = ()) -> list[int]:
         if all(is_free(port + distance) for distance in (0, *partners)):
             chosen.append(port)
     if len(chosen) < count:
-        raise PartError(
-            f"Fewer than {count} ports between {PORTS[0]} and {PORTS[-1]} are free on {LOOPBACK}."
-        )
+        raise PartError(f"Fewer than {count} ports between {PORTS[0]} and {PORTS[-1]} are free on {LOOPBACK}.")
     return chosen
 
 
@@ -79,13 +77,19 @@ def answers(url: str) -> bool:
 
 
 def wait_for(
-    what: str, check: Callable[[], T | None], *, timeout: float, alive: Callable[[], None] = lambda: None
+    what: str,
+    check: Callable[[], T | None],
+    *,
+    timeout: float,
+    alive: Callable[[], None] = lambda: None,
+    interval: float = 0.1,
 ) -> T:
     """Poll until ``check`` returns something true, and return that.
 
     :param what: what is waited for, for the error
     :param timeout: seconds after which to give up
     :param alive: called before each look; raises when waiting has become pointless
+    :param interval: seconds between two looks
     :raises PartError: after the timeout
     """
     deadline = time.monotonic() + timeout
@@ -95,7 +99,7 @@ def wait_for(
             return result
         if time.monotonic() > deadline:
             raise PartError(f"Waited {timeout:g} seconds in vain for {what}.")
-        time.sleep(0.1)
+        time.sleep(interval)
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -16,10 +16,11 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from demo.airflow_api import AirflowApi
-from demo.process import LOOPBACK, PartError, Server, answers, clean_environment, free_ports
+from demo.process import LOOPBACK, PartError, Server, answers, clean_environment, free_ports, local_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     from typing_extensions import Self
@@ -119,25 +120,33 @@ class SimulatorProcess(Server):
 
     :param logs: directory of its log
     :param options: command line options of the simulator, without host, port and key
+    :param key: the API key that sees every record
     """
 
     def __init__(self, logs: Path, options: Sequence[str] = (), *, key: str = "demo-api-key") -> None:
         self.key = key
-        self.url = f"http://{LOOPBACK}:{free_ports(1)[0]}"
-        port = self.url.rpartition(":")[2]
+        port = str(free_ports(1)[0])
+        self.url = f"http://{LOOPBACK}:{port}"
+        command = [sys.executable, "-m", "airflow_provider_voiso.simulator", "--host", LOOPBACK, "--port", port]
         super().__init__(
             "simulator",
-            [
-                *(sys.executable, "-m", "airflow_provider_voiso.simulator"),
-                *("--host", LOOPBACK, "--port", port, "--key", key, *options),
-            ],
+            [*command, "--key", key, *options],
             logs=logs,
-            ready=lambda: answers(f"{self.url}/_simulator/truth"),
+            ready=lambda: answers(f"{self.url}/_simulator/health"),
+            timeout=30,
         )
 
     def connection(self) -> str:
         """Return the value of ``AIRFLOW_CONN_VOISO_DEFAULT``."""
         return json.dumps({"conn_type": "voiso", "host": self.url, "password": self.key})
+
+    def truth(self, start: datetime, end: datetime) -> set[str]:
+        """Return the uuids of all records that ended in ``[start, end)``; both bounds have a time zone."""
+        bounds = {"start": start.isoformat(), "end": end.isoformat()}
+        with local_session() as session:
+            answer = session.get(f"{self.url}/_simulator/truth", params=bounds, timeout=60)
+        answer.raise_for_status()
+        return set(answer.json()["uuids"])
 
 
 class Postgres:
@@ -241,9 +250,7 @@ class AirflowStack:
             check=False,
         )
         if done.returncode:
-            raise PartError(
-                f"airflow {' '.join(arguments)} failed with exit code {done.returncode}:\n{done.stdout}"
-            )
+            raise PartError(f"airflow {' '.join(arguments)} failed with exit code {done.returncode}:\n{done.stdout}")
         return done.stdout
 
     def start(self) -> None:

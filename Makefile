@@ -1,0 +1,54 @@
+# Needs Python 3.10 to 3.13, make and git. Everything else is installed into .venv.
+PYTHON ?= python3
+AIRFLOWS ?= 2.11 3.0 3.1 3.2
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+VENV_PYTHON := .venv/bin/python
+EXTRAS := --extra amazon --extra postgres --extra parquet --extra openlineage
+
+# uv trusts its own certificates only; those of the system also work behind a company's proxy.
+export UV_SYSTEM_CERTS ?= true
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test lint format matrix requirements clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
+
+env: .venv/ready ## make .venv with the pinned tools and Airflow (the other commands do it by themselves)
+
+.venv/ready: requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "Python 3.10 to 3.13 is needed: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	$(VENV_PYTHON) -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv
+	$(VENV_PYTHON) -m pip install --quiet "$$(grep '^uv==' requirements-dev.txt)"
+	$(VENV_PYTHON) -m uv pip install --quiet --python $(VENV_PYTHON) -r requirements-dev.txt -e .
+	@touch $@
+
+demo: .venv/ready ## backfill seven days from a simulated Voiso to S3 and SQL with a real Airflow
+	@$(VENV_PYTHON) -m demo
+
+test: .venv/ready ## run the whole test suite on the newest Airflow
+	$(VENV_PYTHON) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+lint: .venv/ready ## ruff and mypy
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m mypy
+
+format: .venv/ready ## let ruff put the code in shape
+	$(VENV_PYTHON) -m ruff check --fix .
+	$(VENV_PYTHON) -m ruff format .
+
+matrix: .venv/ready ## run the suite on the older Airflows too: make matrix AIRFLOWS="2.11 3.0"
+	.ci/matrix $(AIRFLOWS)
+
+requirements: .venv/ready ## pin the newest versions again
+	$(VENV_PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
+		--custom-compile-command "make requirements" $(EXTRAS) pyproject.toml requirements-dev.in \
+		-o requirements-dev.txt
+
+clean: ## remove what the other commands made
+	rm -rf .venv .venv-* .demo .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
