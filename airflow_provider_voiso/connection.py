@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
 VENDOR_DOMAIN = ".voiso.com"
-_HOST_FORMS = "Write a cluster id, a host name or a URL, such as cc-ams03, voiso.example.com or https://voiso.example.com:8443"
+_HOST_FORMS = (
+    "Write a cluster id, a host name or a URL, such as cc-ams03, voiso.example.com or https://voiso.example.com:8443"
+)
 _NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _MASKERS = (
     "airflow.sdk.log",
@@ -68,15 +70,19 @@ def base_url(host: str | None, schema: str | None = None, port: int | str | None
     scheme, separator, authority = text.partition("://") if "://" in text else ("", "", text)
     scheme = _scheme(scheme, bool(separator), (schema or "").strip().strip("/").lower())
     authority = authority.removesuffix("/")
-    for mark, meaning in (("@", "user information"), ("?", "a query"), ("#", "a fragment"), ("/", "a path")):
+    for mark, meaning in (
+        ("@", "user information"),
+        ("?", "a query"),
+        ("#", "a fragment"),
+        ("/", "a path"),
+        ("%", "an escape"),
+    ):
         if mark in authority:
-            raise ValueError(
-                f"holds {meaning}. {_HOST_FORMS}, and nothing more; the API key goes into the password."
-            )
+            raise ValueError(f"holds {meaning}. {_HOST_FORMS}, and nothing more; the API key goes into the password.")
     name, own_port = _split_port(authority)
     if _NAME.fullmatch(name) and not scheme and "." not in name and name != "localhost":
         name += VENDOR_DOMAIN
-    if name.endswith(VENDOR_DOMAIN * 2):
+    while name.endswith(VENDOR_DOMAIN * 2):
         name = name.removesuffix(VENDOR_DOMAIN)
     ports = {_port(value) for value in (own_port, port) if value not in {None, ""}}
     if len(ports) > 1:
@@ -127,9 +133,7 @@ def _scheme(own: str, has_own: bool, schema: str) -> str:
     if has_own and own not in {"http", "https"}:
         raise ValueError(f"starts with a scheme other than http or https. {_HOST_FORMS}.")
     if own and schema and own != schema:
-        raise ValueError(
-            "starts with another scheme than the connection's schema field has. Leave that field empty."
-        )
+        raise ValueError("starts with another scheme than the connection's schema field has. Leave that field empty.")
     return own or schema
 
 
@@ -170,14 +174,13 @@ def _extra(text: str | None) -> dict[str, Any]:
         # Airflow before 2.3 stored the fields of the form under prefixed names, and keeps them on an upgrade.
         field = known.get(name.removeprefix(f"extra__{CONNECTION_TYPE}__"))
         if field is None:
-            shown = repr(name) if name.isidentifier() and len(name) <= 40 else "that is no name"
+            # A key that a URI has torn apart can stand here; it would hold digits.
+            shown = repr(name) if re.fullmatch("[A-Za-z_]{1,40}", name) else "that is no name"
             raise ValueError(f"holds an unknown field {shown}. Known are {', '.join(known)}.")
         if value is None or (isinstance(value, str) and not value.strip()):
             continue
         if field.name in settings:
-            raise ValueError(
-                f"holds {field.name!r} twice, with and without a prefix. Remove the prefixed one."
-            )
+            raise ValueError(f"holds {field.name!r} twice, with and without a prefix. Remove the prefixed one.")
         parse: Callable[[ExtraField, Any], Any] = _PARSERS.get(field.name, _number)
         settings[field.name] = parse(field, value)
     return settings
@@ -205,8 +208,7 @@ def _timezone(field: ExtraField, value: Any) -> str:
         name = ""
     if not name:
         raise ValueError(
-            f"holds a {field.name!r} that this machine does not know. Write an IANA name such as UTC or "
-            "Europe/Berlin."
+            f"holds a {field.name!r} that this machine does not know. Write an IANA name such as UTC or Europe/Berlin."
         )
     return name
 
@@ -221,8 +223,7 @@ def _verify(field: ExtraField, value: Any) -> bool | str:
         found = False
     if not found:
         raise ValueError(
-            f"holds a {field.name!r} that is neither true nor false nor the path of a CA bundle on this "
-            "machine."
+            f"holds a {field.name!r} that is neither true nor false nor the path of a CA bundle on this machine."
         )
     return text
 
