@@ -13,7 +13,7 @@ import msgspec
 
 from airflow_provider_voiso.api.clock import Bounds, Span
 from airflow_provider_voiso.api.filters import filter_params
-from airflow_provider_voiso.api.paging import Ask, Pager
+from airflow_provider_voiso.api.paging import BATCH, Ask, Pager
 from airflow_provider_voiso.api.records import Page, error_answer, not_json, parse_page
 from airflow_provider_voiso.api.spool import OutOfWindow, Spool
 from airflow_provider_voiso.api.transport import Transport
@@ -34,13 +34,15 @@ class CdrClient:
     """Reads from one Voiso account.
 
     :param settings: the account and how to ask it
+    :param batch: records that one search returns without a token, 10,000 by the vendor's page
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, batch: int = BATCH) -> None:
         self._settings = settings
+        self._batch = batch
         self._clock = ZoneInfo(settings.timezone)
         self._transport = Transport(settings)
-        self._pager = Pager(per_page=settings.per_page)
+        self._pager = Pager(per_page=settings.per_page, batch=batch)
 
     def close(self) -> None:
         """Close kept-alive connections."""
@@ -80,7 +82,7 @@ class CdrClient:
         :raises ValueError: for a wrong filter
         :raises VoisoError: of the class that tells why the window could not be read
         """
-        pager = Pager(per_page=min(self._settings.per_page, _LOOK_SIZE))
+        pager = Pager(per_page=min(self._settings.per_page, _LOOK_SIZE), batch=self._batch)
         with Spool(window, self._clock) as spool:
             for _ in pager.walk(self._ask(filters), Span.covering(window), spool):
                 spool.seal()
