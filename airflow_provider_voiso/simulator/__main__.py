@@ -9,9 +9,8 @@ import sys
 import threading
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, get_args, get_origin, get_type_hints
 
-from .readings import Drift, Readings
+from .readings import Drift, Readings, choices
 from .server import ready_line
 from .simulator import DEMO_KEY, Simulator
 
@@ -51,22 +50,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_readings(group: argparse._ArgumentGroup) -> None:
-    hints = get_type_hints(Readings)
+    kinds = {"cap": int, "per_page_cap": int, "duplicates": float}
     for item in fields(Readings):
         flag = "--" + item.name.replace("_", "-")
         default = _COMMAND_LINE_DEFAULTS.get(item.name, item.default)
         text = f"{item.metadata['help']} (default: {default})".replace("%", "%%")
-        hint = hints[item.name]
-        options: dict[str, Any] = {"default": default, "help": text}
-        if hint is bool:
-            group.add_argument(flag, action="store_true", **options)
+        if isinstance(default, bool):
+            group.add_argument(flag, action="store_true", help=text)
             continue
-        if get_origin(hint) is not None and all(isinstance(choice, (str, int)) for choice in get_args(hint)):
-            options["choices"] = get_args(hint)
-            options["type"] = type(get_args(hint)[0])
-        else:
-            options["type"] = hint if hint in {str, int, float} else int
-        group.add_argument(flag, **options)
+        allowed = choices().get(item.name)
+        kind = type(allowed[0]) if allowed else kinds.get(item.name, str)
+        group.add_argument(flag, type=kind, choices=allowed, default=default, help=text)
 
 
 def main(arguments: list[str] | None = None) -> int:

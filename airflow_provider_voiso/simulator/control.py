@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from .faults import Response, json_response
-from .filters import BadRequestError
+from .filters import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ def control(service: Service, method: str, target: str, body: bytes) -> Response
         return json_response(404, {"error": "Not Found"})
     try:
         return json_response(200, action(service, params, body))
-    except (ValueError, KeyError, TypeError, AttributeError, BadRequestError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RefusedError) as error:
         return json_response(422, {"error": str(error)})
 
 

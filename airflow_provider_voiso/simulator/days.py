@@ -7,7 +7,7 @@ import struct
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from .drift import after_drift, exists_before
@@ -140,8 +140,3 @@ def _edges(readings: Readings) -> list[int]:
     local = -offset_us(readings.offset) // 1000 % _MS_PER_DAY
     wanted = [0, _MS_PER_DAY - 1, local, local - 1, 999, 1, _MS_PER_DAY - 1000, local + 999, 43_200_000, 43_199_999]
     return [ms % _MS_PER_DAY for ms in wanted]
-
-
-def day_range(first: date, last: date) -> list[int]:
-    """Return the numbers of the UTC days from ``first`` to ``last``, both included."""
-    return [(first + timedelta(days=i)).toordinal() - EPOCH_ORDINAL for i in range((last - first).days + 1)]

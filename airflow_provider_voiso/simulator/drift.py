@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from .account import WRAPUP_CODES
-from .record import dumps, offset_us, stamp
+from .record import dumps, stamp
 
 if TYPE_CHECKING:
     from .readings import Drift
@@ -50,7 +50,6 @@ def moved(record: Record, seconds: int) -> Record:
     fields = json.loads(record.raw)
     text = fields["timestamp"]
     offset = "Z" if text.endswith("Z") else text[-6:]
-    offset_us(offset)
     at = record.at + seconds * 1_000_000
     fields["timestamp"] = stamp(at, offset, len(text) - len(offset) - len("2024-07-31T12:43:09."))
     return record._replace(at=at, raw=dumps(fields).encode())

@@ -187,7 +187,8 @@ def distorted(fault: Fault, response: Response, answer: Answer | None) -> Respon
 
 def _status(fault: Fault, _: Response) -> Response:
     headers = {} if fault.retry_after is None else {"Retry-After": _retry_after(fault.retry_after)}
-    return json_response(fault.status, {"error": f"Simulated status {fault.status}"}, headers)
+    message = "Invalid User API Key" if fault.status == 401 else f"Simulated status {fault.status}"
+    return json_response(fault.status, {"error": message}, headers)
 
 
 def _redirect(fault: Fault, _: Response) -> Response:

@@ -19,8 +19,8 @@ DATES = frozenset({"start_date", "end_date", "start_datetime", "end_datetime"})
 _TIMES = ("dialing_time", "talk_time", "hold_time", "ivr_time", "queue_time")
 
 
-class BadRequestError(Exception):
-    """The request cannot be answered.
+class RefusedError(Exception):
+    """The request is answered with an error.
 
     :param message: text of the ``error`` field
     :param status: status of the answer
@@ -48,43 +48,40 @@ class Row:
         return self._fields
 
 
-Test = "Callable[[Row], bool]"
-
-
 def number(name: str, text: str) -> int:
     """Read a whole number.
 
-    :raises BadRequestError: if it is none
+    :raises RefusedError: if it is none
     """
     if not re.fullmatch(r"-?\d{1,10}", text, re.ASCII):
-        raise BadRequestError(f"{name} must be an integer")
+        raise RefusedError(f"{name} must be an integer")
     return int(text)
 
 
 def day_of(name: str, text: str) -> date:
     """Read a date in the documented format.
 
-    :raises BadRequestError: if it has another format, or there is no such day
+    :raises RefusedError: if it has another format, or there is no such day
     """
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
             return date.fromisoformat(text)
     except ValueError:
         pass
-    raise BadRequestError(f"{name} must be in the format YYYY-MM-DD")
+    raise RefusedError(f"{name} must be in the format YYYY-MM-DD")
 
 
 def moment_of(name: str, text: str) -> datetime:
     """Read a date and time in the documented format; the result has no zone, as the text has none.
 
-    :raises BadRequestError: if it has another format, or there is no such time
+    :raises RefusedError: if it has another format, or there is no such time
     """
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", text, re.ASCII):
             return datetime.fromisoformat(text)
     except ValueError:
         pass
-    raise BadRequestError(f"{name} must be in the format YYYY-MM-DDTHH:MM:SS")
+    raise RefusedError(f"{name} must be in the format YYYY-MM-DDTHH:MM:SS")
 
 
 def _listed(text: str) -> list[str]:
@@ -123,7 +120,7 @@ def _hidden_choice(attribute: str) -> Callable[[str, str], Callable[[Row], bool]
 
 def _queues(name: str, value: str) -> Callable[[Row], bool]:
     names = {QUEUE_NAME_BY_ID.get(item) for item in _numbers(name, value)} - {None}
-    return lambda row: row.fields["queue"] in names if "queue" in row.fields else False
+    return lambda row: row.fields.get("queue") in names
 
 
 def _agents(name: str, value: str) -> Callable[[Row], bool]:
@@ -179,7 +176,7 @@ def _shorter(attribute: str) -> Callable[[str, str], Callable[[Row], bool]]:
 
 def _first_seen(name: str, value: str) -> Callable[[Row], bool]:
     if plain(value) != "required":
-        raise BadRequestError(f"{name} must be Required")
+        raise RefusedError(f"{name} must be Required")
     return lambda row: row.record.first_seen
 
 
@@ -236,7 +233,7 @@ def select(records: list[Record], params: Mapping[str, str], team_ids: frozenset
     :param records: records to choose from
     :param params: request parameters; those that are no filters are passed over, and so are empty ones
     :param team_ids: teams that the key may see, or None for all
-    :raises BadRequestError: if a value is not of the documented type
+    :raises RefusedError: if a value is not of the documented type
     """
     tests = [make(name, params[name]) for name, make in FILTERS.items() if params.get(name)]
     if team_ids is not None:

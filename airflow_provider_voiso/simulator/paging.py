@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .filters import BadRequestError, number
+from .filters import RefusedError, number
 from .readings import DEFAULT_PER_PAGE, MAX_PER_PAGE
 from .record import dumps
 from .search import OrderKey, position_behind
@@ -66,31 +66,31 @@ class Token:
     def read(cls, text: str) -> Token:
         """Return the token of a text.
 
-        :raises BadRequestError: if it is not one that was given out
+        :raises RefusedError: if it is not one that was given out
         """
         try:
             value, item, copy, ordinal = json.loads(base64.b64decode(text, validate=True))
             return cls((value, item.removeprefix("cdr_item#")), int(copy), int(ordinal))
         except (ValueError, TypeError, AttributeError, binascii.Error) as error:
-            raise BadRequestError("search_token is invalid") from error
+            raise RefusedError("search_token is invalid") from error
 
 
 def page_request(params: Mapping[str, str], readings: Readings) -> tuple[int, int]:
     """Return the page number and the records per page that are in force.
 
-    :raises BadRequestError: if one of them is out of its documented range
+    :raises RefusedError: if one of them is out of its documented range
     """
     page = number("page", params.get("page") or "1")
     per_page = number("per_page", params.get("per_page") or str(DEFAULT_PER_PAGE))
     if page < 1:
-        raise BadRequestError("page must be 1 or more")
+        raise RefusedError("page must be 1 or more")
     if not 1 <= per_page <= MAX_PER_PAGE:
-        raise BadRequestError(f"per_page must be from 1 to {MAX_PER_PAGE}")
+        raise RefusedError(f"per_page must be from 1 to {MAX_PER_PAGE}")
     if readings.per_page_cap is not None:
         per_page = min(per_page, readings.per_page_cap)
     if params.get("search_token") and page > 1 and readings.later_page != "obeyed":
         if readings.later_page == "refused":
-            raise BadRequestError("page cannot be used together with search_token")
+            raise RefusedError("page cannot be used together with search_token")
         page = 1
     return page, per_page
 
@@ -112,22 +112,22 @@ class Pager:
         :param rows: every row of the search, in order
         :param params: request parameters
         :param nth: number of this request, of which a senseless total is made
-        :raises BadRequestError: if the page or the token is refused
+        :raises RefusedError: if the page or the token is refused
         """
         readings = self._readings
         page, per_page = page_request(params, readings)
         sent = Token.read(params["search_token"]) if params.get("search_token") else None
         restarted = readings.misbehaviour == "restarts"
-        start = position_behind(rows, self._key, sent.key, sent.copy) if sent and not restarted else 0
+        start = self._start(rows, sent) if sent and not restarted else 0
         remaining = len(rows) - start
         low = (page - 1) * per_page
         high = low + per_page
         if high > readings.cap:
             if readings.beyond_cap == "error":
-                raise BadRequestError(f"page * per_page must not exceed {readings.cap}")
+                raise RefusedError(f"page * per_page must not exceed {readings.cap}")
             low, high = (0, 0) if readings.beyond_cap == "empty" else (min(low, readings.cap), readings.cap)
         if readings.beyond_end == "refused" and page > 1 and low >= remaining:
-            raise BadRequestError("page is out of range")
+            raise RefusedError("page is out of range")
         found = rows[start + low : start + high]
         ordinal = sent.ordinal if sent else 0
         behind = self._token_position(start, low, len(found), high, remaining, per_page)
@@ -143,6 +143,12 @@ class Pager:
         if answer.position == "middle" and sent is None and page == 1:
             answer.position = "first"
         return answer
+
+    def _start(self, rows: list[Record], sent: Token) -> int:
+        try:
+            return position_behind(rows, self._key, sent.key, sent.copy)
+        except TypeError as error:
+            raise RefusedError("search_token is invalid") from error
 
     def _token_position(self, start: int, low: int, found: int, high: int, remaining: int, per_page: int) -> int | None:
         """Return the index behind which the token stands, or None where there is no token."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 MAX_PER_PAGE = 10_000
 DEFAULT_PER_PAGE = 1_000
@@ -18,7 +19,7 @@ class Readings:
     """One consistent reading of the vendor's page; the defaults stay nearest to its words.
 
     Each field's meaning is kept in its metadata under ``help``, from which the command line is built:
-    ``both_pairs`` here is ``--both-pairs`` there. Values outside of a field's ``Literal`` are not checked here.
+    ``both_pairs`` here is ``--both-pairs`` there.
     """
 
     continuation: Literal["batch", "cursor"] = _switch(
@@ -81,7 +82,7 @@ class Readings:
     timestamps: Literal["offset", "z", "micro", "nano"] = _switch(
         "offset", "milliseconds with an offset as documented, with Z, or with six or nine digits of a second"
     )
-    offset: str = _switch("-03:00", "offset from UTC that timestamps carry")
+    offset: str = _switch("-03:00", "offset from UTC that timestamps carry, written --offset=-03:00 on a command line")
     offsets: Literal["fixed", "mixed"] = _switch("fixed", "one offset for all, or one that differs per record")
     sla: Literal["object", "array", "mixed"] = _switch(
         "object", "sla is an object as in the sample, an array as in the table, or now one, now the other"
@@ -95,6 +96,19 @@ class Readings:
         "bare", "queues, agents and campaigns are a bare array or an object that wraps one list"
     )
     gzip: bool = _switch(False, "answers are compressed when the request accepts gzip")
+
+    def __post_init__(self) -> None:
+        for name, allowed in choices().items():
+            if getattr(self, name) not in allowed:
+                wanted = ", ".join(str(choice) for choice in allowed)
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {wanted}.")
+
+
+@cache
+def choices() -> dict[str, tuple[str | int, ...]]:
+    """Return the values that a switch can have, for those that have a few."""
+    hints = get_type_hints(Readings)
+    return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from .drift import changed, share
-from .filters import DATES, PAGING, day_of, moment_of, select
+from .filters import DATES, PAGING, RefusedError, day_of, moment_of, select
+from .record import DAY_US
 from .writing import MAX_DURATION
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 OPEN_START = timedelta(days=31)
+MOST_RECORDS = 5_000_000
 _KEPT_SEARCHES = 8
 
 OrderKey = tuple["int | str", str]
@@ -62,6 +64,8 @@ class Searcher:
     """
 
     def __init__(self, days: Days, readings: Readings, now: datetime | None) -> None:
+        if now is not None and now.utcoffset() is None:
+            raise ValueError(f"now is {now.isoformat()}; it needs an offset, such as {now.isoformat()}+00:00.")
         self._days = days
         self._readings = readings
         self._now = now
@@ -79,11 +83,16 @@ class Searcher:
         :param team_ids: teams that the key may see, or None for all
         :param per_page: records per answer: with duplicates on, the last of each page is one
         :param drifted: whether to look after the drift
-        :raises BadRequestError: if a value is not of the documented type
+        :raises RefusedError: if a value is not of the documented type, or the interval is too long
         """
         page_size = per_page if self._readings.duplicates else 0
         asked = tuple(sorted((k, v) for k, v in params.items() if v and k not in PAGING))
-        low, high = self._interval(params)
+        try:
+            low, high = self._interval(params)
+        except OverflowError as error:
+            raise RefusedError("the dates are out of range") from error
+        if (high - low) // DAY_US * self._days.records_per_day > MOST_RECORDS:
+            raise RefusedError(f"the dates hold more than {MOST_RECORDS} records")
         name = (asked, low, high, team_ids, page_size, drifted)
         with self._lock:
             rows = self._kept.get(name)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .account import REFERENCES, reference_list
 from .faults import Faults, Response, Where, distorted, gzipped, json_response
-from .filters import PARAMETERS, BadRequestError
+from .filters import PARAMETERS, RefusedError
 from .paging import Answer, Pager, page_request
 from .search import Searcher, epoch_us
 
@@ -62,15 +62,15 @@ class Keys:
 
         :param key: key of the request
         :param refusal: status of the answer to a wrong key
-        :raises BadRequestError: if the key is missing, wrong or without rights
+        :raises RefusedError: if the key is missing, wrong or without rights
         """
         if key == self.full:
             return None
         if key is not None and key in self.teams:
             return self.teams[key]
         if key in self.forbidden:
-            raise BadRequestError("Access denied", 403)
-        raise BadRequestError("Invalid User API Key", refusal if key else 401)
+            raise RefusedError("Access denied", 403)
+        raise RefusedError("Invalid User API Key", refusal if key else 401)
 
 
 class Service:
@@ -95,8 +95,9 @@ class Service:
         self._keys = keys
         self._searcher = Searcher(days, readings, now)
         self._pager = Pager(readings, self._searcher.key)
-        self._interval = 1 / requests_per_second if requests_per_second else 0.0
-        self._next_free = 0.0
+        self._rate = requests_per_second
+        self._allowance = max(1.0, requests_per_second or 0.0)
+        self._last = time.monotonic()
         self._answered = 0
         self._drifted = False
         self._lock = threading.Lock()
@@ -123,7 +124,7 @@ class Service:
         params = {name: _text(value) for name, value in (filters or {}).items()}
         unknown = params.keys() - PARAMETERS
         if unknown:
-            raise BadRequestError(f"unknown parameter {', '.join(sorted(unknown))}")
+            raise RefusedError(f"unknown parameter {', '.join(sorted(unknown))}")
         drifted = self.drifted if state == "now" else state == "after"
         records = self._searcher.truth(epoch_us(start), epoch_us(end), params, team_ids, drifted=drifted)
         return {record.uuid: record.raw for record in records}
@@ -157,7 +158,7 @@ class Service:
                     response = Response(200, answer.body())
                 else:
                     response = result
-        except BadRequestError as error:
+        except RefusedError as error:
             response = json_response(error.status, {"error": str(error)})
         fault = self.faults.take(where)
         if fault:
@@ -176,15 +177,15 @@ class Service:
         self, method: str, path: str, name: str, params: dict[str, str], given: int, nth: int
     ) -> Answer | Response:
         if path not in {CDR_PATH, *(f"{CDR_PATH}/{reference}" for reference in REFERENCES)}:
-            raise BadRequestError("Not Found", 404)
+            raise RefusedError("Not Found", 404)
         if method != "GET":
             return json_response(405, {"error": "Method Not Allowed"}, {"Allow": "GET"})
         team_ids = self._keys.rights(params.get("key"), self.readings.invalid_key_status)
         known = PARAMETERS if path == CDR_PATH else {"key"}
         if params.keys() - known:
-            raise BadRequestError(f"unknown parameter {', '.join(sorted(params.keys() - known))}")
+            raise RefusedError(f"unknown parameter {', '.join(sorted(params.keys() - known))}")
         if given != len(params):
-            raise BadRequestError("a parameter was given twice")
+            raise RefusedError("a parameter was given twice")
         if path != CDR_PATH:
             items = reference_list(name, team_ids)
             wrapped = self.readings.references == "wrapped" and name in {"queues", "agents", "campaigns"}
@@ -196,12 +197,15 @@ class Service:
         return self._searcher.rows(params, team_ids, min(per_page, self.readings.cap), drifted=self.drifted)
 
     def _limited(self) -> bool:
-        if not self._interval:
+        if not self._rate:
             return False
         now = time.monotonic()
-        if now < self._next_free:
+        # A second's worth may come at once: clients that keep to the rate on average are not punished.
+        self._allowance = min(max(1.0, self._rate), self._allowance + (now - self._last) * self._rate)
+        self._last = now
+        if self._allowance < 1:
             return True
-        self._next_free = now + self._interval
+        self._allowance -= 1
         return False
 
 

@@ -145,7 +145,7 @@ class Simulator:
         :param filters: request parameters that narrow the records; lists are joined with commas
         :param state: before the drift, after it, or as the server sees it now
         :param key: whose rights apply, if not those of the full key
-        :raises BadRequestError: if a filter is unknown or its value is not of the documented type
+        :raises RefusedError: if a filter is unknown or its value is not of the documented type
         """
         team_ids = self._keys.rights(key, 401) if key is not None else None
         return self._service.truth(start, end, filters, state, team_ids)
