@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 CONNECTION_TYPE = "voiso"
 HIDDEN_FIELDS = ["login", "port", "schema"]
-RELABELING = {"host": "Cluster", "password": "API key"}
+RELABELING = {"host": "Cluster or host", "password": "API key"}
 PLACEHOLDERS = {"host": "cc-ams03, voiso.example.com or https://voiso.example.com:8443"}
 
 
