@@ -87,11 +87,11 @@ def succeeded(airflow: AirflowStack, dag_id: str, logical_dates: list[date]) -> 
     wanted = {str(date) for date in logical_dates}
     runs = airflow.api.runs(dag_id)
     states = {run["dag_run_id"]: run["state"] for run in runs if str(run["logical_date"])[:10] in wanted}
-    for run_id, state in states.items():
-        if state == "failed":
-            (task, *_) = airflow.api.task_instances(dag_id, run_id)
-            log = airflow.api.task_log(dag_id, run_id, task["task_id"], task["try_number"])
-            raise PartError(f"The run {run_id} of {dag_id} failed:\n{log[-4000:]}")
+    for run_id in (run_id for run_id, state in states.items() if state == "failed"):
+        tasks = airflow.api.task_instances(dag_id, run_id)
+        task = next(task for task in tasks if task["state"] == "failed")
+        log = airflow.api.task_log(dag_id, run_id, task["task_id"], task["try_number"])
+        raise PartError(f"{task['task_id']} of the run {run_id} of {dag_id} failed:\n{log[-4000:]}")
     return sum(state == "success" for state in states.values())
 
 

