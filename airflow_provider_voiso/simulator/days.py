@@ -138,5 +138,17 @@ class Days:
 
 def _edges(readings: Readings) -> list[int]:
     local = -offset_us(readings.offset) // 1000 % _MS_PER_DAY
-    wanted = [0, _MS_PER_DAY - 1, local, local - 1, 999, 1, _MS_PER_DAY - 1000, local + 999, 43_200_000, 43_199_999]
+    wanted = [
+        0,
+        _MS_PER_DAY - 1,
+        local,
+        local - 1,
+        999,
+        1,
+        _MS_PER_DAY - 1000,
+        local + 999,
+        43_200_000,
+        43_199_999,
+        43_200_999,
+    ]
     return [ms % _MS_PER_DAY for ms in wanted]

@@ -131,6 +131,8 @@ class Pager:
         found = rows[start + low : start + high]
         ordinal = sent.ordinal if sent else 0
         behind = self._token_position(start, low, len(found), high, remaining, per_page)
+        if behind is None and sent and readings.misbehaviour in {"repeats", "cycles"}:
+            behind = -1  # These never come to an end.
         answer = Answer([record.raw for record in found], {}, page, ordinal)
         finished = start + low + len(found) >= len(rows)
         answer.fields = self._fields(rows, remaining, page, per_page, nth)
@@ -169,7 +171,7 @@ class Pager:
         fault = self._readings.misbehaviour
         if fault == "repeats" and sent:
             return sent
-        if fault == "cycles" and ordinal >= 2:
+        if fault == "cycles" and (ordinal >= 2 or index < 0):
             first = per_page if self._readings.continuation == "cursor" else self._readings.cap
             index, ordinal = min(first, self._readings.cap, len(rows)) - 1, 0
         key = self._key(rows[index])

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from simulator_client import END, START, UTC, all_uuids, ask, walk
+
+from airflow_provider_voiso.simulator import Drift, Readings, Simulator
+
+SECOND, MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
+PAIR = {"start_datetime": "2024-05-01T00:00:00", "end_datetime": "2024-05-01T12:00:00"}
+NOON = START + timedelta(hours=12)
+
+
+def simulator(**readings: Any) -> Simulator:
+    return Simulator(seed=8, records_per_day=600, readings=Readings(**readings))
+
+
+def found(voiso: Simulator, **params: str) -> set[str]:
+    return set(all_uuids(walk(voiso, per_page=10_000, **params)))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "resolution", "start", "end"),
+    [
+        ("inclusive", "second", START, NOON + SECOND),
+        ("inclusive", "millisecond", START, NOON + MILLISECOND),
+        ("exclusive_end", "second", START, NOON),
+        ("exclusive_end", "millisecond", START, NOON),
+        ("exclusive", "second", START + SECOND, NOON),
+        ("exclusive", "millisecond", START + MILLISECOND, NOON),
+    ],
+)
+def test_bounds(bounds: str, resolution: str, start: datetime, end: datetime) -> None:
+    with simulator(bounds=bounds, resolution=resolution) as voiso:
+        assert found(voiso, **PAIR) == voiso.truth(start, end).keys()
+        assert voiso.truth(START, NOON + SECOND).keys() != voiso.truth(START, NOON + MILLISECOND).keys() != set()
+
+
+def test_bounds_differ_by_records_on_the_edges() -> None:
+    voiso = simulator()
+    for low, high in ((NOON, NOON + MILLISECOND), (START, START + MILLISECOND), (START, START + SECOND)):
+        assert voiso.truth(low, high)
+
+
+@pytest.mark.parametrize(("clock", "hours"), [("UTC", 0), ("America/Sao_Paulo", 3), ("Europe/Berlin", -2)])
+def test_both_pairs_of_dates_are_read_in_the_servers_clock(clock: str, hours: int) -> None:
+    shift = timedelta(hours=hours)
+    with simulator(clock=clock) as voiso:
+        assert found(voiso, **PAIR) == voiso.truth(START + shift, NOON + SECOND + shift).keys()
+        dates = {"start_date": "2024-05-01", "end_date": "2024-05-02"}
+        assert found(voiso, **dates) == voiso.truth(START + shift, END + timedelta(days=1) + shift).keys()
+
+
+def test_the_day_of_a_clock_change_is_shorter() -> None:
+    with simulator(clock="Europe/Berlin") as voiso:
+        day = voiso.truth(datetime(2024, 3, 30, 23, tzinfo=UTC), datetime(2024, 3, 31, 22, tzinfo=UTC))
+        assert found(voiso, start_date="2024-03-31", end_date="2024-03-31") == day.keys()
+
+
+def test_filters_can_act_on_the_start_of_interactions() -> None:
+    with simulator(acts_on="start") as voiso:
+        expected = set()
+        for uuid, raw in voiso.truth(START, END + timedelta(days=4)).items():
+            record = json.loads(raw)
+            hours, minutes, seconds = map(int, record["duration"].split(":"))
+            began = datetime.fromisoformat(record["timestamp"]) - timedelta(
+                hours=hours, minutes=minutes, seconds=seconds
+            )
+            if START <= began < END:
+                expected.add(uuid)
+        assert found(voiso, start_date="2024-05-01", end_date="2024-05-01") == expected
+        assert expected != voiso.truth(START, END).keys()
+
+
+def test_both_pairs_together() -> None:
+    dates = {"start_date": "2024-05-01", "end_date": "2024-05-01"}
+    moments = {"start_datetime": "2024-05-01T18:00:00", "end_datetime": "2024-05-02T06:00:00"}
+    evening, morning = START + timedelta(hours=18), END + timedelta(hours=6) + SECOND
+    for reading, start, end in (("datetime", evening, morning), ("date", START, END), ("intersection", evening, END)):
+        with simulator(both_pairs=reading) as voiso:
+            assert found(voiso, **dates, **moments) == voiso.truth(start, end).keys(), reading
+
+
+def test_open_ends_reach_to_now_and_a_month_back() -> None:
+    with Simulator(records_per_day=20, now=END) as voiso:
+        assert found(voiso) == voiso.truth(END - timedelta(days=31), END).keys()
+        assert found(voiso, start_date="2024-05-01") == voiso.truth(START, END).keys()
+    with pytest.raises(ValueError, match="needs an offset"):
+        Simulator(now=datetime(2024, 5, 1))  # noqa: DTZ001
+
+
+def test_drift_by_number_of_answers() -> None:
+    drift = Drift(appear=0.1, change=0.1, move=0.1, move_seconds=7200, after=2)
+    day = {"start_date": "2024-05-01", "end_date": "2024-05-01", "per_page": 1000}
+    with Simulator(records_per_day=600, drift=drift) as voiso:
+        before = voiso.truth(START, END, state="before")
+        after = voiso.truth(START, END, state="after")
+        assert voiso.truth(START, END) == before
+        looks = [set(ask(voiso, **day).uuids) for _ in range(3)]
+        assert looks == [before.keys(), before.keys(), after.keys()]
+        assert voiso.truth(START, END) == after
+
+        appeared, gone, both = after.keys() - before.keys(), before.keys() - after.keys(), after.keys() & before.keys()
+        assert len(appeared) > len(gone) > 0
+        changed = {uuid for uuid in both if before[uuid] != after[uuid]}
+        assert changed
+        differing = {
+            name
+            for uuid in changed
+            for name, value in json.loads(after[uuid]).items()
+            if value != json.loads(before[uuid])[name]
+        }
+        assert differing == {"wrapup_code", "cpc", "timestamp"}
+        next_day = voiso.truth(END, END + timedelta(days=1), state="after")
+        assert gone <= next_day.keys(), "records that moved out of the day must be found in the next"
+
+
+def test_drift_on_demand() -> None:
+    with Simulator(records_per_day=300, drift=Drift(appear=0.5)) as voiso:
+        before = set(ask(voiso, start_date="2024-05-01", end_date="2024-05-01").uuids)
+        voiso.drift_now()
+        after = set(ask(voiso, start_date="2024-05-01", end_date="2024-05-01").uuids)
+        assert before < after
+        assert after == voiso.truth(START, END, state="after").keys()
+
+
+def test_a_search_goes_on_behind_its_token_while_rows_drift() -> None:
+    drift = Drift(appear=0.3, after=1)
+    with Simulator(records_per_day=250, exact=True, drift=drift, readings=Readings(cap=100)) as voiso:
+        answers = walk(voiso, start_date="2024-05-01", end_date="2024-05-01", per_page=100)
+        uuids = all_uuids(answers)
+        assert len(uuids) == len(set(uuids))
+        assert voiso.truth(START, END, state="before").keys() <= set(uuids) < voiso.truth(START, END).keys()
+
+
+def test_records_cannot_move_further_than_a_day() -> None:
+    with pytest.raises(ValueError, match="at most 86400"):
+        Drift(move=0.1, move_seconds=90_000)
