@@ -21,9 +21,11 @@ def periodic_timetable(dag: Any) -> Timetable | None:
     :param dag: the DAG as the task's context holds it
     :return: None where there are no periods: no schedule, ``@once``, ``@continuous``, assets alone
     """
-    timetable = getattr(dag, "timetable", None)
-    # AssetOrTimeSchedule holds the timetable of its time part under this name.
-    timetable = getattr(timetable, "timetable", timetable)
+    # Imported here because they take a quarter of a second and most runs have a data interval.
+    from airflow.timetables.interval import CronDataIntervalTimetable  # noqa: PLC0415
+    from airflow.timetables.trigger import CronTriggerTimetable  # noqa: PLC0415
+
+    timetable = _time_part(dag)
     if timetable is None or getattr(timetable, "asset_condition", None):
         return None
     if not hasattr(timetable, "next_dagrun_info"):
@@ -31,7 +33,23 @@ def periodic_timetable(dag: Any) -> Timetable | None:
         from airflow.serialization.encoders import coerce_to_core_timetable  # noqa: PLC0415
 
         timetable = coerce_to_core_timetable(timetable)
+    if type(timetable) is CronDataIntervalTimetable:
+        # Its steps repeat or skip hours where clocks change; those of its sister with the same ticks do not.
+        return CronTriggerTimetable(timetable.summary, timezone=timetable_zone(dag))
     return timetable if timetable.periodic else None
+
+
+def timetable_zone(dag: Any) -> Any:
+    """Return the time zone in which the DAG's schedule is read, or None if the DAG is unknown."""
+    timetable = _time_part(dag)
+    zone = getattr(timetable, "timezone", None) or getattr(timetable, "_timezone", None)
+    return zone or getattr(dag, "timezone", None)
+
+
+def _time_part(dag: Any) -> Any:
+    timetable = getattr(dag, "timetable", None)
+    # AssetOrTimeSchedule wraps another timetable under this name.
+    return getattr(timetable, "timetable", timetable)
 
 
 def fixed_period(timetable: Timetable) -> timedelta | relativedelta | None:
@@ -40,10 +58,3 @@ def fixed_period(timetable: Timetable) -> timedelta | relativedelta | None:
     :return: None if the timetable has a grid, such as a cron expression
     """
     return getattr(timetable, "_delta", None)
-
-
-def timetable_zone(dag: Any) -> Any:
-    """Return the time zone in which the DAG's schedule is read, or None if the DAG is unknown."""
-    timetable = getattr(dag, "timetable", None)
-    zone = getattr(timetable, "timezone", None) or getattr(timetable, "_timezone", None)
-    return zone or getattr(dag, "timezone", None)
