@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_voiso.exceptions import (
     VoisoConfigurationError,
@@ -85,6 +85,8 @@ def load_window(
     :raises VoisoReconciliationError: if the table would not hold exactly what was read
     :raises VoisoDestinationError: if the database refuses a statement
     """
+    if mode not in get_args(Mode):
+        raise VoisoConfigurationError(f"mode={mode!r} is not one of {', '.join(get_args(Mode))}.")
     dialect = dialect_of(hook)
     target = dialect.qualified(table)
     with closing(hook.get_conn()) as connection:
