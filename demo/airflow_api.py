@@ -92,9 +92,13 @@ class AirflowApi:
         return self.get(f"{_run(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/{key}")["value"]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
-        """Return the log of one try of a task as text, one line for each message."""
-        answer = self.get(f"{_run(dag_id, run_id)}/taskInstances/{task_id}/logs/{try_number}", full_content=True)
-        return "\n".join(str(line) for line in answer["content"])
+        """Return the messages that one try of a task logged, each on a line, with the errors it ended with."""
+        path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/logs/{try_number}"
+        lines = []
+        for message in self.get(path, full_content=True)["content"]:
+            lines.append(str(message.get("event")))
+            lines += [f"{error['exc_type']}: {error['exc_value']}" for error in message.get("error_detail", [])]
+        return "\n".join(lines)
 
     def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 180) -> str:
         """Wait until a run has ended and return its state, ``success`` or ``failed``."""
