@@ -70,6 +70,7 @@ def backfill(airflow: AirflowStack, days: list[date]) -> None:
     with Progress(*columns, console=console) as progress:
         bars = {dag_id: progress.add_task(name, total=len(days)) for dag_id, name in DAG_IDS.items()}
         for dag_id in DAG_IDS:
+            airflow.api.unpause(dag_id)
             dates = ("--from-date", f"{logical_dates[0]}", "--to-date", f"{logical_dates[-1]}")
             airflow.airflow("backfill", "create", "--dag-id", dag_id, *dates, "--max-active-runs", "2")
 
@@ -136,12 +137,14 @@ def main() -> int:
         simulator = stack.enter_context(SimulatorProcess(logs, ["--records-per-day", str(RECORDS_PER_DAY)]))
         s3 = stack.enter_context(SeaweedS3(STATE / "s3", logs=logs))
         console.print("Starting Airflow: api-server, scheduler, dag-processor, triggerer ...")
-        connections = {
+        settings = {
+            # The other example DAGs are there to be looked at and switched on by hand.
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
             "AIRFLOW_CONN_VOISO_DEFAULT": simulator.connection(),
             "AIRFLOW_CONN_AWS_DEFAULT": s3.connection(),
             "AIRFLOW_CONN_VOISO_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(DATABASE)}),
         }
-        airflow = stack.enter_context(AirflowStack(STATE / "airflow", ROOT / "example_dags", connections))
+        airflow = stack.enter_context(AirflowStack(STATE / "airflow", ROOT / "example_dags", settings))
         airflow.api.wait_for_dags(*DAG_IDS)
         console.print(f"Backfilling {days[0]} to {days[-1]} of {' and '.join(DAG_IDS)} ...")
         backfill(airflow, days)

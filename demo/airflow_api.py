@@ -54,6 +54,10 @@ class AirflowApi:
 
         wait_for(f"the DAGs {', '.join(dag_ids)}", known, timeout=timeout)
 
+    def unpause(self, dag_id: str) -> None:
+        """Let the scheduler run a DAG."""
+        self.request("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+
     def trigger(self, dag_id: str, *, logical_date: str | None = None, conf: dict[str, Any] | None = None) -> str:
         """Start a manual run and return its run id; ``logical_date`` is ISO 8601 with an offset, or None."""
         body = {"logical_date": logical_date, "conf": conf or {}}

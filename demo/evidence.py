@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+PREFIX = "voiso/cdr"
+
 
 class Day(NamedTuple):
     """The uuids of one UTC day in the three places; lists, so that a record held twice shows."""
@@ -29,12 +31,12 @@ class Day(NamedTuple):
 
 
 def uuids_in_s3(client: Any, bucket: str, day: date) -> list[str]:
-    """Return the uuid of every line of every gzipped object below the day's ``dt=`` folder.
+    """Return the uuid of every line of every gzipped object in the day's folder.
 
     :param client: a boto3 client
     """
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-    keys = [item["Key"] for page in pages for item in page.get("Contents", []) if f"dt={day}/" in item["Key"]]
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{PREFIX}/dt={day}/")
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
     found = []
     for key in keys:
         lines = gzip.decompress(client.get_object(Bucket=bucket, Key=key)["Body"].read()).splitlines()
