@@ -145,6 +145,7 @@ def main() -> int:
             "AIRFLOW_CONN_VOISO_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(DATABASE)}),
         }
         airflow = stack.enter_context(AirflowStack(STATE / "airflow", ROOT / "example_dags", settings))
+        console.print(f"Airflow's UI: {airflow.url} (no password)")
         airflow.api.wait_for_dags(*DAG_IDS)
         console.print(f"Backfilling {days[0]} to {days[-1]} of {' and '.join(DAG_IDS)} ...")
         backfill(airflow, days)
@@ -153,8 +154,8 @@ def main() -> int:
         all_equal = all(day.is_equal for day in found)
         console.print("Every day is the same in all three." if all_equal else "Some days differ.")
         if interactive:
-            console.print(f"Airflow's UI: {airflow.url} (no password)   S3: {s3.endpoint_url}   SQL: {DATABASE}")
-            console.print("Ctrl-C ends everything.")
+            console.print(f"Airflow's UI: {airflow.url}\nS3: {s3.endpoint_url}\nSQL: {DATABASE}", soft_wrap=True)
+            console.print("Everything stays up until Ctrl-C.")
             with suppress(KeyboardInterrupt):
                 stay(airflow)
         console.print("Stopping ...")

@@ -75,9 +75,13 @@ class AirflowApi:
         created: dict[str, int] = self.request("POST", "/backfills", json=body)
         return created["id"]
 
-    def is_backfill_complete(self, backfill_id: int) -> bool:
-        """Tell whether every run of a backfill has ended, in whatever state."""
-        return self.get(f"/backfills/{backfill_id}")["completed_at"] is not None
+    def wait_for_backfill(self, backfill_id: int, timeout: float = 300) -> None:
+        """Wait until every run of a backfill has ended, in whatever state."""
+        wait_for(
+            f"the backfill {backfill_id} to end",
+            lambda: self.get(f"/backfills/{backfill_id}")["completed_at"] is not None,
+            timeout=timeout,
+        )
 
     def runs(self, dag_id: str, **params: Any) -> list[dict[str, Any]]:
         """Return up to 100 runs of a DAG, the oldest first."""

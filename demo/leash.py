@@ -15,7 +15,7 @@ import sys
 import threading
 from contextlib import suppress
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 
 def kill_session(session: int) -> None:

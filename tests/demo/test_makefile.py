@@ -1,0 +1,53 @@
+"""The commands of the Makefile."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def make(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": os.defpath, "HOME": os.environ.get("HOME", "/")}
+    command = ["make", "--file", str(ROOT / "Makefile"), *arguments]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+
+
+def commands() -> list[str]:
+    found = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert found
+    return found.group(1).split()
+
+
+def test_help_lists_every_command() -> None:
+    listed = re.findall(r"^make (\S+) +\S", make("help").stdout, re.MULTILINE)
+    assert sorted(listed) == sorted(commands())
+
+
+def test_make_alone_only_shows_the_help() -> None:
+    assert make().stdout == make("help").stdout
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_can_be_made_from_a_fresh_clone(command: str, tmp_path: Path) -> None:
+    for name in ("requirements-dev.txt", "pyproject.toml"):
+        (tmp_path / name).touch()
+    planned = make("--dry-run", command, cwd=tmp_path)
+    assert planned.returncode == 0, planned.stderr
+
+
+def test_a_python_that_is_too_old_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    old = tmp_path / "python3.9"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    for name in ("requirements-dev.txt", "pyproject.toml"):
+        (tmp_path / name).touch()
+    refused = make("env", f"PYTHON={old}", cwd=tmp_path)
+    assert refused.returncode != 0
+    assert "Python 3.10 to 3.13 is needed: make PYTHON=" in refused.stderr
+    assert not (tmp_path / ".venv").exists()
