@@ -88,6 +88,7 @@ def test_the_isolation_that_the_database_prefers_does_not_matter(
 
 
 def test_a_load_waits_for_other_writers_and_readers_do_not_wait(postgres: Destination, record: MakeRecord) -> None:
+    postgres.execute(f"ALTER DATABASE {postgres.connection['schema']} SET lock_timeout = '30s'")
     postgres.load([[record("old")]])
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'calls'::regclass"
     with closing(postgres.hook.get_conn()) as other, ThreadPoolExecutor(1) as pool:
