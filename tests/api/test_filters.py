@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_voiso.api.filters import FILTERS, RESERVED, check_filter_names, filter_params
+from airflow_provider_voiso.simulator.filters import PARAMETERS
+
+items = st.text(min_size=1).filter(lambda text: text.strip() and "," not in text) | st.integers()
+
+
+def test_the_filters_are_the_documented_parameters_without_those_of_the_package() -> None:
+    assert FILTERS | RESERVED == PARAMETERS
+    assert not FILTERS & RESERVED
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_reserved_names_are_refused_whatever_their_value(name: str) -> None:
+    with pytest.raises(ValueError, match=f"'{name}' is set by the package itself"):
+        filter_params({"type": "inbound", name: None})
+
+
+@pytest.mark.parametrize("name", ["Type", "agent_id", "queue", "types", "", "key ", "secret=1&key"])
+def test_unknown_names_are_refused_with_the_list_of_known_ones(name: str) -> None:
+    with pytest.raises(ValueError, match=r"Unknown filter .*agent_ids, .*wrapup_codes"):
+        check_filter_names({name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        (None, "is a NoneType"),
+        (True, "is a bool"),
+        (False, "is a bool"),
+        (b"inbound", "is a bytes"),
+        ({"a": 1}, "is a dict"),
+        ("", "is empty"),
+        (" \t", "is empty"),
+        ([], "is empty"),
+        ((), "is empty"),
+        (set(), "is empty"),
+        (["1", ""], "is empty"),
+        ([1, None], "is a NoneType"),
+        ([1, True], "is a bool"),
+        (["Referral, partner"], "holds a comma"),
+        ([[1, 2], 3], "holds a comma"),
+    ],
+)
+def test_values_that_select_nothing_or_everything_by_accident_are_refused(value: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=f"'agent_ids'.* {complaint}"):
+        filter_params({"agent_ids": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("199, 201", "199, 201"),
+        ("0001", "0001"),
+        (["0001", "1002"], "0001,1002"),
+        ((3, 1, 2), "3,1,2"),
+        ([7], "7"),
+        (0, "0"),
+        (1.5, "1.5"),
+        ({3, 1, 2}, "1,2,3"),
+        (frozenset({"b", "a"}), "a,b"),
+        ({10, "0010"}, "0010,10"),
+    ],
+)
+def test_values_become_the_texts_of_the_api(value: Any, text: str) -> None:
+    assert filter_params({"agent_ids": value}) == {"agent_ids": text}
+
+
+def test_no_filters_are_no_parameters() -> None:
+    assert filter_params(None) == filter_params({}) == {}
+
+
+@given(st.dictionaries(st.sampled_from(sorted(FILTERS)), st.lists(items, min_size=1) | items))
+def test_every_item_reaches_the_api_as_it_was_given(filters: dict[str, Any]) -> None:
+    params = filter_params(filters)
+    assert params.keys() == filters.keys()
+    for name, value in filters.items():
+        given_items = value if isinstance(value, list) else [value]
+        assert params[name].split(",") == [str(item) for item in given_items]
+
+
+@given(st.dictionaries(st.text(), st.none() | st.text() | st.booleans() | st.lists(items | st.none()), min_size=1))
+def test_whatever_is_given_is_used_whole_or_refused(filters: dict[str, Any]) -> None:
+    try:
+        params = filter_params(filters)
+    except ValueError:
+        return
+    assert params.keys() == filters.keys() <= FILTERS
+    assert all(text.strip() for text in params.values())

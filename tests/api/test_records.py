@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_voiso.api.records import keys, parse_page
+from airflow_provider_voiso.api.window import EPOCH, epoch_us
+from airflow_provider_voiso.exceptions import VoisoAuthenticationError, VoisoError, VoisoResponseError
+
+AT = "2026-11-10T23:59:59.407-03:00"
+TEXT = "secret words of a person"
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8")),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+records = st.fixed_dictionaries(
+    {"uuid": st.text(st.characters(codec="utf-8"), min_size=1), "timestamp": st.just(AT)},
+    optional={"text": json_values, "ß": json_values},
+)
+
+
+def answer(*raws: bytes, **fields: object) -> bytes:
+    rest = "".join(f", {json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items())
+    return b'{"records": [' + b", ".join(raws) + b"]" + rest.encode() + b"}"
+
+
+def instant(timestamp: str) -> datetime:
+    _, [ended] = keys([json.dumps({"uuid": "a", "timestamp": timestamp}).encode()])
+    return EPOCH + timedelta(microseconds=ended)
+
+
+@given(st.lists(records, max_size=5), st.booleans())
+def test_records_are_kept_byte_for_byte(values: list[dict[str, object]], ascii_only: bool) -> None:
+    raws = [json.dumps(value, ensure_ascii=ascii_only).encode() for value in values]
+    page = parse_page(answer(*raws, total=1))
+    assert page.raws == raws
+    assert page.uuids == [value["uuid"] for value in values]
+    assert page.ended_us == [epoch_us(datetime.fromisoformat(AT))] * len(values)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"cpc":0.30,"uuid":"a","timestamp":"2026-11-10T00:00:00Z","n":1E+2,"big":123456789012345678901234567890}',
+        b'{ "uuid" : "\\u0061" , "timestamp":"2026-11-10T00:00:00Z","text":"\\/\\u00e9\\ud83d\\ude00\xf0\x9f\x98\x80"}',
+        b'{"timestamp":"2026-11-10T00:00:00Z","uuid":"a","uuid2":null,"x":{"y":[{},[],""]},"text":"\\r\\n\\t\\u2028"}',
+    ],
+)
+def test_spellings_survive(raw: bytes) -> None:
+    page = parse_page(answer(raw))
+    assert page.raws == [raw]
+    assert page.uuids == ["a"]
+
+
+@given(st.lists(records, min_size=1, max_size=4), st.sampled_from([1, 2, "\t"]), st.booleans())
+def test_pretty_printed_records_become_one_line_each(
+    values: list[dict[str, object]], indent: int | str, windows: bool
+) -> None:
+    body = json.dumps({"records": values, "total": 1}, indent=indent, ensure_ascii=False).encode()
+    page = parse_page(body.replace(b"\n", b"\r\n") if windows else body)
+    assert [json.loads(raw) for raw in page.raws] == values
+    assert not any(b"\n" in raw or b"\r" in raw for raw in page.raws)
+
+
+def test_a_line_break_inside_a_text_is_no_json() -> None:
+    with pytest.raises(VoisoResponseError, match="not the JSON object"):
+        parse_page(b'{"records":[{"uuid":"a","timestamp":"2026-11-10T00:00:00Z","text":"two\nlines"}]}')
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [("WzE2Njk=", "WzE2Njk="), (None, None), ("", None), (17, "17")],
+)
+def test_tokens(token: object, expected: str | None) -> None:
+    assert parse_page(answer(search_token=token)).token == expected
+    assert parse_page(answer()).token is None
+
+
+def test_a_null_error_is_no_error() -> None:
+    assert len(parse_page(answer(error=None))) == 0
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "utc"),
+    [
+        ("2024-07-31T12:43:09.000-03:00", "2024-07-31T15:43:09"),
+        ("2024-07-31T12:43:09Z", "2024-07-31T12:43:09"),
+        ("2024-07-31t12:43:09z", "2024-07-31T12:43:09"),
+        ("2024-07-31T12:43:09+00:00", "2024-07-31T12:43:09"),
+        ("2024-07-31T12:43:09+05:45", "2024-07-31T06:58:09"),
+        ("2024-07-31T12:43:09.1-0300", "2024-07-31T15:43:09.100000"),
+        ("2024-07-31 12:43:09.123456 +0200", "2024-07-31T10:43:09.123456"),
+        ("2024-07-31T12:43:09,5Z", "2024-07-31T12:43:09.500000"),
+        (" 2024-07-31T12:43:09.407Z ", "2024-07-31T12:43:09.407000"),
+        ("2024-07-31T23:59:59.999999Z", "2024-07-31T23:59:59.999999"),
+        # Rounded, these would belong to the next day, whose export would not find them among its own.
+        ("2024-07-31T23:59:59.9999996Z", "2024-07-31T23:59:59.999999"),
+        ("2024-07-31T23:59:59.999999999Z", "2024-07-31T23:59:59.999999"),
+        ("2024-02-29T00:00:00.000000001-00:01", "2024-02-29T00:01:00"),
+    ],
+)
+def test_timestamps_in_every_form_with_an_offset(timestamp: str, utc: str) -> None:
+    assert instant(timestamp) == datetime.fromisoformat(utc).replace(tzinfo=timezone.utc)
+
+
+@given(
+    st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1)),  # noqa: DTZ001 - the zone is added below
+    st.integers(-14 * 60, 14 * 60),
+)
+def test_no_microsecond_is_lost(local: datetime, offset: int) -> None:
+    at = local.replace(tzinfo=timezone(timedelta(minutes=offset)))
+    assert instant(at.isoformat()) == at
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"42",
+        b'"record"',
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"uuid":"a"}',
+        b'{"uuid":"a","timestamp":null}',
+        b'{"uuid":"a","timestamp":1794355199}',
+        b'{"uuid":"a","timestamp":"2026-11-10T23:59:59"}',
+        b'{"uuid":"a","timestamp":"2026-11-10"}',
+        b'{"uuid":"a","timestamp":"2026-13-10T23:59:59Z"}',
+        b'{"uuid":"a","timestamp":"2026-02-30T23:59:59Z"}',
+        b'{"uuid":"a","timestamp":"2026-11-10T24:00:00Z"}',
+        b'{"uuid":"a","timestamp":"2026-11-10T23:59:59+25:00"}',
+        b'{"uuid":"a","timestamp":"yesterday, about noon"}',
+        b'{"uuid":"a","timestamp":""}',
+        b'{"timestamp":"2026-11-10T23:59:59Z"}',
+        b'{"uuid":null,"timestamp":"2026-11-10T23:59:59Z"}',
+        b'{"uuid":17,"timestamp":"2026-11-10T23:59:59Z"}',
+    ],
+)
+def test_a_record_that_cannot_be_placed_is_an_error_that_does_not_show_it(raw: bytes) -> None:
+    good = b'{"uuid":"b","timestamp":"2026-11-10T23:59:59Z","text":"%s"}' % TEXT.encode()
+    with pytest.raises(VoisoResponseError, match="cannot be placed in a window") as caught:
+        parse_page(answer(good, raw))
+    assert TEXT not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        (b"", "0 bytes is not the JSON object"),
+        (b"null", "not the JSON object"),
+        (b"[]", "not the JSON object"),
+        (b"{", "not the JSON object"),
+        (b'{"records":[],}', "not the JSON object"),
+        (b'{"records":{}}', "not the JSON object"),
+        (b'{"records":null}', "not the JSON object"),
+        (b'{"records":[]} ' + TEXT.encode(), "not the JSON object"),
+        (b"\xff\xfe{}", "not the JSON object"),
+        (b"[" * 100_000, "not the JSON object"),
+        (b'{"records":' + b"[" * 100_000, "not the JSON object"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"\n\n  <html>" + TEXT.encode(), "web page"),
+        (b"{}", "no 'records'"),
+        (b'{"total":3,"page":1,"search_token":null}', "no 'records'"),
+        (b'{"error":"' + TEXT.encode() + b'"}', "error object"),
+        (b'{"error":{"code":7}}', "error object"),
+        (b'{"error":"Something","records":[]}', "error object"),
+    ],
+)
+def test_anything_but_records_is_an_error_that_does_not_show_it(body: bytes, complaint: str) -> None:
+    with pytest.raises(VoisoResponseError, match=complaint) as caught:
+        parse_page(body)
+    assert TEXT not in str(caught.value)
+
+
+@pytest.mark.parametrize("error", ["Invalid User API Key", "invalid api key", {"message": "Unknown API key"}])
+def test_an_error_that_names_the_key_is_about_the_key(error: object) -> None:
+    with pytest.raises(VoisoAuthenticationError, match="the key is invalid"):
+        parse_page(json.dumps({"error": error}).encode())
+
+
+@given(st.binary(max_size=200))
+def test_no_body_escapes_the_error_tree(body: bytes) -> None:
+    with suppress(VoisoError):
+        parse_page(body)

@@ -1,0 +1,474 @@
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+import requests
+from raw_server import RawServer, http
+from secret_search import Secret, text_of
+
+from airflow_provider_voiso.api.records import parse_page
+from airflow_provider_voiso.api.settings import Settings
+from airflow_provider_voiso.api.transport import LONGEST_WAIT, Transport
+from airflow_provider_voiso.exceptions import (
+    VoisoAuthenticationError,
+    VoisoBadRequestError,
+    VoisoError,
+    VoisoPermissionError,
+    VoisoRateLimitError,
+    VoisoResponseError,
+    VoisoServerError,
+    VoisoTlsError,
+    VoisoTransportError,
+)
+from airflow_provider_voiso.simulator import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Get = Callable[..., Any]
+
+DAY = datetime(2026, 11, 10, tzinfo=timezone.utc)
+AGENTS = "/api/v2/cdr/agents"
+BODY = json.dumps([{"id": n, "name": "ü" * n} for n in range(100)]).encode()
+
+
+def parse(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise VoisoResponseError("The answer is not JSON.") from None
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let no pause take time; return their lengths."""
+    taken: list[float] = []
+    monkeypatch.setattr("airflow_provider_voiso.api.transport.time.sleep", taken.append)
+    return taken
+
+
+@pytest.fixture
+def get() -> Iterator[Get]:
+    """Return a function that asks a server through a transport which lives as long as the test."""
+    open_ones: dict[tuple[Any, ...], Transport] = {}
+
+    def ask(url: str, path: str = AGENTS, **options: Any) -> Any:
+        settings = {"key": "some-key", "timeout": 10.0, **options}
+        identity = (url, *settings.items())
+        if identity not in open_ones:
+            open_ones[identity] = Transport(Settings(base_url=url, **settings))
+        return open_ones[identity].get(path, {}, parse)
+
+    yield ask
+    for transport in open_ones.values():
+        transport.close()
+
+
+def test_one_connection_serves_many_requests(get: Get) -> None:
+    with RawServer(lambda _: [http(BODY)]) as server:
+        for _ in range(5):
+            assert get(server.url) == json.loads(BODY)
+        assert len(server.requests) == 5
+        assert server.connections == 1
+
+
+def test_a_connection_that_the_server_closed_is_opened_again(get: Get, pauses: list[float]) -> None:
+    with RawServer(lambda number: [None] if number == 1 else [http(BODY)]) as server:
+        for _ in range(3):
+            assert get(server.url) == json.loads(BODY)
+        assert server.connections == 2
+    assert len(pauses) == 1
+
+
+def test_a_request_carries_the_key_and_nothing_of_the_machine(
+    get: Get, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password of-another-service\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with RawServer(lambda _: [http(BODY)]) as server:
+        assert requests.utils.get_netrc_auth(server.url) == ("me", "of-another-service")
+        get(server.url, key="k+/=&% ü")
+        [request] = server.requests
+    assert request.startswith(b"GET /api/v2/cdr/agents?key=k%2B%2F%3D%26%25+%C3%BC HTTP/1.1\r\n")
+    assert b"authorization" not in request.lower()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("status", {"status": 429}),
+        ("status", {"status": 500}),
+        ("status", {"status": 502}),
+        ("status", {"status": 503}),
+        ("status", {"status": 504}),
+        ("status", {"status": 408}),
+        ("reset_before", {}),
+        ("reset_within", {}),
+        ("truncated", {}),
+        ("cut", {}),
+        ("invalid_json", {}),
+        ("html", {}),
+        ("lying_gzip", {}),
+    ],
+)
+def test_what_may_pass_is_tried_again_until_the_whole_answer_came(
+    kind: Any, options: dict[str, Any], get: Get, pauses: list[float]
+) -> None:
+    with Simulator() as sim:
+        right = get(sim.url, key=sim.key)
+        sim.faults.add(kind, path="agents", times=3, **options)
+        assert get(sim.url, key=sim.key) == right
+        assert len(sim.requests) == 5
+    assert len(pauses) == 3
+    assert all(1 <= pause * 2 / 2**attempt <= 2 for attempt, pause in enumerate(pauses))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(BODY, length=len(BODY) + 1),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[1,2,\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[1,",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n[1,2]\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nContent-Encoding: gzip\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"",
+    ],
+    ids=[
+        "short",
+        "no last chunk",
+        "within a chunk",
+        "no chunk",
+        "no gzip",
+        "within headers",
+        "no status",
+        "ssh",
+        "end",
+    ],
+)
+def test_an_answer_that_broke_off_never_counts(answer: bytes, get: Get, pauses: list[float]) -> None:
+    with RawServer(lambda number: [answer, None] if number < 2 else [http(BODY)]) as server:
+        assert get(server.url) == json.loads(BODY)
+        assert len(server.requests) == 3
+    assert len(pauses) == 2
+
+
+def test_an_empty_body_is_judged_by_the_reader(get: Get, pauses: list[float]) -> None:
+    with RawServer(lambda _: [http(b"")]) as server:
+        with pytest.raises(VoisoResponseError, match="not JSON"):
+            get(server.url, max_retries=1)
+        assert len(server.requests) == 2
+    assert len(pauses) == 1
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_timeout_is_a_deadline_for_the_whole_answer(chunked: bool, get: Get) -> None:
+    """Each piece comes well within the timeout; all of them would take a minute."""
+    pieces = 600
+    if chunked:
+        headers, piece = b"Transfer-Encoding: chunked", b"1\r\n \r\n"
+    else:
+        headers, piece = b"Content-Length: %d" % (pieces + 2), b" "
+    drip = [
+        b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n\r\n",
+        *[part for _ in range(pieces) for part in (piece, 0.1)],
+        b"[]",
+    ]
+    with RawServer(lambda _: drip) as server:
+        with pytest.raises(VoisoTransportError, match="longer than the timeout"):
+            get(server.url, timeout=0.4, max_retries=0)
+        assert len(server.requests) == 1
+
+
+def test_silence_meets_the_deadline(get: Get, pauses: list[float]) -> None:
+    with RawServer(lambda number: [60.0] if number < 2 else [http(BODY)]) as server:
+        assert get(server.url, timeout=0.2) == json.loads(BODY)
+    assert len(pauses) == 2
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "expected"),
+    [
+        ("7", 7),
+        ("0", 0),
+        ("1.5", 1.5),
+        ("-5", 0),
+        ("86400", LONGEST_WAIT),
+        ("1e300", LONGEST_WAIT),
+        ("inf", LONGEST_WAIT),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WAIT),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+    ],
+)
+def test_the_api_says_how_long_to_wait(retry_after: str, expected: float, get: Get, pauses: list[float]) -> None:
+    with Simulator() as sim:
+        sim.faults.add("status", status=429, path="agents", retry_after=retry_after)
+        sim.faults.add("status", status=503, path="agents", retry_after=retry_after)
+        get(sim.url, key=sim.key)
+    assert pauses == [expected, expected]
+
+
+def test_the_api_names_the_date_until_which_to_wait(get: Get, pauses: list[float]) -> None:
+    until = datetime.now(timezone.utc) + timedelta(seconds=60)
+    with Simulator() as sim:
+        sim.faults.add("status", status=429, path="agents", retry_after=format_datetime(until, usegmt=True))
+        get(sim.url, key=sim.key)
+    assert 30 < pauses[0] <= 60
+
+
+@pytest.mark.parametrize(
+    "retry_after", ["nan", "soon", "", "Fri, 99 Foo 2026", "12 apples", "Tue, 10 Nov 2026 0:0:0 -0000"]
+)
+def test_a_retry_after_that_means_nothing_is_passed_over(retry_after: str, get: Get, pauses: list[float]) -> None:
+    with Simulator() as sim:
+        sim.faults.add("status", status=429, path="agents", retry_after=retry_after)
+        get(sim.url, key=sim.key)
+    assert 0.5 <= pauses[0] <= 1
+
+
+def test_pauses_grow_up_to_a_limit(get: Get, pauses: list[float]) -> None:
+    with Simulator() as sim:
+        sim.faults.add("status", status=500, path="agents", times=None)
+        with pytest.raises(VoisoServerError):
+            get(sim.url, key=sim.key, max_retries=12)
+        assert len(sim.requests) == 13
+    assert len(pauses) == 12
+    assert max(pauses) == LONGEST_WAIT
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "requests_seen"),
+    [
+        (429, VoisoRateLimitError, 3),
+        (500, VoisoServerError, 3),
+        (503, VoisoServerError, 3),
+        (408, VoisoServerError, 3),
+        (401, VoisoAuthenticationError, 1),
+        (403, VoisoPermissionError, 1),
+        (400, VoisoBadRequestError, 1),
+        (404, VoisoBadRequestError, 1),
+        (405, VoisoBadRequestError, 1),
+        (422, VoisoBadRequestError, 1),
+        (424, VoisoBadRequestError, 1),
+        (204, VoisoBadRequestError, 1),
+    ],
+)
+@pytest.mark.usefixtures("pauses")
+def test_each_status_has_its_error_and_its_number_of_tries(
+    status: int, error: type[VoisoError], requests_seen: int, get: Get
+) -> None:
+    with Simulator() as sim:
+        sim.faults.add("status", status=status, path="agents", times=None)
+        with pytest.raises(error) as caught:
+            get(sim.url, key=sim.key, max_retries=2)
+        assert type(caught.value) is error
+        assert f"status {status}" in str(caught.value)
+        assert len(sim.requests) == requests_seen
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_an_error_and_the_key_is_sent_nowhere(status: int, get: Get) -> None:
+    with Simulator() as sim, RawServer(lambda _: [http(BODY)]) as elsewhere:
+        sim.faults.add("redirect", status=status, location=f"{elsewhere.url}/", path="agents", times=None)
+        with pytest.raises(VoisoBadRequestError, match="redirects") as caught:
+            get(sim.url, key=sim.key)
+        assert elsewhere.url not in str(caught.value)
+        assert len(sim.requests) == 1
+        assert elsewhere.connections == 0
+
+
+def test_a_certificate_that_is_not_accepted_is_not_tried_again(
+    certificate: Path, get: Get, pauses: list[float]
+) -> None:
+    with Simulator(certificate=str(certificate)) as sim:
+        with pytest.raises(VoisoTlsError, match="certificate"):
+            get(sim.url, key=sim.key)
+        assert sim.requests == ()
+        assert get(sim.url, key=sim.key, verify=str(certificate))
+    assert pauses == []
+
+
+def test_a_port_where_nothing_listens(get: Get, pauses: list[float]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(VoisoTransportError, match="connection refused"):
+        get(f"http://127.0.0.1:{port}", max_retries=2)
+    assert len(pauses) == 2
+
+
+def test_a_host_that_does_not_exist(get: Get, pauses: list[float]) -> None:
+    with pytest.raises(VoisoTransportError, match="host name is unknown"):
+        get("http://no-such-host.invalid", max_retries=1)
+    assert len(pauses) == 1
+
+
+@pytest.mark.parametrize("url", ["http://a" + "a" * 70 + ".example", "http://127.0.0.1:99999"])
+@pytest.mark.usefixtures("pauses")
+def test_a_host_that_cannot_be_asked_is_a_typed_error(url: str, get: Get) -> None:
+    with pytest.raises(VoisoError, match="Check the connection's host"):
+        get(url, max_retries=0)
+
+
+def test_the_last_failure_decides_what_is_raised(get: Get, pauses: list[float]) -> None:
+    with Simulator() as sim:
+        sim.faults.add("status", status=503, path="agents")
+        sim.faults.add("reset_before", path="agents")
+        sim.faults.add("status", status=429, path="agents")
+        with pytest.raises(VoisoRateLimitError):
+            get(sim.url, key=sim.key, max_retries=2)
+        assert get(sim.url, key=sim.key)
+    assert len(pauses) == 2
+
+
+@pytest.fixture
+def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    for name in (None, "urllib3", "requests", "airflow_provider_voiso"):
+        caplog.set_level(logging.DEBUG, name)
+    return caplog
+
+
+SECRET = Secret('k+/=&%"<ü>-secret-a387')
+PARAMS = {"start_datetime": "2026-11-09T23:59:59", "end_datetime": "2026-11-11T00:00:01", "search_token": "to+ken=="}
+FAULTS: list[Any] = [
+    *["reset_before", "reset_within", "truncated", "cut", "invalid_json", "html", "error_body", "missing_records"],
+    *["scalar_records", "no_uuid", "no_timestamp", "bad_timestamp", "lying_gzip", "redirect", "status"],
+]
+
+
+def ask_for_records(url: str, key: str, **options: Any) -> Any:
+    settings = Settings(base_url=url, key=key, **{"max_retries": 1, "timeout": 5.0, **options})
+    transport = Transport(settings)
+    try:
+        return transport.get("/api/v2/cdr", {**PARAMS, "search_token": ""}, parse_page)
+    finally:
+        transport.close()
+
+
+@pytest.mark.usefixtures("pauses")
+class TestNothingTellsTheKey:
+    """Neither logs, nor output, nor an exception or anything that hangs on it."""
+
+    @pytest.fixture(autouse=True)
+    def _search_afterwards(
+        self, everything_logged: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    ) -> Iterator[None]:
+        yield
+        records = everything_logged.get_records("call")
+        assert records, "nothing was logged at all"
+        formatter = logging.Formatter("%(name)s %(message)s %(args)s")
+        for record in records:
+            SECRET.assert_absent(formatter.format(record), repr(record.__dict__))
+            assert "start_datetime=" not in record.getMessage()
+        SECRET.assert_absent(*capfd.readouterr())
+
+    def test_when_all_is_well(self) -> None:
+        with Simulator(key=SECRET.text, records_per_day=10) as sim:
+            assert len(ask_for_records(sim.url, SECRET.text))
+
+    @pytest.mark.parametrize("kind", FAULTS)
+    def test_when_an_answer_is_wrong(self, kind: Any) -> None:
+        with Simulator(key=SECRET.text, records_per_day=10) as sim:
+            sim.faults.add(kind, times=None)
+            with pytest.raises(VoisoError) as caught:
+                ask_for_records(sim.url, SECRET.text)
+            SECRET.assert_absent_from(caught.value)
+            assert not any(uuid in text_of(caught.value) for uuid in sim.truth(DAY, DAY + timedelta(days=1)))
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500])
+    def test_when_the_status_is_an_error(self, status: int) -> None:
+        body = f"<p>{SECRET.text}</p> {quote_plus(SECRET.text)} you asked for key={quote(SECRET.text)}".encode()
+        answer = http(body, status=f"{status} {quote(SECRET.text)}")
+        with RawServer(lambda _: [answer]) as server, pytest.raises(VoisoError) as caught:
+            ask_for_records(server.url, SECRET.text)
+        SECRET.assert_absent_from(caught.value)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            json.dumps({"error": f"Invalid User API Key {SECRET.text}"}).encode(),
+            json.dumps({"error": SECRET.text}).encode(),
+            f"<html>{SECRET.text}</html>".encode(),
+            json.dumps([SECRET.text]).encode(),
+            json.dumps({"records": [{"uuid": SECRET.text}]}).encode(),
+            json.dumps({"records": SECRET.text}).encode(),
+            b'{"records": [' + SECRET.text.encode() + b"\xff]}",
+        ],
+        ids=["error", "other error", "page", "array", "record", "no records", "no json"],
+    )
+    def test_when_the_body_repeats_it(self, body: bytes) -> None:
+        with RawServer(lambda _: [http(body)]) as server, pytest.raises(VoisoError) as caught:
+            ask_for_records(server.url, SECRET.text)
+        SECRET.assert_absent_from(caught.value)
+
+    def test_when_headers_cannot_be_read(self) -> None:
+        broken = http(b'{"records": []}').replace(b"\r\nContent", b"\r\nno header at all\r\nContent", 1)
+        with RawServer(lambda _: [broken, None]) as server, suppress(VoisoError):
+            ask_for_records(server.url, SECRET.text)
+
+    def test_when_nobody_answers(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        for url in (f"http://127.0.0.1:{port}", "http://no-such-host.invalid", "http://127.0.0.1:99999"):
+            with pytest.raises(VoisoError) as caught:
+                ask_for_records(url, SECRET.text)
+            SECRET.assert_absent_from(caught.value)
+
+    def test_when_the_answer_is_late(self) -> None:
+        with RawServer(lambda _: [60.0]) as server, pytest.raises(VoisoError) as caught:
+            ask_for_records(server.url, SECRET.text, timeout=0.2)
+        SECRET.assert_absent_from(caught.value)
+
+    def test_when_the_certificate_is_refused(self, certificate: Path) -> None:
+        with Simulator(certificate=str(certificate), key=SECRET.text) as sim, pytest.raises(VoisoError) as caught:
+            ask_for_records(sim.url, SECRET.text)
+        SECRET.assert_absent_from(caught.value)
+
+    def test_when_a_proxy_is_in_between(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        with RawServer(lambda _: [http(b"denied", status="403 Forbidden")]) as proxy:
+            monkeypatch.setenv("http_proxy", proxy.url)
+            monkeypatch.setenv("https_proxy", proxy.url)
+            for url in ("http://voiso.example", "https://voiso.example"):
+                with pytest.raises(VoisoError) as caught:
+                    ask_for_records(url, SECRET.text)
+                SECRET.assert_absent_from(caught.value)
+            assert proxy.requests
+
+
+def test_requests_take_turns(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time passes only where the transport waits for its turn."""
+    now = 1000.0
+    starts: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr("airflow_provider_voiso.api.transport.time.sleep", sleep)
+    monkeypatch.setattr("airflow_provider_voiso.api.transport.time.monotonic", lambda: now)
+
+    def answer(_: int) -> list[bytes]:
+        starts.append(now)
+        return [http(BODY)]
+
+    with RawServer(answer) as server:
+        for _ in range(5):
+            get(server.url, requests_per_second=4)
+        now += 60
+        for _ in range(3):
+            get(server.url, requests_per_second=4)
+    assert starts == [1000, 1000.25, 1000.5, 1000.75, 1001, 1061, 1061.25, 1061.5]
