@@ -48,8 +48,10 @@ def filter_params(filters: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def _value(name: str, value: Any) -> str:
-    if isinstance(value, (list, tuple, set, frozenset)):
-        items = [_value(name, item) for item in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
+    if isinstance(value, (set, frozenset)):
+        value = sorted(value, key=str)
+    if isinstance(value, (list, tuple)):
+        items = [_value(name, item) for item in value]
         if any("," in item for item in items):
             raise ValueError(f"An item of the filter {name!r} holds a comma, which the API reads as two items.")
         text = ",".join(items)
