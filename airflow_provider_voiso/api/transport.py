@@ -69,7 +69,7 @@ class Transport:
         self._lock = threading.Lock()
         self._next_start = 0.0
         self.requests = 0
-        for name in ("urllib3.connectionpool", "urllib3.util.retry"):
+        for name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
             logging.getLogger(name).addFilter(_hide_queries)
 
     def close(self) -> None:
