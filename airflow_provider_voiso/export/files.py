@@ -34,10 +34,18 @@ def check_format(file_format: str, compression: str | None) -> None:
         raise ValueError(f"Unknown file_format {file_format!r}. Known are: {', '.join(CONTENT_TYPE)}.")
     if compression not in _SUFFIX:
         raise ValueError(f"Unknown compression {compression!r}. Known are: 'gzip', 'zstd' and None.")
-    if (file_format == "parquet" or compression == "zstd") and find_spec("pyarrow") is None:
+    if (file_format == "parquet" or compression == "zstd") and not _has_pyarrow():
         raise VoisoConfigurationError(
             "Parquet and zstd need the package pyarrow: pip install 'airflow-provider-voiso[parquet]'."
         )
+
+
+def _has_pyarrow() -> bool:
+    # Looked for, not imported: this runs whenever a DAG file is parsed.
+    try:
+        return find_spec("pyarrow") is not None
+    except ImportError:
+        return False
 
 
 def extension(file_format: FileFormat, compression: Compression | None) -> str:
@@ -120,7 +128,7 @@ def _write_parquet(pages: Iterable[Page], file: IO[bytes], compression: Compress
     schema = pa.schema([pa.field(column.name, types[column.type]) for column in COLUMNS])
     records = 0
     with pq.ParquetWriter(_KeptOpen(file), schema, compression=compression or "none") as writer:
-        for page in pages:
+        for page in filter(None, pages):
             columns = zip(*rows(page), strict=True)
             arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
