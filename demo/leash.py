@@ -32,7 +32,9 @@ def main() -> int:
     command = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
 
     def stop_when_let_go() -> None:
-        sys.stdin.buffer.read()
+        # Unbuffered, for the interpreter must be able to end while this thread still reads.
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
         with suppress(ProcessLookupError):
             os.killpg(command.pid, stop_signal)
         with suppress(subprocess.TimeoutExpired):

@@ -34,6 +34,10 @@ class PartError(RuntimeError):
     """A part of the stack did not start, died or did not do what was waited for."""
 
 
+class PartTimeoutError(PartError):
+    """What was waited for did not happen in time."""
+
+
 def is_free(port: int) -> bool:
     """Tell whether nothing listens on this port of the loopback interface."""
     with socket.socket() as probe:
@@ -90,7 +94,7 @@ def wait_for(
     :param timeout: seconds after which to give up
     :param alive: called before each look; raises when waiting has become pointless
     :param interval: seconds between two looks
-    :raises PartError: after the timeout
+    :raises PartTimeoutError: after the timeout
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -98,7 +102,7 @@ def wait_for(
         if result := check():
             return result
         if time.monotonic() > deadline:
-            raise PartError(f"Waited {timeout:g} seconds in vain for {what}.")
+            raise PartTimeoutError(f"Waited {timeout:g} seconds in vain for {what}.")
         time.sleep(interval)
 
 
@@ -169,8 +173,8 @@ class Server:
         """Wait until the server can be used; a PartError with its log's end if it dies or is too slow."""
         try:
             wait_for(f"{self.name} to be ready", self.ready, timeout=self.timeout, alive=self.check_alive)
-        except PartError as error:
-            raise PartError(f"{error} {self.log_tail()}") from error
+        except PartTimeoutError as error:
+            raise PartTimeoutError(f"{error} {self.log_tail()}") from error
 
     def let_go(self) -> None:
         """Tell the server to end, without waiting for it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,7 +16,7 @@ from airflow import __version__ as airflow_version
 from botocore.exceptions import ClientError
 from packaging.version import Version
 
-from demo.process import PartError, is_free
+from demo.process import LOOPBACK, PartError
 from demo.stack import AirflowStack, Postgres, SeaweedS3, SimulatorProcess
 
 DAG_FILE = """
@@ -50,6 +51,11 @@ def processes_naming(path: Path) -> list[str]:
     return found
 
 
+def listens(url: str) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex((LOOPBACK, int(url.rpartition(":")[2]))) == 0
+
+
 def test_the_object_storage_keeps_objects_checks_keys_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with SeaweedS3(tmp_path / "s3", "exports") as s3:
         given = json.loads(s3.connection())
@@ -68,8 +74,9 @@ def test_the_object_storage_keeps_objects_checks_keys_and_leaves_nothing_behind(
         with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
             s3.client().put_object(Bucket="exports", Key="a", Body=b"cdr")
         assert processes_naming(tmp_path / "s3")
+        assert listens(s3.endpoint_url)
     assert processes_naming(tmp_path / "s3") == []
-    assert is_free(int(s3.endpoint_url.rpartition(":")[2]))
+    assert not listens(s3.endpoint_url)
 
 
 def test_the_simulator_tells_the_truth_of_a_day_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -77,7 +84,7 @@ def test_the_simulator_tells_the_truth_of_a_day_and_leaves_nothing_behind(tmp_pa
     with SimulatorProcess(tmp_path, ["--records-per-day", "50", "--exact"]) as simulator:
         assert len(simulator.truth(day, day + timedelta(days=1))) == 50
         host = json.loads(simulator.connection())["host"]
-    assert is_free(int(host.rpartition(":")[2]))
+    assert not listens(host)
 
 
 def test_postgres_answers_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -126,4 +133,4 @@ def test_airflow_runs_a_dag_and_a_backfill_and_leaves_nothing_behind(tmp_path: P
             airflow.airflow("dags", "nonsense")
         assert processes_naming(home)
     assert processes_naming(home) == []
-    assert is_free(int(airflow.url.rpartition(":")[2]))
+    assert not listens(airflow.url)
