@@ -6,7 +6,7 @@ cleared run export the same window again.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -174,7 +174,7 @@ def _partition_start(key: str, dag: Any) -> datetime:
             f"The run's partition key {key!r} is not a date, so no window follows from it. "
             "Set window_start and window_end."
         ) from None
-    return start if start.tzinfo else pendulum.instance(start, tz=_zone(dag))
+    return start if start.tzinfo else _on_wall_clock(start, _zone(dag))
 
 
 def _partition_end(start: datetime, dag: Any, granularity: timedelta | relativedelta | None) -> datetime:
@@ -194,15 +194,23 @@ def _partition_end(start: datetime, dag: Any, granularity: timedelta | relatived
 
 def _add_on_calendar(local: pendulum.DateTime, length: timedelta | relativedelta) -> datetime:
     """Add days and longer units on the wall clock of the instant's zone, hours and less as time passes."""
-    days = relativedelta(
-        years=getattr(length, "years", 0), months=getattr(length, "months", 0), days=length.days
-    )
+    days = relativedelta(years=getattr(length, "years", 0), months=getattr(length, "months", 0), days=length.days)
     passed = relativedelta(seconds=length.seconds, microseconds=length.microseconds)
     if isinstance(length, relativedelta):
         passed += relativedelta(hours=length.hours, minutes=length.minutes)
-    # Of a wall clock time that occurs twice Airflow means the second.
-    day = pendulum.instance((local.naive() + days).replace(fold=1), tz=local.timezone)
-    return day.in_timezone("UTC") + passed
+    zone = local.timezone
+    wall_clock: datetime = local.naive()
+    midnight = datetime.combine(local.date(), time())
+    # Where clocks change at midnight, a day may start at one o'clock; the next one does not.
+    if _on_wall_clock(midnight, zone) == local:
+        wall_clock = midnight
+    return _utc(_on_wall_clock(wall_clock + days, zone)) + passed
+
+
+def _on_wall_clock(naive: datetime, zone: Any) -> datetime:
+    parts = (naive.hour, naive.minute, naive.second, naive.microsecond)
+    # Of a time that occurs twice Airflow's cron schedules mean the second.
+    return pendulum.datetime(naive.year, naive.month, naive.day, *parts, tz=zone, fold=1)
 
 
 def _end_of_period(timetable: Timetable, start: pendulum.DateTime) -> datetime | None:
@@ -221,9 +229,7 @@ def _end_of_period(timetable: Timetable, start: pendulum.DateTime) -> datetime |
 
 def _require_both(window_start: Any, window_end: Any) -> None:
     if window_start is None or window_end is None:
-        given, missing = (
-            ("window_end", "window_start") if window_start is None else ("window_start", "window_end")
-        )
+        given, missing = ("window_end", "window_start") if window_start is None else ("window_start", "window_end")
         raise VoisoWindowError(
             f"{given} is given without {missing}: give both, or neither to derive them from the run."
         )
@@ -239,13 +245,10 @@ def _instant(value: Any, name: str) -> datetime:
             value = isoparse(value.strip())
         except ValueError:
             raise VoisoWindowError(
-                f"{name} is {value!r}, which is not a date and time in ISO 8601, such as "
-                "2026-11-22T00:00:00+00:00."
+                f"{name} is {value!r}, which is not a date and time in ISO 8601, such as 2026-11-22T00:00:00+00:00."
             ) from None
     if not isinstance(value, datetime):
-        raise VoisoWindowError(
-            f"{name} must be a datetime or a string in ISO 8601, not {type(value).__name__}."
-        )
+        raise VoisoWindowError(f"{name} must be a datetime or a string in ISO 8601, not {type(value).__name__}.")
     if value.utcoffset() is None:
         raise VoisoWindowError(
             f"{name} {value.isoformat()} has no time zone. Give it one, such as {value.isoformat()}+00:00."
