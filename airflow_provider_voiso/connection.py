@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo
 
-from airflow_provider_voiso.api.settings import Settings
+from airflow_provider_voiso.api.settings import AUTO, Settings
 from airflow_provider_voiso.connection_fields import CONNECTION_TYPE, EXTRA_FIELDS, ExtraField
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
@@ -201,6 +201,8 @@ def _number(field: ExtraField, value: Any) -> float:
 
 def _timezone(field: ExtraField, value: Any) -> str:
     name = str(value).strip()
+    if name.lower() == AUTO:
+        return AUTO
     try:
         ZoneInfo(name)
     # An unknown zone is a KeyError; a folder of zones, or a file that is none, is one of the others.
@@ -208,7 +210,8 @@ def _timezone(field: ExtraField, value: Any) -> str:
         name = ""
     if not name:
         raise ValueError(
-            f"holds a {field.name!r} that this machine does not know. Write an IANA name such as UTC or Europe/Berlin."
+            f"holds a {field.name!r} that this machine does not know. Write auto, or an IANA name "
+            "such as UTC or Europe/Berlin."
         )
     return name
 

@@ -49,9 +49,17 @@ EXTRA_FIELDS = (
         name="timezone",
         type="string",
         label="Time zone of the API",
-        description="IANA name of the clock in which the API reads start_datetime and end_datetime, "
-        "such as UTC or Europe/Berlin.",
-        default="UTC",
+        description="Clock in which the API reads start_datetime and end_datetime: auto to find it out, or an "
+        "IANA name such as UTC or Europe/Berlin. Either is proved by a record.",
+        default="auto",
+    ),
+    ExtraField(
+        name="longest_interaction",
+        type="number",
+        label="Longest interaction in hours",
+        description="Needed only if an export says that the API selects interactions by their start.",
+        minimum=0,
+        maximum=8784,
     ),
     ExtraField(
         name="per_page",
@@ -66,7 +74,7 @@ EXTRA_FIELDS = (
         name="timeout",
         type="number",
         label="Timeout in seconds",
-        description="Seconds to wait for a connection, and between two reads of an answer.",
+        description="Seconds within which a whole answer must have arrived.",
         default=60,
         minimum=0.1,
         maximum=3600,

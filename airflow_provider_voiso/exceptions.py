@@ -56,6 +56,10 @@ class VoisoWindowError(VoisoError, ValueError):
     """The window is not a window, cannot be derived from the run, or is not over yet."""
 
 
+class VoisoClockError(VoisoError):
+    """It cannot be proved in which clock the API reads dates, or it is not the one that the connection names."""
+
+
 class VoisoOutOfWindowError(VoisoError):
     """The API returned records that lie outside of what was asked for."""
 

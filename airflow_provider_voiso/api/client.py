@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
@@ -11,10 +12,18 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from airflow_provider_voiso.api.clock import Bounds, Span
+from airflow_provider_voiso.api.calibration import Calibration
+from airflow_provider_voiso.api.clock import (
+    Clock,
+    Reading,
+    Span,
+    ZoneClock,
+)
 from airflow_provider_voiso.api.filters import filter_params
-from airflow_provider_voiso.api.paging import BATCH, Ask, Pager
-from airflow_provider_voiso.api.records import Page, error_answer, not_json, parse_page
+from airflow_provider_voiso.api.paging import BATCH, Pager
+from airflow_provider_voiso.api.records import error_answer, not_json
+from airflow_provider_voiso.api.search import CDR_PATH, Search
+from airflow_provider_voiso.api.settings import AUTO
 from airflow_provider_voiso.api.spool import OutOfWindow, Spool
 from airflow_provider_voiso.api.transport import Transport
 from airflow_provider_voiso.api.window import UTC, Window
@@ -25,7 +34,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_voiso.api.settings import Settings
 
-CDR_PATH = "/api/v2/cdr"
+log = logging.getLogger(__name__)
+
 REFERENCE_LISTS = ("agents", "campaigns", "deleted_agents", "queues", "teams", "wrapup_codes")
 _LOOK_SIZE = 1_000
 
@@ -40,7 +50,10 @@ class CdrClient:
     def __init__(self, settings: Settings, *, batch: int = BATCH) -> None:
         self._settings = settings
         self._batch = batch
-        self._clock = ZoneInfo(settings.timezone)
+        zone = ZoneInfo("UTC" if settings.timezone == AUTO else settings.timezone)
+        self._clock: Clock = ZoneClock(zone)
+        self.reading: Reading | None = None
+        self._extra_requests = 0
         self._transport = Transport(settings)
         self._pager = Pager(per_page=settings.per_page, batch=batch)
 
@@ -53,6 +66,11 @@ class CdrClient:
         """Number of requests sent so far, retries included."""
         return self._transport.requests
 
+    @property
+    def probes(self) -> int:
+        """Number of requests sent so far to prove something, not to read."""
+        return self._extra_requests + self._pager.extra_requests
+
     def read_window(
         self, window: Window, filters: Mapping[str, Any] | None = None, *, out_of_window: OutOfWindow = "fail"
     ) -> Spool:
@@ -64,15 +82,19 @@ class CdrClient:
         :raises ValueError: for a wrong filter
         :raises VoisoError: of the class that tells why the window could not be read whole
         """
-        ask = self._ask(filters)
-        spool = Spool(window, self._clock, out_of_window=out_of_window)
+        params = filter_params(filters)
         try:
-            self._fill(spool, ask, _cut(Span.covering(window), self._settings.max_connections))
-            spool.seal()
-        except BaseException as error:
-            spool.close()
-            if isinstance(error, VoisoError):
-                error.args = (f"The window {window} could not be read. {error}",)
+            whole, parts = Span.covering(window), self._settings.max_connections
+            ask = self._calibrated(_cut(whole, parts)[0], params, self._pager)
+            spool = Spool(window, ask.reading, out_of_window=out_of_window)
+            try:
+                self._fill(spool, ask, _cut(whole.reaching_back(ask.reading.longest), parts))
+                spool.seal()
+            except BaseException:
+                spool.close()
+                raise
+        except VoisoError as error:
+            error.args = (f"The window {window} could not be read. {error}",)
             raise
         return spool
 
@@ -83,8 +105,10 @@ class CdrClient:
         :raises VoisoError: of the class that tells why the window could not be read
         """
         pager = Pager(per_page=min(self._settings.per_page, _LOOK_SIZE), batch=self._batch)
-        with Spool(window, self._clock) as spool:
-            for _ in pager.walk(self._ask(filters), Span.covering(window), spool):
+        span = Span.covering(window)
+        ask = self._calibrated(span, filter_params(filters), pager)
+        with Spool(window, ask.reading, out_of_window="drop") as spool:
+            for _ in pager.walk(ask, span.reaching_back(ask.reading.longest), spool):
                 spool.seal()
                 if spool.records >= at_least:
                     break
@@ -106,26 +130,30 @@ class CdrClient:
         :raises VoisoError: of the class that tells why that failed
         """
         now = datetime.now(UTC).replace(microsecond=0)
-        self._ask(None)(Span.covering(Window(now - timedelta(hours=1), now)), token=None, page=1, per_page=1)
+        span = Span.covering(Window(now - timedelta(hours=1), now))
+        Search(self._transport, {}, Reading(self._clock))(span, token=None, page=1, per_page=1)
 
-    def _ask(self, filters: Mapping[str, Any] | None) -> Ask:
-        chosen = filter_params(filters)
+    def _calibrated(self, span: Span, params: Mapping[str, str], pager: Pager) -> Search:
+        """Return what asks for records, once it is proved how the API reads dates.
 
-        def ask(span: Span, *, token: str | None, page: int | None, per_page: int) -> Page:
-            bounds = Bounds.of(span, self._clock)
-            params = {
-                **chosen,
-                "start_datetime": bounds.start,
-                "end_datetime": bounds.end,
-                "per_page": str(per_page),
-                **({"page": str(page)} if page is not None else {}),
-                **({"search_token": token} if token is not None else {}),
-            }
-            return self._transport.get(CDR_PATH, params, parse_page)
+        Where nothing is found, nothing is there in a window wider by the greatest possible error of the clock either.
+        """
+        if self.reading is not None:
+            return Search(self._transport, params, self.reading)
+        search = Search(self._transport, params, Reading(self._clock))
+        hours = self._settings.longest_interaction
+        calibration = Calibration(
+            self._clock,
+            auto=self._settings.timezone == AUTO,
+            longest=None if hours is None else timedelta(hours=hours),
+        )
+        try:
+            self.reading = calibration.run(search, span, pager)
+        finally:
+            self._extra_requests += calibration.extra_requests
+        return search.under(self.reading) if self.reading else search
 
-        return ask
-
-    def _fill(self, spool: Spool, ask: Ask, spans: list[Span]) -> None:
+    def _fill(self, spool: Spool, ask: Search, spans: list[Span]) -> None:
         stop = threading.Event()
 
         def walk(span: Span) -> None:

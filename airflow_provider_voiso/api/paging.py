@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BATCH = 10_000
 """Records that one search returns without a token, by the vendor's page."""
+_PROBE_SIZE = 100
+"""Small, yet more than the rows by which repetitions can shift a batch of 10,000 if every page repeats one."""
 
 
 class Ask(Protocol):
@@ -65,6 +67,12 @@ class Pager:
         self._size = page_size(per_page, batch)
         self._largest = 0
         self._page_beside_token = True
+        self.extra_requests = 0
+
+    @property
+    def size(self) -> int:
+        """Records to ask for per answer."""
+        return self._size
 
     def walk(self, ask: Ask, span: Span, sink: Sink) -> Iterator[None]:
         """Put every record of a span into ``sink``, yielding after each answer so that a caller may stop early.
@@ -146,32 +154,38 @@ class Pager:
                 if repeats >= min(2, self._batch // size - 1):
                     raise Incomplete("page numbers are ignored")
             position = number * size + count
-            seen.update(page.uuids)
             ended = count < self._largest
             self._largest = max(self._largest, count)
-            yield page.after(known)
+            fresh = page.without_first(known, seen)
+            seen.update(page.uuids)
+            yield fresh
             if count == size:
                 continue
-            if ended or not self._goes_on(ask, span, token, position, seen):
+            if ended or not self._goes_on(ask, span, token, page.token, position, seen):
                 return
             self._size = page_size(count, self._batch)  # the API caps the page size at this count
         if page is None or page.token is None:
             raise Incomplete(f"{self._batch} records came without a search token")
 
-    def _goes_on(self, ask: Ask, span: Span, token: str | None, position: int, seen: set[str]) -> bool:
-        """Tell whether records follow a short answer, which may be the end or a silently capped page.
-
-        A repetition of a known record is either the API's answer behind the end, which then comes again, or a
-        duplicate.
-        """
-        for number in (position + 1, position + 2):
-            if number > self._batch:
-                return True
-            page = self._read(ask, span, token, number, 1, position)
-            if not page:
+    def _goes_on(
+        self, ask: Ask, span: Span, token: str | None, next_token: str | None, position: int, seen: set[str]
+    ) -> bool:
+        """Tell whether records follow a short answer, which may be the end or a silently capped page."""
+        self.extra_requests += 1
+        if next_token is not None:
+            if not self._read(ask, span, next_token, 1, self._size, 0):
                 return False
-            if page.uuids[0] not in seen:
+            self.extra_requests += 1
+        size = page_size(min(position, _PROBE_SIZE), self._batch)
+        for number in range(position // size + 1, position // size + 4):
+            if number * size > self._batch:
                 return True
+            page = self._read(ask, span, token, number, size, position)
+            if page is None or not seen.issuperset(page.uuids):
+                return page is not None
+            if len(page) < size or size == _PROBE_SIZE:
+                return False
+            self.extra_requests += 1  # so few records may all be repetitions
         return False
 
     def _read(self, ask: Ask, span: Span, token: str | None, number: int, size: int, position: int) -> Page | None:
@@ -192,6 +206,7 @@ class Pager:
     def _serves(self, ask: Ask, span: Span, token: str | None, position: int) -> bool:
         if position == 1 and token is not None:
             return False  # page 1 tells nothing about other pages beside a token
+        self.extra_requests += 1
         try:
             return bool(ask(span, token=token, page=position, per_page=1))
         except VoisoBadRequestError:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+AUTO = "auto"
+"""The time zone to be found out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -11,9 +14,11 @@ class Settings:
 
     :param base_url: scheme, host and optional port, without a trailing slash
     :param key: API key of one Voiso user; that user's rights narrow what is returned
-    :param timezone: IANA name of the clock in which the API reads ``start_datetime`` and ``end_datetime``
+    :param timezone: IANA name of the clock in which the API reads ``start_datetime`` and ``end_datetime``, or ``auto``
+        to find it out; either is proved by a record
+    :param longest_interaction: hours; needed only if the API turns out to select interactions by their start
     :param per_page: records to ask for per answer, 1 to 10000
-    :param timeout: seconds to wait for a connection, and between two reads of an answer
+    :param timeout: seconds within which a whole answer must have arrived
     :param max_retries: how often one request is sent again after 429, 5xx or a transport error
     :param max_connections: requests that may be in flight at once
     :param requests_per_second: upper bound for one process, or None for no bound
@@ -22,7 +27,8 @@ class Settings:
 
     base_url: str
     key: str = field(repr=False)
-    timezone: str = "UTC"
+    timezone: str = AUTO
+    longest_interaction: float | None = None
     per_page: int = 10_000
     timeout: float = 60.0
     max_retries: int = 5

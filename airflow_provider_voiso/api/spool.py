@@ -9,14 +9,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from airflow_provider_voiso.api.clock import Bounds, Span
+from airflow_provider_voiso.api.clock import Bounds, Reading, Span
 from airflow_provider_voiso.api.paging import BATCH
 from airflow_provider_voiso.api.records import Page, keys
 from airflow_provider_voiso.exceptions import VoisoOutOfWindowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import tzinfo
     from types import TracebackType
 
     from typing_extensions import Self
@@ -49,13 +48,13 @@ class Spool:
     more than once is given once, as it was read last. The file has no name, so that it is gone with the process.
 
     :param window: the records' ``timestamp`` must lie in it
-    :param clock: the API's clock, in which spans are asked for
+    :param reading: how the API reads the dates by which spans are asked for
     :param out_of_window: what to do with a record that lies outside of what was asked for
     """
 
-    def __init__(self, window: Window, clock: tzinfo, *, out_of_window: OutOfWindow = "fail") -> None:
+    def __init__(self, window: Window, reading: Reading, *, out_of_window: OutOfWindow = "fail") -> None:
         self.window = window
-        self._clock = clock
+        self.reading = reading
         self._policy = out_of_window
         self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, prefix="voiso-")  # noqa: SIM115 - closed by close()
         self._chunks: list[_Chunk] = []
@@ -103,7 +102,7 @@ class Spool:
 
         :raises VoisoOutOfWindowError: if one lies outside of what was asked for, and the policy is ``fail``
         """
-        bounds = Bounds.of(span, self._clock)
+        bounds = Bounds.of(span, self.reading)
         start, end = self.window.start_us, self.window.end_us
         width = end - start
         by_slice: dict[int, list[int]] = {}
@@ -117,9 +116,9 @@ class Spool:
                     by_slice.setdefault(0 if ended < start else SLICES - 1, []).append(index)
         if outside and self._policy == "fail":
             raise VoisoOutOfWindowError(
-                f"{outside} of {len(page)} records of one answer lie outside of the window {self.window}. Most likely "
-                f"the API reads dates in another clock than {self._clock}: set the connection's extra 'timezone'. "
-                "Set out_of_window to 'drop' or 'keep' on the task only if you know why they are there."
+                f"{outside} of {len(page)} records of one answer lie outside of the window {self.window}, "
+                f"though the API reads dates in {self.reading}. Look at the timestamps of what it returns for this "
+                "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why they are there."
             )
         with self._lock:
             self._outside[span] += outside

@@ -99,7 +99,8 @@ class VoisoCdrExportOperator(BaseOperator):
 
     def export(self, window: Window, to_read: Window) -> dict[str, Any]:
         """Read ``to_read``, write it, and return the manifest of ``window``."""
-        requests = self.hook.client.requests
+        client = self.hook.client
+        requests, probes = client.requests, client.probes
         self.log.info("::group::Reading %s", to_read)
         with self.hook.read_window(to_read, self.filters, out_of_window=self.out_of_window) as spool:
             self.log.info("Read %d records; %d came more than once.", spool.records, spool.duplicates)
@@ -112,7 +113,9 @@ class VoisoCdrExportOperator(BaseOperator):
                 "records": spool.records,
                 "duplicates": spool.duplicates,
                 "out_of_window": spool.out_of_window,
-                "requests": self.hook.client.requests - requests,
+                "requests": client.requests - requests,
+                "probes": client.probes - probes,
+                "clock": "unproved, as nothing was found" if client.reading is None else str(client.reading),
                 **self.write(spool, window),
             }
         self.log.info("Exported %s", manifest)

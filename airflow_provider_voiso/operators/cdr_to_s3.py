@@ -44,7 +44,8 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
     :param upload_extra_args: arguments for the upload, such as ``{"ServerSideEncryption": "aws:kms",
         "SSEKMSKeyId": ..., "StorageClass": ...}`` (templated)
     :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``, ``out_of_window``,
-        ``requests``, ``bytes`` (size of the object) and ``uri``
+        ``requests``, ``probes`` (requests among them that proved something), ``clock`` (in which the API reads dates),
+        ``bytes`` (size of the object) and ``uri``
     """
 
     template_fields: Sequence[str] = (

@@ -35,7 +35,8 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
     :param add_columns: add columns that an existing table lacks; otherwise that is an error
     :param lookback: read that much before the window as well, to catch records that changed since; upsert only
     :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``, ``out_of_window``,
-        ``requests``, ``bytes`` (size of the records as JSON) and ``table``
+        ``requests``, ``probes`` (requests among them that proved something), ``clock`` (in which the API reads dates),
+        ``bytes`` (size of the records as JSON) and ``table``
     """
 
     template_fields: Sequence[str] = (

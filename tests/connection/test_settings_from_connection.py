@@ -235,7 +235,7 @@ def test_number_in_its_range_or_an_error(field: Any, make_connection: MakeConnec
 @pytest.mark.parametrize(
     ("extra", "complaint"),
     [
-        ('{"timezon": "UTC"}', r"unknown field 'timezon'\. Known are timezone, per_page"),
+        ('{"timezon": "UTC"}', r"unknown field 'timezon'\. Known are timezone, longest_interaction"),
         ('{"extra__http__timeout": "5"}', "unknown field 'extra__http__timeout'"),
         ('{"timezone": "Europe/Atlantis"}', "'timezone'.*IANA name"),
         ('{"timezone": "Europe"}', "'timezone'"),
