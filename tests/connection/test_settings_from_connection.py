@@ -186,7 +186,8 @@ def plain(value: Any) -> Any:
 valid_extras = st.fixed_dictionaries(
     {},
     optional={
-        "timezone": st.sampled_from(["UTC", "Europe/Berlin", "America/Sao_Paulo", "Etc/GMT+3"]),
+        "timezone": st.sampled_from(["auto", "UTC", "Europe/Berlin", "America/Sao_Paulo", "Etc/GMT+3"]),
+        "longest_interaction": st.floats(0, 8784),
         "per_page": st.integers(1, 10_000),
         "timeout": st.floats(0.1, 3600),
         "max_retries": st.integers(0, 100),
@@ -310,8 +311,9 @@ def test_no_error_shows_a_key_in_the_wrong_place(fields: dict[str, str], make_co
 
 
 def test_key_is_masked_once_it_is_read(make_connection: MakeConnection) -> None:
-    settings_from_connection(make_connection(password="b498bbf2a212adaf395bba72"))
-    assert redact("key=b498bbf2a212adaf395bba72&page=1") == "key=***&page=1"
+    key = "b498bbf2a212adaf395bba72"
+    settings_from_connection(make_connection(password=key))
+    assert redact(f"key={key}&page=1") == "key=***&page=1"
 
 
 @pytest.mark.parametrize("encode", [str, quote_plus, lambda key: quote(key, safe="")], ids=["as is", "+", "%20"])
