@@ -61,7 +61,10 @@ show("cron_trigger_interval", CronTriggerTimetable("0 6 * * *", timezone=BERLIN,
 show("unscheduled", None, catchup=False, outlets=[exported])
 show("asset_only", [exported], catchup=False)
 
-if not airflow.__version__.startswith("2."):
+if airflow.__version__.startswith("2."):
+    # What a plain cron expression means from Airflow 3 on.
+    show("cron_trigger", CronTriggerTimetable("0 0 * * *", timezone=BERLIN))
+else:
     from airflow.sdk import AssetOrTimeSchedule
     from airflow.timetables.trigger import MultipleCronTriggerTimetable
 
