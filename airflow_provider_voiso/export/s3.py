@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow_provider_voiso.exceptions import (
     VoisoConfigurationError,
     VoisoDestinationError,
+    VoisoError,
     VoisoReconciliationError,
 )
 
@@ -85,32 +86,35 @@ def put_object(
     :param metadata: stored with the object, and looked for afterwards
     :param extra_args: further arguments of the upload, such as ``ServerSideEncryption``; they take precedence
     :raises VoisoDestinationError: if S3 refuses the upload
-    :raises VoisoReconciliationError: if the object is not afterwards what was uploaded
+    :raises VoisoReconciliationError: if the object is not afterwards what was uploaded, or may not be looked at
     """
     from boto3.exceptions import Boto3Error  # noqa: PLC0415 - optional, and slow to import
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     size = file.seek(0, 2)
     file.seek(0)
-    merged = {**extra_args, "Metadata": {**metadata, **extra_args.get("Metadata", {})}}
+    described = {**metadata, **extra_args.get("Metadata", {})}
+    failure: type[VoisoError] = VoisoDestinationError
+    outcome = "was not written: {}. What it held before is still there. Check the bucket and the rights"
     try:
         client: Any = hook.get_conn()
-        client.upload_fileobj(file, bucket, key, ExtraArgs=merged, Config=hook.transfer_config)
+        client.upload_fileobj(
+            file, bucket, key, ExtraArgs={**extra_args, "Metadata": described}, Config=hook.transfer_config
+        )
+        failure = VoisoReconciliationError
+        outcome = "was written, but cannot be looked at to check it: {}. Give the right s3:GetObject to the user"
         head = client.head_object(Bucket=bucket, Key=key)
     except (Boto3Error, BotoCoreError, ClientError) as error:
         reason = _reason(error)
     else:
         stored = {name.lower(): value for name, value in head["Metadata"].items()}
-        if head["ContentLength"] != size or any(stored.get(name) != value for name, value in metadata.items()):
+        if head["ContentLength"] != size or any(stored.get(name) != described[name] for name in metadata):
             raise VoisoReconciliationError(
                 f"s3://{bucket}/{key} has {head['ContentLength']} bytes where {size} were uploaded, or was replaced "
                 "by another run in the same moment. Run the task again."
             )
         return size
-    raise VoisoDestinationError(
-        f"s3://{bucket}/{key} was not written: {reason}. What it held before is still there. Check the bucket and the "
-        "rights of the AWS connection."
-    )
+    raise failure(f"s3://{bucket}/{key} {outcome.format(reason)} of the AWS connection.")
 
 
 def _reason(error: Exception) -> str:
