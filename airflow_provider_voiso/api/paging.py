@@ -103,6 +103,8 @@ class Pager:
         tokens: set[str] = set()
         starts: set[str] = set()
         beginning: frozenset[str] = frozenset()
+        answers = 0
+        mark: tuple[int, str] | None = None
         while True:
             last: Page | None = None
             for page in self._read_batch(ask, span, token):
@@ -116,9 +118,14 @@ class Pager:
                         )
                     starts.add(page.uuids[0])
                     beginning = beginning or frozenset(page.uuids)
+                answers += 1
                 last = page
                 yield page
+            if mark is None and last is not None and last.uuids:
+                mark = self._position, last.uuids[-1]
             if last is None or last.token is None:
+                if mark is not None and answers > 1:
+                    self.shifted |= self._is_shifted(ask, span, *mark)
                 return
             if last.token in tokens:
                 raise VoisoPaginationError(
@@ -161,21 +168,15 @@ class Pager:
             yield fresh
             if count == size:
                 continue
-            if ended or not self._goes_on(ask, span, token, page.token, position, seen):
+            if ended or not self._goes_on(ask, span, token, position, seen):
                 return
             self._size = page_size(count, self._batch)  # the API caps the page size at this count
         if page is None or page.token is None:
             raise Incomplete(f"{self._batch} records came without a search token")
 
-    def _goes_on(
-        self, ask: Ask, span: Span, token: str | None, next_token: str | None, position: int, seen: set[str]
-    ) -> bool:
+    def _goes_on(self, ask: Ask, span: Span, token: str | None, position: int, seen: set[str]) -> bool:
         """Tell whether records follow a short answer, which may be the end or a silently capped page."""
         self.extra_requests += 1
-        if next_token is not None:
-            if not self._read(ask, span, next_token, 1, self._size, 0):
-                return False
-            self.extra_requests += 1
         size = page_size(min(position, _PROBE_SIZE), self._batch)
         for number in range(position // size + 1, position // size + 4):
             if number * size > self._batch:
