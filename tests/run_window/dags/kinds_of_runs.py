@@ -38,16 +38,20 @@ class ShowWindow(BaseOperator):
         return {**shown, "window": [window.start.isoformat(), window.end.isoformat()]}
 
 
+SPRING = pendulum.datetime(2025, 3, 30, tz=BERLIN)
+
+
 def show(
-    dag_id: str, schedule: Any, *, catchup: bool = True, outlets: Any = (), granularity: timedelta | None = None
+    dag_id: str,
+    schedule: Any,
+    *,
+    catchup: bool = True,
+    start: pendulum.DateTime = SPRING,
+    outlets: Any = (),
+    granularity: timedelta | None = None,
 ) -> DAG:
-    with DAG(
-        dag_id,
-        schedule=schedule,
-        start_date=pendulum.datetime(2025, 3, 30, tz=BERLIN),
-        end_date=pendulum.datetime(2025, 3, 31, 12, tz=BERLIN) if catchup else None,
-        catchup=catchup,
-    ) as dag:
+    end = start.add(days=1, hours=12) if catchup else None
+    with DAG(dag_id, schedule=schedule, start_date=start, end_date=end, catchup=catchup) as dag:
         ShowWindow(task_id="show", granularity=granularity, outlets=list(outlets))
     return dag
 
@@ -64,6 +68,10 @@ show("asset_only", [exported], catchup=False)
 if airflow.__version__.startswith("2."):
     # What a plain cron expression means from Airflow 3 on.
     show("cron_trigger", CronTriggerTimetable("0 0 * * *", timezone=BERLIN))
+    autumn = pendulum.datetime(2025, 10, 26, tz=BERLIN)
+    show("backfilled", "@daily", catchup=False, start=autumn)
+    midnights = CronTriggerTimetable("0 0 * * *", timezone=BERLIN)
+    show("backfilled_trigger", midnights, catchup=False, start=autumn)
 else:
     from airflow.sdk import AssetOrTimeSchedule
     from airflow.timetables.trigger import MultipleCronTriggerTimetable
