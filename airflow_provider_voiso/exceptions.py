@@ -52,6 +52,10 @@ class VoisoPaginationError(VoisoError):
     """Pages or search tokens do not lead through the whole search: a loop, a restart or a truncation."""
 
 
+class VoisoUnsettledError(VoisoError):
+    """The window's records kept changing while they were read."""
+
+
 class VoisoWindowError(VoisoError, ValueError):
     """The window is not a window, cannot be derived from the run, or is not over yet."""
 

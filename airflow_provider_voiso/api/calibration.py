@@ -47,9 +47,11 @@ class Evidence:
     lows: dict[ActsOn, timedelta] = field(default_factory=lambda: {"end": LOWEST, "start": LOWEST})
     highs: dict[ActsOn, timedelta] = field(default_factory=lambda: {"end": HIGHEST, "start": HIGHEST})
 
+    edges: dict[ActsOn, tuple[timedelta, ...]] = field(default_factory=lambda: {"end": (), "start": ()})
+
     def copy(self) -> Evidence:
         """Return what is known so far, to be narrowed apart."""
-        return Evidence(dict(self.lows), dict(self.highs))
+        return Evidence(dict(self.lows), dict(self.highs), dict(self.edges))
 
     def take(self, page: Page, bounds: Bounds) -> None:
         """Narrow the offsets to those under which every record of an answer lies within what was asked for."""
@@ -63,10 +65,14 @@ class Evidence:
         starts = [each.point_us("start") for each in all_witnesses(page)]
         points: tuple[tuple[ActsOn, list[int]], ...] = (("end", ends), ("start", starts))
         for acts_on, instants in points:
-            low = (first - min(instants)) * MICROSECOND - slack
-            high = (last - max(instants)) * MICROSECOND + slack
-            self.lows[acts_on] = max(self.lows[acts_on], low)
-            self.highs[acts_on] = min(self.highs[acts_on], high)
+            low, high = (first - min(instants)) * MICROSECOND, (last - max(instants)) * MICROSECOND
+            self.lows[acts_on] = max(self.lows[acts_on], low - slack)
+            self.highs[acts_on] = min(self.highs[acts_on], high + slack)
+            self.edges[acts_on] = high, low
+
+    def guesses(self, acts_on: ActsOn) -> list[timedelta]:
+        """Return the whole quarters of an hour at which the last answer's edges hint, where records are dense."""
+        return [_QUARTER * round(edge / _QUARTER) for edge in self.edges[acts_on]]
 
     def offsets(self, acts_on: ActsOn) -> list[timedelta]:
         """Return the whole quarters of an hour that are left, in order."""
@@ -212,7 +218,8 @@ class _Trial:
                 if self._halve(acts_on, left):
                     continue
                 tight = -_MOST_PROBES  # only the second of one offset at a time can be read
-            guess = (guesses or [left[-1] if tight % 2 else left[0]])[0]
+            hints = [each for each in self._evidence.guesses(acts_on) if each in left]
+            guess = [*guesses, *hints, *left][0]
             tight += 1
             if self._comes_back(acts_on, guess, guess):
                 return guess

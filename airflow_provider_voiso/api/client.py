@@ -27,7 +27,7 @@ from airflow_provider_voiso.api.settings import AUTO
 from airflow_provider_voiso.api.spool import OutOfWindow, Spool
 from airflow_provider_voiso.api.transport import Transport
 from airflow_provider_voiso.api.window import UTC, Window
-from airflow_provider_voiso.exceptions import VoisoError, VoisoResponseError
+from airflow_provider_voiso.exceptions import VoisoError, VoisoResponseError, VoisoUnsettledError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 REFERENCE_LISTS = ("agents", "campaigns", "deleted_agents", "queues", "teams", "wrapup_codes")
 _LOOK_SIZE = 1_000
+_MOST_READINGS = 5
 
 
 class CdrClient:
@@ -84,19 +85,12 @@ class CdrClient:
         """
         params = filter_params(filters)
         try:
-            whole, parts = Span.covering(window), self._settings.max_connections
-            ask = self._calibrated(_cut(whole, parts)[0], params, self._pager)
-            spool = Spool(window, ask.reading, out_of_window=out_of_window)
-            try:
-                self._fill(spool, ask, _cut(whole.reaching_back(ask.reading.longest), parts))
-                spool.seal()
-            except BaseException:
-                spool.close()
-                raise
+            first = _cut(Span.covering(window), self._settings.max_connections)[0]
+            ask = self._calibrated(first, params, self._pager)
+            return self._read_settled(window, ask, out_of_window)
         except VoisoError as error:
             error.args = (f"The window {window} could not be read. {error}",)
             raise
-        return spool
 
     def count(self, window: Window, filters: Mapping[str, Any] | None, *, at_least: int) -> int:
         """Count a window's records, in small answers, until it is known whether there are ``at_least`` so many.
@@ -152,6 +146,35 @@ class CdrClient:
         finally:
             self._extra_requests += calibration.extra_requests
         return search.under(self.reading) if self.reading else search
+
+    def _read_settled(self, window: Window, ask: Search, out_of_window: OutOfWindow) -> Spool:
+        """Read a window, again until two readings agree if there are signs that records moved from page to page."""
+        digest: bytes | None = None
+        for _ in range(_MOST_READINGS):
+            spool = self._read_once(window, ask, out_of_window)
+            if not (spool.duplicates or self._pager.shifted):
+                return spool
+            before, digest = digest, spool.digest()
+            if digest == before:
+                return spool
+            spool.close()
+            log.info("Records came twice or moved from page to page; reading %s again to be sure of all.", window)
+        raise VoisoUnsettledError(
+            f"Its records were read {_MOST_READINGS} times and kept changing. Export it later, or put a VoisoCdrSensor "
+            "with 'settle' before the export."
+        )
+
+    def _read_once(self, window: Window, ask: Search, out_of_window: OutOfWindow) -> Spool:
+        self._pager.shifted = False
+        span = Span.covering(window).reaching_back(ask.reading.longest)
+        spool = Spool(window, ask.reading, out_of_window=out_of_window)
+        try:
+            self._fill(spool, ask, _cut(span, self._settings.max_connections))
+            spool.seal()
+        except BaseException:
+            spool.close()
+            raise
+        return spool
 
     def _fill(self, spool: Spool, ask: Search, spans: list[Span]) -> None:
         stop = threading.Event()

@@ -58,6 +58,8 @@ class Pager:
 
     It remembers what it learned of the API, such as a cap of the page size; several threads may walk at once.
 
+    Its ``shifted`` tells that records moved while a search of several answers was read: some may be missing.
+
     :param per_page: records to ask for per answer; the largest divisor of 10,000 below it is used
     :param batch: records after which the API needs a token
     """
@@ -68,6 +70,7 @@ class Pager:
         self._largest = 0
         self._page_beside_token = True
         self.extra_requests = 0
+        self.shifted = False
 
     @property
     def size(self) -> int:
@@ -102,13 +105,18 @@ class Pager:
         token: str | None = None
         tokens: set[str] = set()
         starts: set[str] = set()
+        batch: set[str] = set()
         beginning: frozenset[str] = frozenset()
         answers = 0
         mark: tuple[int, str] | None = None
+        ended = False
         while True:
             last: Page | None = None
-            for page in self._read_batch(ask, span, token):
+            for position, page in self._read_batch(ask, span, token):
                 if last is None:
+                    if ended and batch.issuperset(page.uuids):
+                        return  # nothing but repetitions behind the end
+                    batch = set()
                     again = len(beginning.intersection(page.uuids))
                     if page.uuids[0] in starts or again * 2 > len(page):
                         raise VoisoPaginationError(
@@ -118,14 +126,16 @@ class Pager:
                         )
                     starts.add(page.uuids[0])
                     beginning = beginning or frozenset(page.uuids)
+                if token is None and page:
+                    mark = position, page.uuids[-1]
                 answers += 1
+                batch.update(page.uuids)
+                ended = position < self._batch
                 last = page
                 yield page
-            if mark is None and last is not None and last.uuids:
-                mark = self._position, last.uuids[-1]
             if last is None or last.token is None:
-                if mark is not None and answers > 1:
-                    self.shifted |= self._is_shifted(ask, span, *mark)
+                if answers > 1 and mark is not None and not self._is_still_at(ask, span, *mark):
+                    self.shifted = True
                 return
             if last.token in tokens:
                 raise VoisoPaginationError(
@@ -136,8 +146,8 @@ class Pager:
             token = last.token
             tokens.add(token)
 
-    def _read_batch(self, ask: Ask, span: Span, token: str | None) -> Iterator[Page]:
-        """Yield the answers that hold the records of one batch; empty ones are left out."""
+    def _read_batch(self, ask: Ask, span: Span, token: str | None) -> Iterator[tuple[int, Page]]:
+        """Yield the answers that hold the records of one batch, each with the position it reaches."""
         position = repeats = 0
         seen: set[str] = set()
         first: list[str] | None = None
@@ -165,7 +175,7 @@ class Pager:
             self._largest = max(self._largest, count)
             fresh = page.without_first(known, seen)
             seen.update(page.uuids)
-            yield fresh
+            yield position, fresh
             if count == size:
                 continue
             if ended or not self._goes_on(ask, span, token, position, seen):
@@ -173,6 +183,12 @@ class Pager:
             self._size = page_size(count, self._batch)  # the API caps the page size at this count
         if page is None or page.token is None:
             raise Incomplete(f"{self._batch} records came without a search token")
+
+    def _is_still_at(self, ask: Ask, span: Span, position: int, uuid: str) -> bool:
+        """Tell whether a record of the first batch kept its position while the others were read."""
+        self.extra_requests += 1
+        page = self._read(ask, span, None, position, 1, position)
+        return page is not None and uuid in page.uuids
 
     def _goes_on(self, ask: Ask, span: Span, token: str | None, position: int, seen: set[str]) -> bool:
         """Tell whether records follow a short answer, which may be the end or a silently capped page."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import threading
 from array import array
@@ -105,12 +106,15 @@ class Spool:
         bounds = Bounds.of(span, self.reading)
         start, end = self.window.start_us, self.window.end_us
         width = end - start
+        first, after = start, end
+        if self.reading.acts_on == "end":  # what lies at the edge of the span is found by its neighbour's search too
+            first, after = max(start, span.first * 1_000_000), min(end, (span.last + 1) * 1_000_000)
         by_slice: dict[int, list[int]] = {}
         outside = 0
         for index, ended in enumerate(page.ended_us):
-            if start <= ended < end:
+            if first <= ended < after:
                 by_slice.setdefault((ended - start) * SLICES // width, []).append(index)
-            elif not bounds.earliest_us <= ended < bounds.latest_us:
+            elif not (start <= ended < end or bounds.earliest_us <= ended < bounds.latest_us):
                 outside += 1
                 if self._policy == "keep":
                     by_slice.setdefault(0 if ended < start else SLICES - 1, []).append(index)
@@ -152,6 +156,13 @@ class Spool:
                         changed.add(uuid)
         self.duplicates = times.total() - len(times)
         self.changed = len(changed)
+
+    def digest(self) -> bytes:
+        """Return a hash of the records, by which two readings of one window are compared."""
+        digest = hashlib.sha256()
+        for page in self:
+            digest.update(b"\n".join(page) + b"\n")
+        return digest.digest()
 
     def __iter__(self) -> Iterator[list[bytes]]:
         by_slice: dict[int, list[_Chunk]] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -127,8 +126,5 @@ class VoisoCdrSensor(BaseSensorOperator):
 
     def _look(self, window: Window) -> str:
         """Return a digest of the window's records; it tells nothing about them."""
-        digest = hashlib.sha256()
         with self.hook.read_window(window, self.filters, out_of_window="drop") as spool:
-            for page in spool:
-                digest.update(b"\n".join(page) + b"\n")
-            return f"{spool.records} {digest.hexdigest()}"
+            return f"{spool.records} {spool.digest().hex()}"
