@@ -184,9 +184,13 @@ class Server:
     def stop(self) -> None:
         """End the server and everything it started; returns when all of it is gone."""
         self.let_go()
-        if self._leash is not None:
-            self._leash.wait()
-            self._leash = None
+        if self._leash is None:
+            return
+        try:
+            self._leash.wait(self.grace + 30)
+        except subprocess.TimeoutExpired:
+            raise PartTimeoutError(f"{self.name} does not end: look at the children of {self._leash.pid}.") from None
+        self._leash = None
 
     def log_tail(self, lines: int = 25) -> str:
         """Return the end of the log with its path, for an error message."""

