@@ -1,0 +1,219 @@
+"""Whatever is wrong with a task is said before the first request, when the DAG is parsed if it can be known then."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
+from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
+from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow_provider_voiso.simulator import Simulator
+
+    Simulate = Callable[..., Simulator]
+
+START = datetime(2026, 11, 10, tzinfo=timezone.utc)
+END = START + timedelta(days=1)
+NAIVE = START.replace(tzinfo=None)
+ALL: dict[str, tuple[type[Any], dict[str, Any]]] = {
+    "s3": (VoisoCdrToS3Operator, {"s3_bucket": "voiso-cdr"}),
+    "sql": (VoisoCdrToSqlOperator, {"sql_conn_id": "warehouse", "table": "calls"}),
+    "sensor": (VoisoCdrSensor, {}),
+}
+
+
+def make(kind: str, **options: Any) -> Any:
+    operator, arguments = ALL[kind]
+    return operator(task_id="task", **{**arguments, **options})
+
+
+def run(kind: str, context: dict[str, Any], **options: Any) -> Any:
+    task = make(kind, **options)
+    return task.poke(context) if kind == "sensor" else task.execute(context)
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"filters": {"agent_id": 1}}, "Unknown filter 'agent_id'. The API knows: agent_ids, "),
+        ({"filters": {"type": "inbound", "key": "x"}}, "'key' is set by the package itself"),
+        ({"filters": {"start_datetime": "x"}}, "'start_datetime' is set by the package itself"),
+        ({"window_start": START}, "window_start is given without window_end"),
+        ({"window_end": START}, "window_end is given without window_start"),
+        ({"window_start": NAIVE, "window_end": END}, "window_start 2026-11-10T00:00:00 has no time zone"),
+        ({"window_start": START, "window_end": "2026-11-11"}, "window_end 2026-11-11T00:00:00 has no time zone"),
+        ({"window_start": END, "window_end": START}, "must be before its end"),
+        ({"window_start": START, "window_end": START}, "must be before its end"),
+        ({"window_start": "yesterday", "window_end": END}, "not a date and time in ISO 8601"),
+    ],
+)
+def test_refused_when_the_dag_is_parsed(kind: str, options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        make(kind, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "complaint"),
+    [
+        ("s3", {"file_format": "json"}, "Unknown file_format 'json'. Known are: ndjson, csv, parquet"),
+        ("s3", {"compression": "bz2"}, "Unknown compression 'bz2'"),
+        ("s3", {"out_of_window": "ignore"}, "Unknown out_of_window 'ignore'. Known are"),
+        ("sql", {"out_of_window": None}, "Unknown out_of_window None"),
+        ("sql", {"mode": "append"}, "Unknown mode 'append'. Known are"),
+        ("sql", {"table": "calls; DROP TABLE calls"}, "calls; DROP TABLE calls"),
+        ("sql", {"table": "a.b.c"}, "a.b.c"),
+        ("sql", {"table": ""}, "table"),
+        ("sql", {"lookback": timedelta(hours=-1), "mode": "upsert"}, "lookback must not be negative"),
+        ("sql", {"lookback": timedelta(hours=1)}, "lookback needs mode='upsert'"),
+        ("sensor", {"min_records": -1}, "min_records must not be negative"),
+        ("sensor", {"settle": timedelta(seconds=-1)}, "settle must not be negative"),
+    ],
+)
+def test_refused_when_the_dag_is_parsed_by_its_own_operator(kind: str, options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        make(kind, **options)
+
+
+@pytest.fixture
+def sim(simulate: Simulate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    warehouse = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse))
+    monkeypatch.setenv("AIRFLOW_CONN_CLOUD", json.dumps({"conn_type": "aws"}))
+    return simulate()
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"filters": {"type": None}}, "'type' is a NoneType"),
+        ({"filters": {"type": ""}}, "'type' is empty"),
+        ({"filters": {"agent_ids": []}}, "'agent_ids' is empty"),
+        ({"filters": {"agent_ids": True}}, "'agent_ids' is a bool"),
+        ({"filters": {"type": ["a,b"]}}, "holds a comma"),
+        ({"window_start": START, "window_end": datetime(2999, 1, 1, tzinfo=timezone.utc)}, "not over yet"),
+    ],
+)
+def test_refused_before_the_first_request(
+    kind: str, options: dict[str, Any], complaint: str, sim: Simulator, context: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        run(kind, context, **options)
+    assert sim.requests == ()
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"filters": "{{ unknown }}"}, "Unknown filter"),
+        ({"window_start": "{{ naive }}", "window_end": "{{ end }}"}, "has no time zone"),
+        ({"window_start": "{{ end }}", "window_end": "{{ start }}"}, "must be before its end"),
+        ({"window_start": "{{ nonsense }}", "window_end": "{{ end }}"}, "not a date and time in ISO 8601"),
+    ],
+)
+def test_templates_are_checked_once_they_are_filled(
+    kind: str, options: dict[str, Any], complaint: str, sim: Simulator, context: dict[str, Any]
+) -> None:
+    task = make(kind, **options)
+    values = {"unknown": "q", "naive": NAIVE.isoformat(), "nonsense": "soon", "start": START, "end": END}
+    task.render_template_fields({**context, **values})
+    with pytest.raises(ValueError, match=complaint):
+        task.poke(context) if kind == "sensor" else task.execute(context)
+    assert sim.requests == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "complaint"),
+    [
+        ("s3", {"s3_key": "{ds}/cdr"}, "holds {ds}. It may hold"),
+        ("s3", {"s3_key": "../cdr"}, "without parts '.' or '..'"),
+        ("s3", {"s3_key": ""}, "must be a path"),
+        ("sql", {"sql_conn_id": "cloud"}, "connection 'cloud' is not a SQL database"),
+    ],
+)
+def test_refused_before_the_first_request_by_its_own_operator(
+    kind: str, options: dict[str, Any], complaint: str, sim: Simulator, context: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words are compared below
+        run(kind, context, **options)
+    assert complaint in str(caught.value)
+    assert sim.requests == ()
+
+
+def test_a_table_name_that_a_template_makes_is_checked(sim: Simulator, context: dict[str, Any]) -> None:
+    task = make("sql", table="{{ name }}")
+    task.render_template_fields({"name": "calls; DROP TABLE calls"})
+    with pytest.raises(ValueError, match="DROP TABLE"):
+        task.execute(context)
+    assert sim.requests == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("password", "", "The password of the connection 'voiso_default' is empty"),
+        ("host", "https://a/b", "The host of the connection 'voiso_default' holds a path"),
+        ("extra", {"timezone": "Mars/Olympus"}, "The extra of the connection 'voiso_default' holds a 'timezone'"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["s3", "sensor"])
+def test_a_connection_that_cannot_be_used(
+    kind: str,
+    field: str,
+    value: Any,
+    complaint: str,
+    sim: Simulator,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = {"conn_type": "voiso", "host": sim.url, "password": sim.key, field: value}
+    monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps(connection))
+    with pytest.raises(ValueError, match=complaint):
+        run(kind, context)
+    assert sim.requests == ()
+
+
+def test_a_missing_package_is_named_before_the_first_request(sim: Simulator) -> None:
+    program = """
+import sys
+from datetime import datetime, timedelta, timezone
+import airflow.providers.common.compat.sdk
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"boto3", "botocore", "pyarrow"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+
+from airflow_provider_voiso.exceptions import VoisoConfigurationError
+from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
+
+start = datetime(2026, 11, 10, tzinfo=timezone.utc)
+context = {"data_interval_start": start, "data_interval_end": start + timedelta(days=1)}
+for options, extra in (
+    ({"file_format": "parquet"}, "[parquet]"),
+    ({"compression": "zstd"}, "[parquet]"),
+    ({}, "[amazon]"),
+):
+    try:
+        VoisoCdrToS3Operator(task_id="export", s3_bucket="voiso-cdr", **options).execute(context)
+    except VoisoConfigurationError as error:
+        assert extra in str(error), error
+    else:
+        raise SystemExit(f"{options} was let through")
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert sim.requests == ()

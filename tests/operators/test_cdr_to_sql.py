@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import itertools
+import json
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoError
+from airflow_provider_voiso.export.columns import COLUMNS, rows
+from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
+from airflow_provider_voiso.simulator import Drift, Readings, Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    Simulate = Callable[..., Simulator]
+
+START = datetime(2026, 11, 10, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file of a database that is the connection ``warehouse``."""
+    path = tmp_path / "warehouse.db"
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+    return path
+
+
+def export(context: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+    arguments = {"sql_conn_id": "warehouse", "table": "calls", **options}
+    return VoisoCdrToSqlOperator(task_id="export", **arguments).execute(context)
+
+
+def table(database: Path, name: str = "calls") -> set[tuple[Any, ...]]:
+    with closing(sqlite3.connect(database)) as connection:
+        names = ", ".join(column.name for column in COLUMNS)
+        return set(connection.execute(f"SELECT {names} FROM {name}"))
+
+
+def expected(*parts: Mapping[str, bytes]) -> set[tuple[Any, ...]]:
+    """Return the rows that the table holds for records, as SQLite gives them back."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, datetime):
+            return value.isoformat(timespec="microseconds")
+        return float(value) if value.__class__.__name__ == "Decimal" else value
+
+    return {tuple(map(plain, row)) for part in parts for row in rows(list(part.values()))}
+
+
+def test_a_day_becomes_rows(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+    sim = simulate()
+    manifest = export(context)
+    truth = sim.truth(START, START + DAY)
+    assert table(database) == expected(truth)
+    assert manifest["table"] == "calls"
+    assert manifest["records"] == len(truth)
+    assert manifest["requests"] == len(sim.requests)
+    assert manifest["bytes"] == sum(len(record) + 1 for record in truth.values())
+    assert json.loads(json.dumps(manifest)) == manifest
+
+
+@pytest.mark.parametrize("mode", ["replace_window", "upsert"])
+def test_twice_is_the_same_as_once(mode: str, database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+    sim = simulate()
+    export(context, mode=mode)
+    export(context, mode=mode)
+    assert table(database) == expected(sim.truth(START, START + DAY))
+
+
+def test_windows_stand_side_by_side(database: Path, simulate: Simulate) -> None:
+    sim = simulate(readings=Readings(bounds="inclusive", resolution="second"))
+    edges = [START + timedelta(hours=hours) for hours in (0, 5, 6, 12, 24)]
+    for first, last in reversed(list(itertools.pairwise(edges))):
+        export({"data_interval_start": first, "data_interval_end": last})
+    assert table(database) == expected(sim.truth(START, START + DAY))
+
+
+def test_what_vanished_from_the_api_vanishes_from_the_window(
+    database: Path, simulate: Simulate, context: dict[str, Any]
+) -> None:
+    sim = simulate(drift=Drift(move=0.2, move_seconds=86_400))
+    export(context)
+    sim.drift_now()
+    before, after = (sim.truth(START, START + DAY, state=state) for state in ("before", "after"))
+    assert before.keys() - after.keys()
+    export(context)
+    assert table(database) == expected(after)
+
+
+def test_an_upsert_deletes_nothing_and_takes_changes(
+    database: Path, simulate: Simulate, context: dict[str, Any]
+) -> None:
+    sim = simulate(drift=Drift(appear=0.1, change=0.2, move=0.1, move_seconds=-86_400))
+    export(context, mode="upsert")
+    sim.drift_now()
+    export(context, mode="upsert")
+    before, after = (sim.truth(START, START + DAY, state=state) for state in ("before", "after"))
+    gone = {uuid: record for uuid, record in before.items() if uuid not in after}
+    assert gone
+    assert table(database) == expected(after, gone)
+
+
+def test_a_lookback_finds_what_changed_since(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+    sim = simulate(drift=Drift(change=0.3))
+    export(context, mode="upsert")
+    assert table(database) == expected(sim.truth(START, START + DAY, state="before"))
+    sim.drift_now()
+    tomorrow = {"data_interval_start": START + DAY, "data_interval_end": START + 2 * DAY}
+    manifest = export(tomorrow, mode="upsert", lookback=timedelta(hours=12))
+    half = START + timedelta(hours=12)
+    assert table(database) == expected(
+        sim.truth(START, half, state="before"), sim.truth(half, START + 2 * DAY, state="after")
+    )
+    assert manifest["window_start"] == (START + DAY).isoformat()
+    assert manifest["records"] == len(sim.truth(half, START + 2 * DAY))
+
+
+def test_a_window_without_records_empties_its_rows(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+    simulate()
+    export(context)
+    simulate(records_per_day=0)
+    assert export(context)["records"] == 0
+    assert table(database) == set()
+
+
+def test_filters_narrow_the_rows(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+    sim = simulate()
+    export(context, filters={"type": "inbound"}, table="inbound")
+    assert table(database, "inbound") == expected(sim.truth(START, START + DAY, {"type": "inbound"}))
+
+
+@pytest.mark.parametrize("kind", ["status", "truncated", "no_timestamp", "error_body", "invalid_json"])
+def test_a_window_that_cannot_be_read_whole_leaves_the_table_as_it_was(
+    kind: Any, database: Path, simulate: Simulate, context: dict[str, Any]
+) -> None:
+    sim = simulate(readings=Readings(cap=100), extra={"per_page": 50}, drift=Drift(change=1))
+    export(context)
+    before = table(database)
+    sim.drift_now()
+    sim.faults.add(kind, position="last", times=None)
+    with pytest.raises(VoisoError, match=r"window \[2026-11-10T00:00:00"):
+        export(context)
+    assert table(database) == before
+
+
+def test_a_missing_table_is_an_error_if_none_may_be_made(
+    database: Path, simulate: Simulate, context: dict[str, Any]
+) -> None:
+    simulate()
+    with pytest.raises(VoisoConfigurationError, match="create_table=True"):
+        export(context, create_table=False)
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
+
+
+def test_missing_columns_are_added_if_they_may_be(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+    sim = simulate()
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TABLE calls (uuid TEXT PRIMARY KEY, ended_at TEXT)")
+    with pytest.raises(VoisoConfigurationError, match="add_columns=True"):
+        export(context)
+    export(context, add_columns=True)
+    assert table(database) == expected(sim.truth(START, START + DAY))
+
+
+def test_arguments_are_templates(database: Path, simulate: Simulate) -> None:
+    sim = simulate()
+    operator = VoisoCdrToSqlOperator(
+        task_id="export",
+        sql_conn_id="{{ db }}",
+        table="calls_{{ kind }}",
+        filters={"type": "{{ kind }}"},
+        window_start="{{ start }}",
+        window_end="{{ end }}",
+    )
+    context = {
+        "db": "warehouse",
+        "kind": "inbound",
+        "start": START.isoformat(),
+        "end": (START + DAY).isoformat(),
+    }
+    operator.render_template_fields(context)  # type: ignore[arg-type]
+    assert operator.execute(context)["table"] == "calls_inbound"
+    assert table(database, "calls_inbound") == expected(sim.truth(START, START + DAY, {"type": "inbound"}))
