@@ -14,7 +14,8 @@ MICROSECOND = timedelta(microseconds=1)
 
 def epoch_us(instant: datetime) -> int:
     """Return an aware datetime as whole microseconds since 1970-01-01 UTC."""
-    return (instant - EPOCH) // MICROSECOND
+    # Not by the operator: the difference of pendulum's datetimes, which Airflow hands out, cannot be divided.
+    return datetime.__sub__(instant, EPOCH) // MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)
