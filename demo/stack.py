@@ -196,6 +196,8 @@ class AirflowStack:
             {
                 "AIRFLOW_HOME": str(home),
                 "AIRFLOW__API__BASE_URL": self.url,
+                # Airflow 3.0 signs in nobody with today's PyJWT unless an issuer is named.
+                "AIRFLOW__API_AUTH__JWT_ISSUER": "airflow",
                 "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
                 "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
                 "AIRFLOW__CORE__DAGS_FOLDER": str(dags_folder),
