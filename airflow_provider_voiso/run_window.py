@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow.timetables.base import DataInterval, Timetable
 
 # The shortest spans more than any change of the clock, the longest more than two leap years.
-LOOKBACKS = tuple(timedelta(hours=3 * 4**power) for power in range(9))
+LOOKBACKS = tuple(timedelta(hours=3 * 2**power) for power in range(17))
 
 WAYS_OUT = (
     "Set window_start and window_end, or give the DAG a schedule whose runs have a data interval, such as "
@@ -129,14 +129,16 @@ def _last_period(timetable: Timetable, anchor: pendulum.DateTime) -> tuple[datet
                 "window_start and window_end."
             )
         return start, anchor
-    last = None
+    found: list[tuple[datetime, datetime]] = []
     for lookback in LOOKBACKS:
         over = [period for period in _periods(timetable, anchor - lookback, anchor) if period[1] <= anchor]
-        last = over[-1] if over else None
-        # The first period found may be cut short by the place where the walk started.
-        if len(over) > 1:
+        # A change of the clock moves the first tick after a pause, so a walk that starts within the pause may
+        # differ from what a scheduler did. Two walks that start before different ticks settle it.
+        if over and found and over[-1] == found[-1] and over[0] < found[0]:
             break
-    return last
+        if over and over[-1:] != found[-1:]:
+            found = over
+    return found[-1] if found else None
 
 
 def _periods(
