@@ -12,7 +12,7 @@ from airflow_provider_voiso.simulator import Simulator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-START = datetime(2026, 11, 10, tzinfo=timezone.utc)
+START = datetime(2024, 11, 10, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 
 

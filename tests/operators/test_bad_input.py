@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Simulate = Callable[..., Simulator]
 
-START = datetime(2026, 11, 10, tzinfo=timezone.utc)
+START = datetime(2024, 11, 10, tzinfo=timezone.utc)
 END = START + timedelta(days=1)
 NAIVE = START.replace(tzinfo=None)
 ALL: dict[str, tuple[type[Any], dict[str, Any]]] = {
@@ -51,8 +51,8 @@ def run(kind: str, context: dict[str, Any], **options: Any) -> Any:
         ({"filters": {"start_datetime": "x"}}, "'start_datetime' is set by the package itself"),
         ({"window_start": START}, "window_start is given without window_end"),
         ({"window_end": START}, "window_end is given without window_start"),
-        ({"window_start": NAIVE, "window_end": END}, "window_start 2026-11-10T00:00:00 has no time zone"),
-        ({"window_start": START, "window_end": "2026-11-11"}, "window_end 2026-11-11T00:00:00 has no time zone"),
+        ({"window_start": NAIVE, "window_end": END}, "window_start 2024-11-10T00:00:00 has no time zone"),
+        ({"window_start": START, "window_end": "2024-11-11"}, "window_end 2024-11-11T00:00:00 has no time zone"),
         ({"window_start": END, "window_end": START}, "must be before its end"),
         ({"window_start": START, "window_end": START}, "must be before its end"),
         ({"window_start": "yesterday", "window_end": END}, "not a date and time in ISO 8601"),
@@ -201,7 +201,7 @@ sys.meta_path.insert(0, Missing())
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 
-start = datetime(2026, 11, 10, tzinfo=timezone.utc)
+start = datetime(2024, 11, 10, tzinfo=timezone.utc)
 context = {"data_interval_start": start, "data_interval_end": start + timedelta(days=1)}
 for options, extra in (
     ({"file_format": "parquet"}, "[parquet]"),

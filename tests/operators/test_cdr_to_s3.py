@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     Simulate = Callable[..., Simulator]
 
-START = datetime(2026, 11, 10, tzinfo=timezone.utc)
+START = datetime(2024, 11, 10, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
-DEFAULT_KEY = "voiso/cdr/dt=2026-11-10/cdr_20261110T000000+0000_20261111T000000+0000.ndjson.gz"
+DEFAULT_KEY = "voiso/cdr/dt=2024-11-10/cdr_20241110T000000+0000_20241111T000000+0000.ndjson.gz"
 SMALL_PARTS = {"transfer_config": {"multipart_threshold": 5 << 20, "multipart_chunksize": 5 << 20}}
 
 
@@ -99,8 +99,8 @@ def test_a_day_becomes_one_object_of_the_records_as_they_were_sent(
     assert 0 < manifest.pop("probes") < manifest["requests"]
     assert manifest == {
         "clock": manifest["clock"],
-        "window_start": "2026-11-10T00:00:00+00:00",
-        "window_end": "2026-11-11T00:00:00+00:00",
+        "window_start": "2024-11-10T00:00:00+00:00",
+        "window_end": "2024-11-11T00:00:00+00:00",
         "records": len(truth),
         "duplicates": 0,
         "out_of_window": 0,
@@ -206,19 +206,19 @@ def test_another_export_of_the_window_replaces_the_object(
 def test_placeholders_show_the_window_in_the_zone_of_the_dag(s3: SeaweedS3, simulate: Simulate) -> None:
     sim = simulate()
     berlin = pendulum.timezone("Europe/Berlin")
-    with DAG("berlin", schedule="0 0 * * *", start_date=pendulum.datetime(2026, 1, 1, tz=berlin)) as dag:
+    with DAG("berlin", schedule="0 0 * * *", start_date=pendulum.datetime(2024, 1, 1, tz=berlin)) as dag:
         operator = VoisoCdrToS3Operator(
             task_id="export",
             s3_bucket="voiso-cdr",
             s3_key="dt={window_start:%Y-%m-%d}/{window_start:%H%M%z}-{window_end:%d}.{extension}",
         )
-    start = pendulum.datetime(2026, 11, 10, tz=berlin)
+    start = pendulum.datetime(2024, 11, 10, tz=berlin)
     end = start.add(days=1)
     truth = sim.truth(START - timedelta(hours=1), START + DAY - timedelta(hours=1))
     context = {"data_interval_start": start.in_tz("UTC"), "data_interval_end": end.in_tz("UTC"), "dag": dag}
     manifest = operator.execute(context)
-    assert keys(s3) == {"dt=2026-11-10/0000+0100-11.ndjson.gz"}
-    assert manifest["window_start"] == "2026-11-09T23:00:00+00:00"
+    assert keys(s3) == {"dt=2024-11-10/0000+0100-11.ndjson.gz"}
+    assert manifest["window_start"] == "2024-11-09T23:00:00+00:00"
     assert manifest["records"] == len(truth) > 0
 
 
@@ -242,8 +242,8 @@ def test_arguments_are_templates(s3: SeaweedS3, simulate: Simulate, monkeypatch:
         "other": "other",
         "bucket": "cdr",
         "kind": "inbound",
-        "start": "2026-11-10T06:00:00+00:00",
-        "end": "2026-11-10T12:00:00+00:00",
+        "start": "2024-11-10T06:00:00+00:00",
+        "end": "2024-11-10T12:00:00+00:00",
         "storage": "STANDARD_IA",
     }
     operator.render_template_fields(context)  # type: ignore[arg-type]
@@ -313,7 +313,7 @@ def test_a_window_that_cannot_be_read_whole_leaves_the_object_as_it_was(
     export(context, s3_key="kept")
     before = stored(s3, "kept")
     sim.faults.add(kind, position="last", times=None, **options)
-    with pytest.raises(error, match=r"window \[2026-11-10T00:00:00"):
+    with pytest.raises(error, match=r"window \[2024-11-10T00:00:00"):
         export(context, s3_key="kept")
     assert stored(s3, "kept") == before
     assert keys(s3) == {"kept"}
@@ -324,10 +324,10 @@ class Stray(BaseHTTPRequestHandler):
     """An API that searches as it should, and always adds a record of another month."""
 
     records = (
-        b'{"uuid":"early","timestamp":"2026-10-01T12:00:00Z"}',
-        b'{"uuid":"one","timestamp":"2026-11-10T00:00:00.500Z"}',
-        b'{"uuid":"two","timestamp":"2026-11-10T14:30:00Z"}',
-        b'{"uuid":"three","timestamp":"2026-11-10T23:00:00Z"}',
+        b'{"uuid":"early","timestamp":"2024-10-01T12:00:00Z"}',
+        b'{"uuid":"one","timestamp":"2024-11-10T00:00:00.500Z"}',
+        b'{"uuid":"two","timestamp":"2024-11-10T14:30:00Z"}',
+        b'{"uuid":"three","timestamp":"2024-11-10T23:00:00Z"}',
     )
 
     def do_GET(self) -> None:
@@ -373,7 +373,7 @@ KILLED = """
 from datetime import datetime, timedelta, timezone
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 
-start = datetime(2026, 11, 10, tzinfo=timezone.utc)
+start = datetime(2024, 11, 10, tzinfo=timezone.utc)
 VoisoCdrToS3Operator(task_id="export", s3_bucket="voiso-cdr", s3_key="kept", compression=None).execute(
     {"data_interval_start": start, "data_interval_end": start + timedelta(days=1)}
 )
