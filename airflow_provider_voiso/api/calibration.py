@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from airflow_provider_voiso.api.clock import (
     HIGHEST,
     LOWEST,
-    Bounds,
     Clock,
-    OffsetRange,
     ProvedClock,
     Reading,
     Span,
     offset_text,
 )
-from airflow_provider_voiso.api.window import MICROSECOND, UTC, epoch_us
+from airflow_provider_voiso.api.window import MICROSECOND
 from airflow_provider_voiso.api.witness import ActsOn, Witness, all_witnesses, find_witnesses
-from airflow_provider_voiso.exceptions import VoisoClockError, VoisoConfigurationError, VoisoPaginationError
+from airflow_provider_voiso.exceptions import VoisoClockError, VoisoConfigurationError
 
 if TYPE_CHECKING:
     from airflow_provider_voiso.api.paging import Pager
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_SECOND = timedelta(seconds=1)
 _QUARTER = timedelta(minutes=15)
 _SLACK = timedelta(seconds=2)
 _SLACK_OF_LONG_SPANS = timedelta(hours=1)
@@ -53,13 +52,11 @@ class Evidence:
         """Return what is known so far, to be narrowed apart."""
         return Evidence(dict(self.lows), dict(self.highs), dict(self.edges))
 
-    def take(self, page: Page, bounds: Bounds) -> None:
+    def take(self, page: Page, span: Span) -> None:
         """Narrow the offsets to those under which every record of an answer lies within what was asked for."""
         if not page:
             return
-        first, last = (
-            epoch_us(datetime.fromisoformat(text).replace(tzinfo=UTC)) for text in (bounds.start, bounds.end)
-        )
+        first, last = (span.first - 1) * 1_000_000, (span.last + 2) * 1_000_000
         slack = _SLACK if last - first < 60_000_000 else _SLACK_OF_LONG_SPANS
         ends = page.ended_us
         starts = [each.point_us("start") for each in all_witnesses(page)]
@@ -102,8 +99,8 @@ class Calibration:
     def run(self, search: Search, span: Span, pager: Pager) -> Reading | None:
         """Prove how the API reads dates, by a record from ``span`` or, if there is none, from the days around it.
 
-        :param search: asks under the reading that is to be proved, and keeps the first answer
-        :param span: the seconds to look at
+        :param search: asks for records, and keeps the first answer
+        :param span: the seconds to look at, in the clock that is to be proved
         :param pager: reads the answers
         :return: None if no record is there under any clock, so that nothing can be proved and nothing is missing
         :raises VoisoClockError: if no reading finds the record, or not the one of the clock that is set
@@ -111,18 +108,19 @@ class Calibration:
         """
         page = search.first(span, pager.size)
         evidence = Evidence()
-        evidence.take(page, Bounds.of(span, search.reading))
+        evidence.take(page, span)
         witnesses = find_witnesses(page, self._clock)
         proved = None
         if any(witness.proves_all(self._clock) for witness in witnesses):
             proved = self._try_all(witnesses, search, pager, evidence)
         if proved is None:
-            anywhere = search.unfiltered(Reading(OffsetRange()))
+            anywhere = search.unfiltered()
+            around = Span(span.first + LOWEST // _SECOND, span.last + HIGHEST // _SECOND)
             others: list[Witness] = []
             self.extra_requests += 1
-            for number, page in enumerate(islice(anywhere.pages(span, pager), _MOST_PAGES)):
+            for number, page in enumerate(islice(anywhere.pages(around, pager), _MOST_PAGES)):
                 self.extra_requests += number > 0
-                evidence.take(page, Bounds.of(span, anywhere.reading))
+                evidence.take(page, around)
                 others = find_witnesses(page, self._clock) or others
                 if others and others[0].proves_all(self._clock):
                     break
@@ -215,9 +213,8 @@ class _Trial:
             if not left and not guesses:
                 return None
             if not guesses and tight >= _TIGHT_PROBES and len(left) > 2:
-                if self._halve(acts_on, left):
-                    continue
-                tight = -_MOST_PROBES  # only the second of one offset at a time can be read
+                self._halve(acts_on, left)
+                continue
             hints = [each for each in self._evidence.guesses(acts_on) if each in left]
             guess = [*guesses, *hints, *left][0]
             tight += 1
@@ -225,26 +222,22 @@ class _Trial:
                 return guess
         return None
 
-    def _halve(self, acts_on: ActsOn, left: list[timedelta]) -> bool:
-        """Rule out half of the offsets that are left; tell whether the API could be asked for them at once."""
+    def _halve(self, acts_on: ActsOn, left: list[timedelta]) -> None:
+        """Rule out half of the offsets that are left."""
         middle = left[(len(left) - 1) // 2]
-        try:
-            if self._comes_back(acts_on, left[0], middle):
-                self._evidence.highs[acts_on] = min(self._evidence.highs[acts_on], middle)
-            else:
-                self._evidence.lows[acts_on] = max(self._evidence.lows[acts_on], middle + timedelta(seconds=1))
-        except VoisoPaginationError:
-            return False
-        return True
+        if self._comes_back(acts_on, left[0], middle):
+            self._evidence.highs[acts_on] = min(self._evidence.highs[acts_on], middle)
+        else:
+            self._evidence.lows[acts_on] = max(self._evidence.lows[acts_on], middle + _SECOND)
 
     def _comes_back(self, acts_on: ActsOn, low: timedelta, high: timedelta) -> bool:
         if low == high:
             self.tried.append((acts_on, low))
         self.probes += 1
-        second = self._witness.point_us(acts_on) // 1_000_000
-        span, reading = Span(second, second), Reading(OffsetRange(low, high))
-        for page in self._search.under(reading).pages(span, self._pager):
-            self._evidence.take(page, Bounds.of(span, reading))
+        point = self._witness.point_us(acts_on) * MICROSECOND
+        span = Span((point + low) // _SECOND, (point + high) // _SECOND)
+        for page in self._search.pages(span, self._pager):
+            self._evidence.take(page, span)
             if self._witness.uuid in page.uuids:
                 return True
         return False

@@ -14,7 +14,6 @@ import msgspec
 
 from airflow_provider_voiso.api.calibration import Calibration
 from airflow_provider_voiso.api.clock import (
-    Clock,
     Reading,
     Span,
     ZoneClock,
@@ -52,7 +51,7 @@ class CdrClient:
         self._settings = settings
         self._batch = batch
         zone = ZoneInfo("UTC" if settings.timezone == AUTO else settings.timezone)
-        self._clock: Clock = ZoneClock(zone)
+        self._assumed = Reading(ZoneClock(zone))
         self.reading: Reading | None = None
         self._extra_requests = 0
         self._transport = Transport(settings)
@@ -85,9 +84,11 @@ class CdrClient:
         """
         params = filter_params(filters)
         try:
-            first = _cut(Span.covering(window), self._settings.max_connections)[0]
-            ask = self._calibrated(first, params, self._pager)
-            return self._read_settled(window, ask, out_of_window)
+            search = Search(self._transport, params)
+            reading = self._calibrated(window, search, self._pager, self._settings.max_connections)
+            if reading.acts_on == "start":
+                search = search.limited_to(reading.longest)
+            return self._read_settled(window, search, reading, out_of_window)
         except VoisoError as error:
             error.args = (f"The window {window} could not be read. {error}",)
             raise
@@ -99,10 +100,10 @@ class CdrClient:
         :raises VoisoError: of the class that tells why the window could not be read
         """
         pager = Pager(per_page=min(self._settings.per_page, _LOOK_SIZE), batch=self._batch)
-        span = Span.covering(window)
-        ask = self._calibrated(span, filter_params(filters), pager)
-        with Spool(window, ask.reading, out_of_window="drop") as spool:
-            for _ in pager.walk(ask, span.reaching_back(ask.reading.longest), spool):
+        search = Search(self._transport, filter_params(filters))
+        reading = self._calibrated(window, search, pager, 1)
+        with Spool(window, reading, out_of_window="drop") as spool:
+            for _ in pager.walk(search, reading.span(window), spool):
                 spool.seal()
                 if spool.records >= at_least:
                     break
@@ -124,34 +125,33 @@ class CdrClient:
         :raises VoisoError: of the class that tells why that failed
         """
         now = datetime.now(UTC).replace(microsecond=0)
-        span = Span.covering(Window(now - timedelta(hours=1), now))
-        Search(self._transport, {}, Reading(self._clock))(span, token=None, page=1, per_page=1)
+        span = self._assumed.span(Window(now - timedelta(hours=1), now))
+        Search(self._transport, {})(span, token=None, page=1, per_page=1)
 
-    def _calibrated(self, span: Span, params: Mapping[str, str], pager: Pager) -> Search:
-        """Return what asks for records, once it is proved how the API reads dates.
+    def _calibrated(self, window: Window, search: Search, pager: Pager, parts: int) -> Reading:
+        """Return how the API reads dates, once it is proved.
 
         Where nothing is found, nothing is there in a window wider by the greatest possible error of the clock either.
         """
         if self.reading is not None:
-            return Search(self._transport, params, self.reading)
-        search = Search(self._transport, params, Reading(self._clock))
+            return self.reading
         hours = self._settings.longest_interaction
         calibration = Calibration(
-            self._clock,
+            self._assumed.clock,
             auto=self._settings.timezone == AUTO,
             longest=None if hours is None else timedelta(hours=hours),
         )
         try:
-            self.reading = calibration.run(search, span, pager)
+            self.reading = calibration.run(search, _cut(self._assumed.span(window), parts)[0], pager)
         finally:
             self._extra_requests += calibration.extra_requests
-        return search.under(self.reading) if self.reading else search
+        return self.reading or self._assumed
 
-    def _read_settled(self, window: Window, ask: Search, out_of_window: OutOfWindow) -> Spool:
+    def _read_settled(self, window: Window, search: Search, reading: Reading, out_of_window: OutOfWindow) -> Spool:
         """Read a window, again until two readings agree if there are signs that records moved from page to page."""
         digest: bytes | None = None
         for _ in range(_MOST_READINGS):
-            spool = self._read_once(window, ask, out_of_window)
+            spool = self._read_once(window, search, reading, out_of_window)
             if not (spool.duplicates or self._pager.shifted):
                 return spool
             before, digest = digest, spool.digest()
@@ -164,23 +164,22 @@ class CdrClient:
             "with 'settle' before the export."
         )
 
-    def _read_once(self, window: Window, ask: Search, out_of_window: OutOfWindow) -> Spool:
+    def _read_once(self, window: Window, search: Search, reading: Reading, out_of_window: OutOfWindow) -> Spool:
         self._pager.shifted = False
-        span = Span.covering(window).reaching_back(ask.reading.longest)
-        spool = Spool(window, ask.reading, out_of_window=out_of_window)
+        spool = Spool(window, reading, out_of_window=out_of_window)
         try:
-            self._fill(spool, ask, _cut(span, self._settings.max_connections))
+            self._fill(spool, search, _cut(reading.span(window), self._settings.max_connections))
             spool.seal()
         except BaseException:
             spool.close()
             raise
         return spool
 
-    def _fill(self, spool: Spool, ask: Search, spans: list[Span]) -> None:
+    def _fill(self, spool: Spool, search: Search, spans: list[Span]) -> None:
         stop = threading.Event()
 
         def walk(span: Span) -> None:
-            for _ in self._pager.walk(ask, span, spool):
+            for _ in self._pager.walk(search, span, spool):
                 if stop.is_set():
                     return
 

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
-from airflow_provider_voiso.api.window import EPOCH, UTC, Window, epoch_us
+from airflow_provider_voiso.api.window import EPOCH, MICROSECOND, Window, epoch_us
 
 _SECOND = timedelta(seconds=1)
 _ZERO = timedelta(0)
@@ -18,19 +18,27 @@ LOWEST, HIGHEST = timedelta(hours=-12), timedelta(hours=14)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Whole seconds since the epoch, ``first`` to ``last`` inclusive: what one search is to find at least."""
+    """What one search is to find at least: whole seconds, as the API's clock shows them, both ends included.
+
+    They are counted as if the clock showed UTC. A span can be cut and shifted like any number; which instants it
+    means is for a :class:`Reading` to tell.
+
+    :param first: seconds since 1970-01-01T00:00:00 on that clock
+    :param last: likewise
+    """
 
     first: int
     last: int
 
-    @classmethod
-    def covering(cls, window: Window) -> Span:
-        """Return the smallest span that holds every instant of a window."""
-        return cls(window.start_us // 1_000_000, (window.end_us - 1) // 1_000_000)
+    @property
+    def start_datetime(self) -> str:
+        """The request's lower bound: a second before, so that it does not matter whether bounds are included."""
+        return (EPOCH + (self.first - 1) * _SECOND).replace(tzinfo=None).isoformat()
 
-    def reaching_back(self, length: timedelta) -> Span:
-        """Return the span with as much before it."""
-        return Span(self.first - length // _SECOND, self.last)
+    @property
+    def end_datetime(self) -> str:
+        """The request's upper bound: a second behind, so that milliseconds and rounding do not matter either."""
+        return (EPOCH + (self.last + 2) * _SECOND).replace(tzinfo=None).isoformat()
 
     def halves(self) -> tuple[Span, Span]:
         """Cut the span in two; only for spans of two seconds or more."""
@@ -134,37 +142,35 @@ class Reading:
     def __str__(self) -> str:
         return f"{self.clock}, by the {self.acts_on} of the interaction"
 
+    def span(self, window: Window) -> Span:
+        """Return the span in which the API finds every record whose ``timestamp`` lies in a window."""
+        first, last = window.start - self.longest, window.end - MICROSECOND
+        return Span(
+            epoch_us(first + self.clock.offsets(first)[0]) // 1_000_000,
+            epoch_us(last + self.clock.offsets(last)[1]) // 1_000_000,
+        )
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """One pair of ``start_datetime`` and ``end_datetime``, and the timestamps that it may select.
+    def timestamps(self, span: Span) -> tuple[int, int]:
+        """Return the bounds, in microseconds since the epoch, between which all timestamps lie that a span selects."""
+        first, last = EPOCH + (span.first - 1) * _SECOND, EPOCH + (span.last + 3) * _SECOND
+        earliest = first - max(high for _, high in self._offsets(first))
+        latest = last - min(low for low, _ in self._offsets(last)) + self.longest
+        return epoch_us(earliest), epoch_us(latest)
 
-    The bounds are one second wider than the span on both sides, so that it is found whole whether the API includes
-    its bounds or not, and compares seconds or milliseconds.
+    def own_timestamps(self, span: Span) -> tuple[int, int]:
+        """Return the bounds of the timestamps for which a span need not rely on its neighbours' searches.
 
-    :param start: text for ``start_datetime``
-    :param end: text for ``end_datetime``
-    :param earliest_us: no timestamp before this many microseconds since the epoch is asked for
-    :param latest_us: no timestamp at or after this many microseconds is asked for
-    """
+        They are as wide as :meth:`timestamps` where the span does not tell for certain to whom a record belongs.
+        """
+        earliest, latest = self.timestamps(span)
+        first = {offset for both in self._offsets(EPOCH + span.first * _SECOND) for offset in both}
+        last = {offset for both in self._offsets(EPOCH + span.last * _SECOND) for offset in both}
+        if self.acts_on == "start" or len(first) > 1 or len(last) > 1:
+            return earliest, latest
+        return span.first * 1_000_000 - first.pop() // MICROSECOND, (
+            span.last + 1
+        ) * 1_000_000 - last.pop() // MICROSECOND
 
-    start: str
-    end: str
-    earliest_us: int
-    latest_us: int
-
-    @classmethod
-    def of(cls, span: Span, reading: Reading) -> Bounds:
-        """Return the bounds that select every record whose end, or start if the API acts on that, lies in a span."""
-        first = EPOCH + (span.first - 1) * _SECOND
-        last = EPOCH + (span.last + 2) * _SECOND
-        low, high = reading.clock.offsets(first)
-        start, earliest = first + low, first + low - high
-        low, high = reading.clock.offsets(last)
-        end, latest = last + high, last + high - low
-        return cls(clock_text(start), clock_text(end), epoch_us(earliest), epoch_us(latest + _SECOND + reading.longest))
-
-
-def clock_text(shown: datetime) -> str:
-    """Return what a clock shows, as the API wants it; the offset is already in the hands."""
-    return shown.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+    def _offsets(self, shown: datetime) -> list[tuple[timedelta, timedelta]]:
+        low, high = self.clock.offsets(shown)
+        return [self.clock.offsets(shown - low), self.clock.offsets(shown - high)]

@@ -1,17 +1,18 @@
-"""Asks for records under one reading of dates."""
+"""Asks for records."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_voiso.api.clock import Bounds, Reading, Span
 from airflow_provider_voiso.api.records import Page, parse_page
 from airflow_provider_voiso.api.witness import longest_duration
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import timedelta
 
+    from airflow_provider_voiso.api.clock import Span
     from airflow_provider_voiso.api.paging import Pager
     from airflow_provider_voiso.api.transport import Transport
 
@@ -19,17 +20,17 @@ CDR_PATH = "/api/v2/cdr"
 
 
 class Search:
-    """Asks for records under one reading of dates.
+    """Asks for records.
 
     :param transport: sends the requests
     :param params: the filters
-    :param reading: how the API reads dates
+    :param longest: the longest interaction that may occur, or None if that does not matter
     """
 
-    def __init__(self, transport: Transport, params: Mapping[str, str], reading: Reading) -> None:
+    def __init__(self, transport: Transport, params: Mapping[str, str], longest: timedelta | None = None) -> None:
         self._transport = transport
-        self.params = params
-        self.reading = reading
+        self._params = params
+        self._longest = longest
         self._kept: tuple[Span, int, Page] | None = None
 
     def __call__(self, span: Span, *, token: str | None, page: int | None, per_page: int) -> Page:
@@ -37,19 +38,18 @@ class Search:
         if self._kept and token is None and page == 1 and self._kept[:2] == (span, per_page):
             kept, self._kept = self._kept[2], None
             return kept
-        bounds = Bounds.of(span, self.reading)
         params = {
-            **self.params,
-            "start_datetime": bounds.start,
-            "end_datetime": bounds.end,
+            **self._params,
+            "start_datetime": span.start_datetime,
+            "end_datetime": span.end_datetime,
             "per_page": str(per_page),
             **({"page": str(page)} if page is not None else {}),
             **({"search_token": token} if token is not None else {}),
         }
         answer = self._transport.get(CDR_PATH, params, parse_page)
-        if self.reading.acts_on == "start" and longest_duration(answer) > self.reading.longest:
+        if self._longest is not None and longest_duration(answer) > self._longest:
             raise VoisoConfigurationError(
-                f"An interaction lasted longer than the {self.reading.longest} that the connection's extra "
+                f"An interaction lasted longer than the {self._longest} that the connection's extra "
                 "'longest_interaction' tells, so others may be missing. Set it to more hours."
             )
         return answer
@@ -60,16 +60,13 @@ class Search:
         self._kept = (span, per_page, page)
         return page
 
-    def under(self, reading: Reading) -> Search:
-        """Return what asks for the same records under another reading, with the first answer if it holds there too."""
-        other = Search(self._transport, self.params, reading)
-        if self._kept and Bounds.of(self._kept[0], reading) == Bounds.of(self._kept[0], self.reading):
-            other._kept = self._kept
-        return other
+    def unfiltered(self) -> Search:
+        """Return what asks for all records."""
+        return Search(self._transport, {})
 
-    def unfiltered(self, reading: Reading) -> Search:
-        """Return what asks for all records, under another reading."""
-        return Search(self._transport, {}, reading)
+    def limited_to(self, longest: timedelta) -> Search:
+        """Return what asks for the same records and refuses longer interactions."""
+        return Search(self._transport, self._params, longest)
 
     def pages(self, span: Span, pager: Pager) -> Iterator[Page]:
         """Yield the answers to the search for a span, as long as a caller wants them."""

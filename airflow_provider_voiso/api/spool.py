@@ -10,7 +10,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from airflow_provider_voiso.api.clock import Bounds, Reading, Span
 from airflow_provider_voiso.api.paging import BATCH
 from airflow_provider_voiso.api.records import Page, keys
 from airflow_provider_voiso.exceptions import VoisoOutOfWindowError
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from airflow_provider_voiso.api.clock import Reading, Span
     from airflow_provider_voiso.api.window import Window
 
 OutOfWindow = Literal["fail", "keep", "drop"]
@@ -103,18 +103,17 @@ class Spool:
 
         :raises VoisoOutOfWindowError: if one lies outside of what was asked for, and the policy is ``fail``
         """
-        bounds = Bounds.of(span, self.reading)
+        earliest, latest = self.reading.timestamps(span)
         start, end = self.window.start_us, self.window.end_us
         width = end - start
-        first, after = start, end
-        if self.reading.acts_on == "end":  # what lies at the edge of the span is found by its neighbour's search too
-            first, after = max(start, span.first * 1_000_000), min(end, (span.last + 1) * 1_000_000)
+        own, after = self.reading.own_timestamps(span)
         by_slice: dict[int, list[int]] = {}
         outside = 0
         for index, ended in enumerate(page.ended_us):
-            if first <= ended < after:
-                by_slice.setdefault((ended - start) * SLICES // width, []).append(index)
-            elif not (start <= ended < end or bounds.earliest_us <= ended < bounds.latest_us):
+            if start <= ended < end:
+                if own <= ended < after or not earliest <= ended < latest:
+                    by_slice.setdefault((ended - start) * SLICES // width, []).append(index)
+            elif not earliest <= ended < latest:
                 outside += 1
                 if self._policy == "keep":
                     by_slice.setdefault(0 if ended < start else SLICES - 1, []).append(index)
