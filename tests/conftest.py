@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 
+from hypothesis import HealthCheck, settings
+
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="voiso-tests-"))
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
+
+# Speed is not tested: a busy machine must not fail a test.
+settings.register_profile("voiso", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("voiso")

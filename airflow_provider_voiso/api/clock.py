@@ -14,6 +14,8 @@ _SECOND = timedelta(seconds=1)
 _ZERO = timedelta(0)
 LOWEST, HIGHEST = timedelta(hours=-12), timedelta(hours=14)
 """The offsets between which every clock of the world lies."""
+_AROUND = tuple(timedelta(hours=hours) for hours in (-25, -3, 0, 3, 25))
+"""Clocks have turned by up to a day, when a country changed sides of the date line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,32 +147,32 @@ class Reading:
     def span(self, window: Window) -> Span:
         """Return the span in which the API finds every record whose ``timestamp`` lies in a window."""
         first, last = window.start - self.longest, window.end - MICROSECOND
-        return Span(
-            epoch_us(first + self.clock.offsets(first)[0]) // 1_000_000,
-            epoch_us(last + self.clock.offsets(last)[1]) // 1_000_000,
-        )
+        # The text of a bound lies a little outside, where the clock may show a time that does not exist.
+        low, _ = self._offsets(first, -2 * _SECOND, _ZERO)
+        _, high = self._offsets(last, _ZERO, 3 * _SECOND)
+        return Span(epoch_us(first + low) // 1_000_000, epoch_us(last + high) // 1_000_000)
 
     def timestamps(self, span: Span) -> tuple[int, int]:
         """Return the bounds, in microseconds since the epoch, between which all timestamps lie that a span selects."""
-        first, last = EPOCH + (span.first - 1) * _SECOND, EPOCH + (span.last + 3) * _SECOND
-        earliest = first - max(high for _, high in self._offsets(first))
-        latest = last - min(low for low, _ in self._offsets(last)) + self.longest
-        return epoch_us(earliest), epoch_us(latest)
+        first, last = (span.first - 1) * _SECOND, (span.last + 3) * _SECOND
+        earliest, latest = first - self._range(span.first)[1], last - self._range(span.last)[0] + self.longest
+        return earliest // MICROSECOND, latest // MICROSECOND
 
     def own_timestamps(self, span: Span) -> tuple[int, int]:
         """Return the bounds of the timestamps for which a span need not rely on its neighbours' searches.
 
         They are as wide as :meth:`timestamps` where the span does not tell for certain to whom a record belongs.
         """
-        earliest, latest = self.timestamps(span)
-        first = {offset for both in self._offsets(EPOCH + span.first * _SECOND) for offset in both}
-        last = {offset for both in self._offsets(EPOCH + span.last * _SECOND) for offset in both}
-        if self.acts_on == "start" or len(first) > 1 or len(last) > 1:
-            return earliest, latest
-        return span.first * 1_000_000 - first.pop() // MICROSECOND, (
-            span.last + 1
-        ) * 1_000_000 - last.pop() // MICROSECOND
+        (low, high), (lowest, highest) = self._range(span.first), self._range(span.last)
+        if self.acts_on == "start" or low != high or lowest != highest:
+            return self.timestamps(span)
+        return (span.first * _SECOND - low) // MICROSECOND, ((span.last + 1) * _SECOND - highest) // MICROSECOND
 
-    def _offsets(self, shown: datetime) -> list[tuple[timedelta, timedelta]]:
-        low, high = self.clock.offsets(shown)
-        return [self.clock.offsets(shown - low), self.clock.offsets(shown - high)]
+    def _range(self, shown: int) -> tuple[timedelta, timedelta]:
+        """Return the lowest and the highest offset that the clock has about the time when it shows a second."""
+        instant = EPOCH + shown * _SECOND
+        return self._offsets(instant - self.clock.offsets(instant)[0], *_AROUND)
+
+    def _offsets(self, instant: datetime, *distances: timedelta) -> tuple[timedelta, timedelta]:
+        found = [self.clock.offsets(instant + distance) for distance in distances]
+        return min(low for low, _ in found), max(high for _, high in found)

@@ -61,6 +61,7 @@ class Spool:
         self._chunks: list[_Chunk] = []
         self._digests = array("q")
         self._outside: Counter[Span] = Counter()
+        self._bounds: dict[Span, tuple[tuple[int, int], tuple[int, int]]] = {}
         self._lock = threading.Lock()
         self._final_slice: dict[str, int] = {}
         self.duplicates = 0
@@ -103,10 +104,9 @@ class Spool:
 
         :raises VoisoOutOfWindowError: if one lies outside of what was asked for, and the policy is ``fail``
         """
-        earliest, latest = self.reading.timestamps(span)
         start, end = self.window.start_us, self.window.end_us
         width = end - start
-        own, after = self.reading.own_timestamps(span)
+        (earliest, latest), (own, after) = self._bounds_of(span)
         by_slice: dict[int, list[int]] = {}
         outside = 0
         for index, ended in enumerate(page.ended_us):
@@ -132,6 +132,11 @@ class Spool:
                 )
                 self._digests.extend(hash(page.uuids[index]) for index in indices)
                 self._file.write(data)
+
+    def _bounds_of(self, span: Span) -> tuple[tuple[int, int], tuple[int, int]]:
+        if span not in self._bounds:
+            self._bounds[span] = self.reading.timestamps(span), self.reading.own_timestamps(span)
+        return self._bounds[span]
 
     def forget(self, span: Span) -> None:
         """Drop all that was taken for ``span``."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_voiso.api.client import CdrClient
@@ -58,7 +58,7 @@ readings = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     readings=readings,
     per_page=st.integers(1, 2 * CAP),
@@ -103,7 +103,7 @@ def test_more_than_ten_thousand_records_at_the_defaults() -> None:
         assert len(sim.requests) == 5
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(
     order=st.sampled_from(["newest_first", "oldest_first", "shuffled", "uuid"]),
     continuation=st.sampled_from(["batch", "cursor"]),
