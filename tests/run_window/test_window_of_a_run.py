@@ -113,6 +113,12 @@ def test_between_two_ticks_the_last_complete_period_counts(
     assert window(zero_width(make_dag(cron), monday)) == Window(start, end)
 
 
+def test_hours_divide_time_where_clocks_change_by_half_an_hour(make_dag: Callable[..., DAG]) -> None:
+    hourly = CronDataIntervalTimetable("0 * * * *", timezone="Australia/Lord_Howe")
+    expected = Window(utc(2026, 10, 3, 15, 30), utc(2026, 10, 3, 16))
+    assert window(undated(make_dag(hourly), utc(2026, 10, 3, 16, 30))) == expected
+
+
 def test_the_logical_date_wins_over_run_after(make_dag: Callable[..., DAG]) -> None:
     context = {**undated(make_dag(daily()), utc(2026, 11, 23, 8)), "logical_date": utc(2025, 5, 5, 8)}
     assert window(context) == Window(utc(2025, 5, 4), utc(2025, 5, 5))
