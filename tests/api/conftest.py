@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
-from self_signed import self_signed
+from tests.self_signed import self_signed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,23 +1,14 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from airflow_provider_voiso.api.clock import (
-    HIGHEST,
-    LOWEST,
-    Bounds,
-    OffsetRange,
-    ProvedClock,
-    Reading,
-    Span,
-    ZoneClock,
-)
-from airflow_provider_voiso.api.window import EPOCH, UTC, Window, epoch_us
+from airflow_provider_voiso.api.clock import HIGHEST, LOWEST, OffsetRange, ProvedClock, Reading, Span, ZoneClock
+from airflow_provider_voiso.api.window import EPOCH, MICROSECOND, UTC, Window, epoch_us
 
 ZONES = [
     "UTC",
@@ -47,56 +38,105 @@ TURNS = [
 ]
 
 near_turns = st.builds(
-    lambda turn, seconds: int((turn - EPOCH).total_seconds()) + seconds,
+    lambda turn, seconds, us: turn + timedelta(seconds=seconds, microseconds=us),
     st.sampled_from(TURNS),
     st.integers(-8_000, 8_000) | st.integers(-60, 60).map(lambda minutes: minutes * 60),
+    st.sampled_from([0, 1, 500_000, 999_999]),
 )
-anywhere = st.integers(0, 2**32)
-recently = st.integers(1_500_000_000, 2_000_000_000)
+recently = st.integers(1_500_000_000, 2_000_000_000).map(lambda seconds: EPOCH + timedelta(seconds=seconds))
+lengths = st.timedeltas(timedelta(microseconds=1), timedelta(hours=3)) | st.timedeltas(
+    timedelta(microseconds=1), timedelta(days=40)
+)
+windows = st.builds(lambda start, length: Window(start, start + length), near_turns | recently, lengths)
 zones = st.sampled_from(ZONES).map(ZoneInfo)
-lengths = st.integers(0, 7_300) | st.integers(0, 40 * 86_400)
+folds = st.sampled_from([0, 1])
+
+
+def instant(text: str, zone: ZoneInfo, fold: int) -> int:
+    """Return what the API takes a text for, in microseconds, if of two such times it means the first or the second."""
+    return epoch_us(datetime.fromisoformat(text).replace(tzinfo=zone, fold=fold).astimezone(UTC))
 
 
 def instants(text: str, zone: ZoneInfo) -> list[int]:
-    """Return what the API may take a text for, in microseconds: the first and the second time it is shown."""
-    shown = datetime.fromisoformat(text)
-    return [epoch_us(shown.replace(tzinfo=zone, fold=fold).astimezone(UTC)) for fold in (0, 1)]
+    return [instant(text, zone, fold) for fold in (0, 1)]
 
 
-def assert_found_whole(span: Span, bounds: Bounds, zone: ZoneInfo) -> None:
-    """Check against the narrowest reading: exclusive and to the second, so that no named second is found."""
-    assert max(instants(bounds.start, zone)) + SECOND <= span.first * SECOND
-    assert (span.last + 1) * SECOND <= min(instants(bounds.end, zone))
+def assert_found_whole(window: Window, span: Span, zone: ZoneInfo) -> None:
+    """Check against the narrowest reading: exclusive and to the second, so that no second that is named is found."""
+    assert max(instants(span.start_datetime, zone)) + SECOND <= window.start_us
+    assert window.end_us <= min(instants(span.end_datetime, zone))
 
 
-@given(zone=zones, first=near_turns | anywhere, seconds=lengths)
-def test_a_span_is_found_whole_however_the_api_reads_its_bounds(zone: ZoneInfo, first: int, seconds: int) -> None:
-    span = Span(first, first + seconds)
-    assert_found_whole(span, Bounds.of(span, Reading(ZoneClock(zone))), zone)
+# Where the clock jumps, a second before the window is a time that it never shows: the API may take it for a later one.
+@example(zone=ZoneInfo("Europe/Berlin"), window=Window(TURNS[1], TURNS[1] + timedelta(hours=1)))
+@example(zone=ZoneInfo("Pacific/Apia"), window=Window(TURNS[7], TURNS[7] + timedelta(days=1)))
+@example(zone=ZoneInfo("Europe/Berlin"), window=Window(TURNS[0], TURNS[0] + timedelta(hours=1)))
+@given(zone=zones, window=windows)
+def test_a_window_is_found_whole_however_the_api_reads_its_bounds(zone: ZoneInfo, window: Window) -> None:
+    assert_found_whole(window, Reading(ZoneClock(zone)).span(window), zone)
 
 
-@given(zone=zones, first=near_turns | anywhere, seconds=lengths)
-def test_nothing_that_the_api_may_find_counts_as_outside(zone: ZoneInfo, first: int, seconds: int) -> None:
-    bounds = Bounds.of(Span(first, first + seconds), Reading(ZoneClock(zone)))
-    assert bounds.earliest_us <= min(instants(bounds.start, zone))
-    # Inclusive and compared to the second is the widest reading: all of the last second is found.
-    assert max(instants(bounds.end, zone)) + SECOND <= bounds.latest_us
+@given(zone=zones, window=windows)
+def test_a_window_is_found_whole_by_bounds_for_any_clock(zone: ZoneInfo, window: Window) -> None:
+    assert_found_whole(window, Reading(OffsetRange()).span(window), zone)
 
 
-@given(zone=zones, first=near_turns | anywhere, seconds=lengths)
-def test_no_more_than_a_turn_of_the_clock_is_asked_for_in_vain(zone: ZoneInfo, first: int, seconds: int) -> None:
-    span = Span(first, first + seconds)
-    bounds = Bounds.of(span, Reading(ZoneClock(zone)))
-    most = (3600 + 2) * SECOND
-    assert span.first * SECOND - bounds.earliest_us <= most
-    assert bounds.latest_us - (span.last + 1) * SECOND <= most
+@given(zone=zones, window=windows, hours=st.integers(-90, 90))
+def test_a_window_is_found_whole_in_every_zone_that_had_the_proved_offset(
+    zone: ZoneInfo, window: Window, hours: int
+) -> None:
+    proof = window.start + timedelta(hours=hours)
+    offset = proof.astimezone(zone).utcoffset()
+    assume(offset is not None and LOWEST <= offset <= HIGHEST)
+    assert offset is not None
+    assert_found_whole(window, Reading(ProvedClock(offset, proof)).span(window), zone)
 
 
-@given(zone=zones, first=near_turns, seconds=lengths)
-def test_the_bounds_are_written_as_the_api_documents_them(zone: ZoneInfo, first: int, seconds: int) -> None:
-    bounds = Bounds.of(Span(first, first + seconds), Reading(ZoneClock(zone)))
-    for text in (bounds.start, bounds.end):
-        assert datetime.strptime(text, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=None).isoformat() == text  # noqa: DTZ007
+@given(zone=zones, window=windows, longest=st.timedeltas(timedelta(0), timedelta(days=3)))
+def test_a_search_by_the_start_reaches_back_to_the_longest_interaction(
+    zone: ZoneInfo, window: Window, longest: timedelta
+) -> None:
+    reading = Reading(ZoneClock(zone), acts_on="start", longest=longest)
+    span = reading.span(window)
+    assert_found_whole(Window(window.start - longest, window.end), span, zone)
+    assert max(instants(span.end_datetime, zone)) + SECOND + longest // MICROSECOND <= reading.timestamps(span)[1]
+
+
+@given(zone=zones, window=windows)
+def test_nothing_that_the_api_may_find_counts_as_outside(zone: ZoneInfo, window: Window) -> None:
+    reading = Reading(ZoneClock(zone))
+    span = reading.span(window)
+    earliest, latest = reading.timestamps(span)
+    assert earliest <= min(instants(span.start_datetime, zone))
+    # Inclusive and to the second is the widest reading: all of the last second is found.
+    assert max(instants(span.end_datetime, zone)) + SECOND <= latest
+
+
+@given(zone=zones, window=windows)
+def test_no_more_than_turns_of_the_clock_are_asked_for_in_vain(zone: ZoneInfo, window: Window) -> None:
+    reading = Reading(ZoneClock(zone))
+    earliest, latest = reading.timestamps(reading.span(window))
+    most = (2 * 3600 + 4) * SECOND
+    assert window.start_us - earliest <= most
+    assert latest - window.end_us <= most
+
+
+@given(zone=zones, window=windows, fold=folds, data=st.data())
+def test_every_instant_is_found_and_kept_by_a_part_of_the_span(
+    zone: ZoneInfo, window: Window, fold: int, data: st.DataObject
+) -> None:
+    """The narrowest reading again; a part keeps what it finds within its own timestamps only."""
+    reading = Reading(ZoneClock(zone))
+    parts = [reading.span(window)]
+    for _ in range(3):
+        parts = [half for part in parts for half in (part.halves() if part.first < part.last else (part,))]
+    for _ in range(10):
+        at = data.draw(st.integers(window.start_us, window.end_us - 1))
+        assert any(
+            instant(part.start_datetime, zone, fold) + SECOND <= at < instant(part.end_datetime, zone, fold)
+            and reading.own_timestamps(part)[0] <= at < reading.own_timestamps(part)[1]
+            for part in parts
+        )
 
 
 @pytest.mark.parametrize(
@@ -110,51 +150,11 @@ def test_the_bounds_are_written_as_the_api_documents_them(zone: ZoneInfo, first:
 )
 def test_a_day_is_asked_for_in_the_clock_of_the_api(zone: str, start: str, end: str) -> None:
     day = Window(datetime(2026, 11, 10, tzinfo=UTC), datetime(2026, 11, 11, tzinfo=UTC))
-    bounds = Bounds.of(Span.covering(day), Reading(ZoneClock(ZoneInfo(zone))))
-    assert (bounds.start, bounds.end) == (start, end)
+    span = Reading(ZoneClock(ZoneInfo(zone))).span(day)
+    assert (span.start_datetime, span.end_datetime) == (start, end)
 
 
-@given(zone=zones, first=near_turns | anywhere, seconds=lengths)
-def test_bounds_for_any_clock_serve_every_clock(zone: ZoneInfo, first: int, seconds: int) -> None:
-    span = Span(first, first + seconds)
-    assert_found_whole(span, Bounds.of(span, Reading(OffsetRange())), zone)
-
-
-@settings(deadline=None)
-@given(zone=zones, first=near_turns | recently, seconds=st.integers(0, 86_400), away=st.integers(-90, 90))
-def test_bounds_for_a_proved_offset_serve_every_zone_that_has_it(
-    zone: ZoneInfo, first: int, seconds: int, away: int
-) -> None:
-    span = Span(first, first + seconds)
-    proof = EPOCH + timedelta(seconds=first, hours=away)
-    offset = proof.astimezone(zone).utcoffset()
-    assume(offset is not None and LOWEST <= offset <= HIGHEST)
-    assert offset is not None
-    assert_found_whole(span, Bounds.of(span, Reading(ProvedClock(offset, proof))), zone)
-
-
-@given(zone=zones, first=near_turns | anywhere, seconds=lengths, longest=st.integers(0, 200_000))
-def test_dates_that_select_by_the_start_find_interactions_up_to_the_longest(
-    zone: ZoneInfo, first: int, seconds: int, longest: int
-) -> None:
-    span = Span(first, first + seconds).reaching_back(timedelta(seconds=longest))
-    bounds = Bounds.of(span, Reading(ZoneClock(zone), acts_on="start", longest=timedelta(seconds=longest)))
-    assert_found_whole(Span(first - longest, first + seconds), bounds, zone)
-    assert max(instants(bounds.end, zone)) + SECOND + longest * SECOND <= bounds.latest_us
-
-
-@given(
-    start=st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1)),  # noqa: DTZ001 - hypothesis adds the zone
-    length=st.timedeltas(timedelta(microseconds=1), timedelta(days=40)),
-)
-def test_a_span_covers_its_window_and_no_second_more(start: datetime, length: timedelta) -> None:
-    window = Window(start.replace(tzinfo=timezone.utc), start.replace(tzinfo=timezone.utc) + length)
-    span = Span.covering(window)
-    assert span.first * SECOND <= window.start_us < (span.first + 1) * SECOND
-    assert span.last * SECOND < window.end_us <= (span.last + 1) * SECOND
-
-
-@given(first=anywhere, seconds=st.integers(1, 10**7))
+@given(first=st.integers(0, 2**32), seconds=st.integers(1, 10**7))
 def test_halves_are_the_whole(first: int, seconds: int) -> None:
     span = Span(first, first + seconds)
     left, right = span.halves()

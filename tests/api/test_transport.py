@@ -11,8 +11,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 import requests
-from raw_server import RawServer, http
-from secret_search import Secret, text_of
+from tests.api.raw_server import RawServer, http
+from tests.secret_search import Secret, text_of
 
 from airflow_provider_voiso.api.records import parse_page
 from airflow_provider_voiso.api.settings import Settings

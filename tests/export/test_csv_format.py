@@ -17,7 +17,7 @@ from airflow_provider_voiso.export.csv_format import csv_header, csv_lines
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Destination
+    from tests.export.conftest import Destination
 
 NAMES = [column.name for column in COLUMNS]
 

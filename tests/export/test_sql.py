@@ -15,7 +15,7 @@ from airflow_provider_voiso.export.columns import COLUMNS, rows
 from airflow_provider_voiso.export.sql import TableName, dialect_of, load_window
 
 if TYPE_CHECKING:
-    from conftest import Destination, MakeRecord
+    from tests.export.conftest import Destination, MakeRecord
 
     from airflow_provider_voiso.api.window import Window
 

@@ -18,7 +18,7 @@ from airflow_provider_voiso.export.sql import TableName, dialect_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Destination, MakeRecord
+    from tests.export.conftest import Destination, MakeRecord
 
 PHONE = "15557571011"
 WINDOW = "[2026-11-22T00:00:00+00:00, 2026-11-23T00:00:00+00:00)"

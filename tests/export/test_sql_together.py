@@ -19,7 +19,7 @@ import airflow_provider_voiso
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Destination, MakeRecord
+    from tests.export.conftest import Destination, MakeRecord
 
 PATIENCE = 60
 
@@ -126,7 +126,7 @@ DYING = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
 from airflow_provider_voiso.export import sql
-from conftest import WINDOW
+from tests.export.conftest import WINDOW
 from airflow.providers.{kind}.hooks.{kind} import {hook}
 
 def die(*_):
@@ -149,7 +149,7 @@ sql.load_window(
 def test_a_killed_load_leaves_the_old_state(destination: Destination, record: MakeRecord, moment: str) -> None:
     destination.load([[record("old")]])
     script = DYING.format(
-        tests=str(Path(__file__).parent),
+        tests=str(Path(__file__).parents[2]),
         kind=destination.kind,
         hook=type(destination.hook).__name__,
         moment=moment,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from self_signed import self_signed
+from tests.self_signed import self_signed
 
 if TYPE_CHECKING:
     from pathlib import Path

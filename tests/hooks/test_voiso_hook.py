@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
-from secret_search import Secret
+from tests.secret_search import Secret
 
 from airflow_provider_voiso.exceptions import VoisoError, VoisoServerError
 from airflow_provider_voiso.hooks.voiso import VoisoHook

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from simulator_client import END, START, UTC, truth
+from tests.simulator.simulator_client import END, START, UTC, truth
 
 from airflow_provider_voiso.simulator import Readings, Simulator
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlencode
 
 import pytest
-from simulator_client import CDR, DAY, UTC, Got, ask, connect, send, truth, walk
+from tests.simulator.simulator_client import CDR, DAY, UTC, Got, ask, connect, send, truth, walk
 
 from airflow_provider_voiso.simulator import Readings, Simulator
 from airflow_provider_voiso.simulator.faults import FaultKind

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from simulator_client import CDR, DAY, END, START, all_uuids, ask, send, truth, walk
+from tests.simulator.simulator_client import CDR, DAY, END, START, all_uuids, ask, send, truth, walk
 
 from airflow_provider_voiso.simulator import Simulator
 from airflow_provider_voiso.simulator.account import AGENTS, QUEUES

@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 import pytest
-from simulator_client import DAY, all_uuids, ask, newest_first, truth, walk
+from tests.simulator.simulator_client import DAY, all_uuids, ask, newest_first, truth, walk
 
 from airflow_provider_voiso.simulator import Readings, Simulator
 

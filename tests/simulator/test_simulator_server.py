@@ -20,7 +20,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from simulator_client import CDR, DAY, END, START, UTC, Got, all_uuids, ask, connect, send, truth, walk
+from tests.simulator.simulator_client import CDR, DAY, END, START, UTC, Got, all_uuids, ask, connect, send, truth, walk
 
 import airflow_provider_voiso
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from simulator_client import END, START, UTC, all_uuids, ask, walk
+from tests.simulator.simulator_client import END, START, UTC, all_uuids, ask, walk
 
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
 
