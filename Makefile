@@ -2,6 +2,7 @@
 PYTHON ?= python3
 AIRFLOWS ?= 2.11 3.0 3.1 3.2
 WORKERS ?= 2
+WORLDS ?= 5000
 PYTEST_ARGS ?=
 
 VENV_PYTHON := .venv/bin/python
@@ -12,7 +13,7 @@ export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint format matrix requirements clean
+.PHONY: help env demo test prove lint format matrix requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -32,6 +33,9 @@ demo: .venv/ready ## backfill seven days from a simulated Voiso to S3 and SQL wi
 
 test: .venv/ready ## run the whole test suite on the newest Airflow
 	$(VENV_PYTHON) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+prove: .venv/ready ## read windows from thousands of differently behaving APIs (make prove WORLDS=10000)
+	WORLDS=$(WORLDS) $(VENV_PYTHON) -m pytest tests/api/test_walk.py --durations=5
 
 lint: .venv/ready ## ruff and mypy
 	$(VENV_PYTHON) -m ruff check .

@@ -6,6 +6,8 @@ Plain moves of classes between Airflow's packages are not listed here: those imp
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +15,24 @@ if TYPE_CHECKING:
 
     from airflow.timetables.base import Timetable
     from dateutil.relativedelta import relativedelta
+
+_SECRET_MASKERS = (
+    "airflow.sdk.log",
+    "airflow.sdk.execution_time.secrets_masker",
+    "airflow.utils.log.secrets_masker",
+)
+
+
+def mask_secret(secret: str) -> None:
+    """Hide a text from all logs that Airflow writes from now on.
+
+    Not in common-compat: its releases that have it need Python 3.11.
+    """
+    for module in _SECRET_MASKERS:
+        with suppress(ImportError, AttributeError):
+            import_module(module).mask_secret(secret)
+            return
+    raise ImportError("This Airflow has no mask_secret where versions 2.11 to 3.3 have it.")
 
 
 def periodic_timetable(dag: Any) -> Timetable | None:

@@ -9,13 +9,12 @@ import ipaddress
 import json
 import math
 import re
-from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo
 
+from airflow_provider_voiso import compat
 from airflow_provider_voiso.api.settings import AUTO, Settings
 from airflow_provider_voiso.connection_fields import CONNECTION_TYPE, EXTRA_FIELDS, ExtraField
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
@@ -30,11 +29,6 @@ _HOST_FORMS = (
     "Write a cluster id, a host name or a URL, such as cc-ams03, voiso.example.com or https://voiso.example.com:8443"
 )
 _NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
-_MASKERS = (
-    "airflow.sdk.log",
-    "airflow.sdk.execution_time.secrets_masker",
-    "airflow.utils.log.secrets_masker",
-)
 
 
 def settings_from_connection(conn: Connection) -> Settings:
@@ -95,16 +89,8 @@ def mask_key(key: str) -> None:
 
     Airflow masks nothing that is shorter than five characters.
     """
-    mask_secret = _mask_secret()
     for form in {key, quote(key, safe=""), quote_plus(key)}:
-        mask_secret(form)
-
-
-def _mask_secret() -> Callable[[str], None]:
-    for module in _MASKERS:
-        with suppress(ImportError, AttributeError):
-            return import_module(module).mask_secret  # type: ignore[no-any-return]
-    raise ImportError("This Airflow has no mask_secret where versions 2.11 to 3.3 have it.")
+        compat.mask_secret(form)
 
 
 def _checked(conn: Connection, field: str, parse: Callable[..., Any], *values: Any) -> Any:

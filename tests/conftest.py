@@ -13,3 +13,6 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 # Speed is not tested: a busy machine must not fail a test.
 settings.register_profile("voiso", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("voiso")
+
+WORLDS = int(os.environ.get("WORLDS", "300"))
+"""How many APIs the proofs draw; ``make prove`` draws thousands."""

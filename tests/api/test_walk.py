@@ -15,6 +15,7 @@ from airflow_provider_voiso.api.settings import Settings
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.exceptions import VoisoClockError, VoisoConfigurationError, VoisoPaginationError
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
+from tests.conftest import WORLDS
 
 if TYPE_CHECKING:
     from typing import Any
@@ -58,7 +59,7 @@ readings = st.builds(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=WORLDS)
 @given(
     readings=readings,
     per_page=st.integers(1, 2 * CAP),
@@ -103,7 +104,7 @@ def test_more_than_ten_thousand_records_at_the_defaults() -> None:
         assert len(sim.requests) == 5
 
 
-@settings(max_examples=40)
+@settings(max_examples=WORLDS // 5)
 @given(
     order=st.sampled_from(["newest_first", "oldest_first", "shuffled", "uuid"]),
     continuation=st.sampled_from(["batch", "cursor"]),
