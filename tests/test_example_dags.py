@@ -1,0 +1,154 @@
+"""Each example is parsed as a DAG processor does it, and each of its tasks runs against real servers."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
+from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
+from airflow_provider_voiso.simulator import Simulator
+from demo.stack import SeaweedS3
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow.providers.common.compat.sdk import DAG
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "example_dags").glob("*.py"))
+# The DAGs start in 2026; a window must be over, whatever the date of the machine is.
+LOGICAL = datetime(2024, 11, 11, tzinfo=timezone.utc)
+PARSE = """
+import json, socket, sys
+
+try:
+    from airflow.dag_processing.dagbag import DagBag
+except ImportError:
+    from airflow.models.dagbag import DagBag
+
+def refuse(*_, **__):
+    raise AssertionError("a DAG file opens a connection while it is parsed")
+
+before = set(sys.modules)
+socket.socket.connect = socket.socket.connect_ex = socket.create_connection = socket.getaddrinfo = refuse
+bag = DagBag(dag_folder=sys.argv[1])
+unwanted = {"boto3", "botocore", "pyarrow", "pandas", "psycopg2", "psycopg"} & (set(sys.modules) - before)
+warned = [text for texts in bag.captured_warnings.values() for text in texts]
+print(json.dumps([bag.import_errors, sorted(unwanted), warned, sorted(bag.dags)]))
+"""
+ONLY_NEWER = {"voiso_cdr_partitioned"}
+
+
+def dags_of(path: Path) -> list[DAG]:
+    try:
+        from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415 - where it is depends on the version
+    except ImportError:
+        from airflow.models.dagbag import DagBag  # type: ignore[no-redef] # noqa: PLC0415
+
+    bag = DagBag(dag_folder=str(path))
+    assert not bag.import_errors
+    return list(bag.dags.values())
+
+
+def test_every_example_is_parsed_without_connections_or_slow_imports() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE, str(EXAMPLES[0].parent)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+    errors, unwanted, warned, dag_ids = json.loads(done.stdout.splitlines()[-1])
+    assert errors == {}
+    assert unwanted == []
+    assert [text for text in warned if "voiso" in text.partition(": ")[0]] == []
+    expected = {path.stem for path in EXAMPLES}
+    assert expected - ONLY_NEWER <= {*dag_ids} <= expected
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_named_as_its_file_and_says_what_it_does(path: Path) -> None:
+    assert path.read_text().startswith('"""Every ') or path.stem in ONLY_NEWER
+    for dag in dags_of(path):
+        assert dag.dag_id == path.stem
+        assert dag.catchup is False
+        assert {*dag.tags} == {"voiso"}
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedS3]:
+    with SeaweedS3(tmp_path_factory.mktemp("s3") / "data") as server:
+        yield server
+
+
+@pytest.fixture
+def sim(s3: SeaweedS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    with Simulator(records_per_day=4_000) as running:
+        voiso = {"conn_type": "voiso", "host": running.url, "password": running.key}
+        warehouse = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+        monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps(voiso))
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", s3.connection())
+        monkeypatch.setenv("AIRFLOW_CONN_VOISO_WAREHOUSE", json.dumps(warehouse))
+        yield running
+
+
+def exported(manifest: dict[str, Any], s3: SeaweedS3, warehouse: Path) -> set[str]:
+    """Return the uuids that are where a manifest says."""
+    if "table" in manifest:
+        with closing(sqlite3.connect(warehouse)) as connection:
+            return {uuid for (uuid,) in connection.execute(f"SELECT uuid FROM {manifest['table']}")}
+    key = manifest["uri"].removeprefix(f"s3://{s3.bucket}/")
+    content = s3.client().get_object(Bucket=s3.bucket, Key=key)["Body"].read()
+    if key.endswith(".parquet"):
+        return set(pq.read_table(pa.BufferReader(content)).column("uuid").to_pylist())
+    lines = gzip.decompress(content) if key.endswith(".gz") else content
+    return {json.loads(line)["uuid"] for line in io.BytesIO(lines)}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_task_of_an_example_does_what_it_says(path: Path, s3: SeaweedS3, sim: Simulator, tmp_path: Path) -> None:
+    found = dags_of(path)
+    if not found and path.stem in ONLY_NEWER:
+        pytest.skip("this example needs Airflow 3.2")
+    assert found
+    tasks: list[Any] = [task for dag in found for task in dag.topological_sort()]  # type: ignore[no-untyped-call]
+    windows: list[dict[str, str]] = []
+    for task in tasks:
+        context: Any = {"dag": task.dag, "run_id": "test", "logical_date": LOGICAL}
+        if path.stem == "voiso_cdr_partitioned":
+            context = {"dag": task.dag, "run_id": "test", "partition_date": LOGICAL - timedelta(hours=1)}
+        if isinstance(task, VoisoCdrSensor):
+            task.poke_interval = 0
+            task.render_template_fields(context)
+            assert task.poke(context) is True
+        elif isinstance(task, VoisoCdrExportOperator):
+            check_export(task, context, s3, sim, tmp_path / "warehouse.db")
+        elif hasattr(task, "expand_input"):
+            assert windows
+            for window in windows:
+                check_export(task.unmap(window), context, s3, sim, tmp_path / "warehouse.db")
+        else:
+            windows = task.execute(context)
+
+
+def check_export(task: Any, context: dict[str, Any], s3: SeaweedS3, sim: Simulator, warehouse: Path) -> None:
+    task.render_template_fields(context)
+    manifest = task.execute(context)
+    start, end = (datetime.fromisoformat(manifest[name]) for name in ("window_start", "window_end"))
+    truth = sim.truth(start - getattr(task, "lookback", timedelta(0)), end, task.filters)
+    assert exported(manifest, s3, warehouse) == truth.keys()
+    assert manifest["records"] == len(truth) > 0
