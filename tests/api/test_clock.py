@@ -116,7 +116,8 @@ def test_nothing_that_the_api_may_find_counts_as_outside(zone: ZoneInfo, window:
 def test_no_more_than_turns_of_the_clock_are_asked_for_in_vain(zone: ZoneInfo, window: Window) -> None:
     reading = Reading(ZoneClock(zone))
     earliest, latest = reading.timestamps(reading.span(window))
-    most = (2 * 3600 + 4) * SECOND
+    # Samoa has once left out a day; the other turns are of an hour at most.
+    most = ((24 if zone.key == "Pacific/Apia" else 2) * 3600 + 4) * SECOND
     assert window.start_us - earliest <= most
     assert latest - window.end_us <= most
 

@@ -11,8 +11,6 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 import requests
-from tests.api.raw_server import RawServer, http
-from tests.secret_search import Secret, text_of
 
 from airflow_provider_voiso.api.records import parse_page
 from airflow_provider_voiso.api.settings import Settings
@@ -29,6 +27,8 @@ from airflow_provider_voiso.exceptions import (
     VoisoTransportError,
 )
 from airflow_provider_voiso.simulator import Simulator
+from tests.api.raw_server import RawServer, http
+from tests.secret_search import Secret, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from tests.self_signed import self_signed
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
-from tests.secret_search import Secret
 
 from airflow_provider_voiso.exceptions import VoisoError, VoisoServerError
 from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.simulator import Readings, Simulator
+from tests.secret_search import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
