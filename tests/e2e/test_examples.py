@@ -1,0 +1,52 @@
+"""The example DAGs, as the scheduler runs them by itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.world import day_before, needs_partitions, on_airflow_3, rows
+
+if TYPE_CHECKING:
+    from tests.e2e.world import World
+
+pytestmark = on_airflow_3
+
+EXAMPLES = sorted(path.stem for path in (Path(__file__).parents[2] / "example_dags").glob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "dag_id",
+    [pytest.param(name, marks=needs_partitions if "partition" in name else ()) for name in EXAMPLES],
+)
+def test_the_scheduled_run_of_an_example_succeeds(world: World, dag_id: str) -> None:
+    world.succeed(dag_id, world.scheduled_run(dag_id)["dag_run_id"])
+
+
+def test_the_daily_examples_hold_the_day_before(world: World) -> None:
+    for dag_id in ("voiso_cdr_to_s3_daily", "voiso_cdr_to_sql_daily"):
+        run = world.scheduled_run(dag_id)
+        world.succeed(dag_id, run["dag_run_id"])
+        window = day_before(run["logical_date"])
+        truth = world.voiso.truth(*window)
+        if dag_id.endswith("s3_daily"):
+            assert world.lines(f"voiso/cdr/dt={window[0]:%Y-%m-%d}/") == list(truth.values())
+        else:
+            assert world.table("sqlite", "voiso_cdr") == rows(truth)
+
+
+def test_the_hourly_example_holds_the_matching_calls_of_the_hour_and_its_lookback(world: World) -> None:
+    first, *later = world.airflow.api.runs("voiso_cdr_inbound", run_type="scheduled")
+    for run in (first, *later):
+        world.succeed("voiso_cdr_inbound", run["dag_run_id"])
+    manifest = world.airflow.api.xcom("voiso_cdr_inbound", first["dag_run_id"], "export_inbound")
+    tick = day_before(first["logical_date"])[1].replace(hour=int(first["logical_date"][11:13]))
+    assert manifest["window_end"] == tick.isoformat()
+    end = tick + timedelta(hours=len(later))
+    filters = {"type": "inbound", "disposition": "answered"}
+    expected = rows(world.voiso.truth(tick - timedelta(hours=7), end, filters))
+    assert expected
+    assert world.table("sqlite", "voiso_inbound") == expected

@@ -1,0 +1,39 @@
+"""A sensor that waits in front of an export, in mode ``reschedule``."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import airflow
+
+from tests.e2e.world import DAY, on_airflow_3
+
+if TYPE_CHECKING:
+    from tests.e2e.world import World
+
+pytestmark = on_airflow_3
+
+
+def test_the_sensor_waits_for_records_and_for_two_looks_that_agree(world: World) -> None:
+    dag_id = "late_records"
+    assert world.late.truth(*DAY) == {}
+    run_id = world.airflow.api.trigger(dag_id)
+    world.wait_for_state(dag_id, run_id, "wait", "up_for_reschedule")
+    assert world.task(dag_id, run_id, "to_s3")["state"] is None
+    assert world.objects(dag_id) == {}
+    world.late.drift_now()
+    world.succeed(dag_id, run_id)
+    truth = world.late.truth(*DAY)
+    assert truth
+    assert world.lines(dag_id) == list(truth.values())
+    log = world.airflow.api.task_log(dag_id, run_id, "wait")
+    looks = re.findall(r"Found (0|at least \d+) records in |Two looks (found the same|are needed)", log)
+    told = ["".join(look) for look in looks]
+    found = next(words for words in told if words.startswith("at least"))
+    if airflow.__version__.startswith(("3.0.", "3.1.", "3.2.")):
+        expected = [found, "found the same"]
+    else:
+        expected = [found, "are needed", found, "found the same"]
+    assert told[: told.index(found)] == ["0"] * told.index(found)
+    assert told[told.index(found) :] == expected

@@ -1,0 +1,98 @@
+"""Nothing that Airflow keeps, at DEBUG and after failures of every kind, holds a key or what a record says."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+
+from airflow_provider_voiso.export.sql_postgres import PostgresDialect
+from tests.e2e.world import DAY, KEY, WRONG_KEY, on_airflow_3, seed_table
+from tests.secret_search import Secret
+
+if TYPE_CHECKING:
+    from tests.e2e.world import World
+
+pytestmark = on_airflow_3
+
+NUMBER = re.compile(r"(?<![\w.])\d{9,13}(?!\w|\.\d)")
+UUID = re.compile(r"(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])")
+
+
+def metadata(world: World) -> dict[str, str]:
+    """Return the text of every table in which Airflow has kept something."""
+    names = "SELECT quote_ident(table_name) FROM information_schema.tables WHERE table_schema = 'public'"
+    with closing(psycopg2.connect(world.airflow.postgres.uri)) as connection, connection.cursor() as cursor:
+        cursor.execute(names)
+        tables = {}
+        for (name,) in cursor.fetchall():
+            cursor.execute(f"SELECT string_agg(t::text, E'\\n') FROM {name} t")
+            [(tables[name],)] = cursor.fetchall()
+    return {name: text for name, text in tables.items() if text}
+
+
+@pytest.fixture(scope="module")
+def failed_run(world: World) -> str:
+    """Let an export fail for a wrong key, for malformed records, and in a database that quotes them."""
+    seed_table(world.postgres, "failing", PostgresDialect().definitions())
+    world.postgres(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION 'refused % from % to %', NEW.uuid, NEW.from_party, NEW.to_party; END $$"
+    )
+    world.postgres("CREATE TRIGGER refuse BEFORE INSERT ON failing FOR EACH ROW EXECUTE FUNCTION refuse()")
+    run_id = world.airflow.api.trigger("failing")
+    assert world.airflow.api.wait_for_run("failing", run_id) == "failed"
+    return run_id
+
+
+@pytest.fixture(scope="module")
+def kept(world: World, failed_run: str) -> dict[str, str]:  # noqa: ARG001 - it fails before this looks
+    """Return the text of everything that Airflow has written so far."""
+    world.succeed("exports", world.scheduled_run("exports")["dag_run_id"])
+    files = [path for path in world.airflow.home.rglob("*") if path.is_file()]
+    texts = {str(path.relative_to(world.airflow.home)): path.read_text(errors="replace") for path in files}
+    return {**texts, **metadata(world)}
+
+
+def test_failures_are_told_in_words(world: World, failed_run: str) -> None:
+    for task_id, error in {
+        "wrong_key": "VoisoAuthenticationError: ",
+        "malformed": "VoisoResponseError: ",
+        "refused": "VoisoDestinationError: ",
+    }.items():
+        assert error in world.airflow.api.task_log("failing", failed_run, task_id)
+
+
+def test_what_is_searched_is_everything(kept: dict[str, str]) -> None:
+    task_logs = [text for name, text in kept.items() if name.startswith("logs/dag_id=exports/")]
+    assert len(task_logs) >= 3
+    # With the query string cut off, urllib3's own message tells that DEBUG was on.
+    assert all("GET /api/v2/cdr?…" in text for text in task_logs)
+    assert "stack-logs/scheduler.log" in kept
+    assert "to_postgres" in kept["rendered_task_instance_fields"]
+    assert "window_start" in kept["xcom"]
+
+
+def test_no_key_is_kept_in_any_spelling(kept: dict[str, str]) -> None:
+    for key in (KEY, WRONG_KEY):
+        spellings = Secret(key).spellings()
+        found = {(name, spelling) for name, text in kept.items() for spelling in spellings if spelling in text}
+        assert found == set()
+
+
+def test_no_records_content_is_kept(world: World, kept: dict[str, str]) -> None:
+    today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    truth = {
+        **world.voiso.truth(DAY[0] - timedelta(days=9), DAY[1]),
+        **world.voiso.truth(today - timedelta(days=4), today + timedelta(days=1)),
+        **world.late.truth(*DAY),
+    }
+    numbers = {number for record in truth.values() for number in NUMBER.findall(record.decode())}
+    assert len(numbers) > 10_000
+    for name, text in kept.items():
+        assert not numbers.intersection(NUMBER.findall(text)), name
+        assert not truth.keys() & set(UUID.findall(text)), name
