@@ -24,10 +24,12 @@ DAY = datetime(2026, 11, 10, tzinfo=timezone.utc)
 CAP = 100
 
 
-def read(sim: Simulator, window: Window, *, batch: int = CAP, **options: Any) -> dict[str, bytes]:
+def read(
+    sim: Simulator, window: Window, filters: dict[str, Any] | None = None, *, batch: int = CAP, **options: Any
+) -> dict[str, bytes]:
     client = CdrClient(Settings(base_url=sim.url, key=sim.key, max_retries=0, timeout=10, **options), batch=batch)
     try:
-        with client.read_window(window) as spool:
+        with client.read_window(window, filters) as spool:
             records = [record for page in spool for record in page]
             assert len(records) == spool.records
     finally:
@@ -67,15 +69,22 @@ readings = st.builds(
     start=st.integers(0, 86_400_000),
     milliseconds=st.integers(1, 86_400_000),
     connections=st.sampled_from([1, 1, 3]),
+    filters=st.sampled_from([None, None, {"type": "inbound"}, {"type": "chat"}, {"duration_from": 60}]),
 )
 def test_any_api_gives_exactly_the_window(
-    readings: Readings, per_page: int, records_per_day: int, start: int, milliseconds: int, connections: int
+    readings: Readings,
+    per_page: int,
+    records_per_day: int,
+    start: int,
+    milliseconds: int,
+    connections: int,
+    filters: dict[str, Any] | None,
 ) -> None:
     first = DAY + timedelta(milliseconds=start)
     window = Window(first, first + timedelta(milliseconds=milliseconds))
     with Simulator(records_per_day=records_per_day, readings=readings) as sim:
-        got = read(sim, window, per_page=per_page, max_connections=connections, longest_interaction=200)
-        assert got == sim.truth(window.start, window.end)
+        got = read(sim, window, filters, per_page=per_page, max_connections=connections, longest_interaction=200)
+        assert got == sim.truth(window.start, window.end, filters)
 
 
 @pytest.mark.parametrize("misbehaviour", ["repeats", "cycles", "restarts"])
