@@ -340,7 +340,7 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixt
     return caplog
 
 
-SECRET = Secret('k+/=&%"<ü>-secret-a387')
+SECRET = Secret("k+/=&%<ü>-secret-a387")
 PARAMS = {"start_datetime": "2026-11-09T23:59:59", "end_datetime": "2026-11-11T00:00:01", "search_token": "to+ken=="}
 FAULTS: list[Any] = [
     *["reset_before", "reset_within", "truncated", "cut", "invalid_json", "html", "error_body", "missing_records"],
@@ -405,8 +405,9 @@ class TestNothingTellsTheKey:
             json.dumps({"records": [{"uuid": SECRET.text}]}).encode(),
             json.dumps({"records": SECRET.text}).encode(),
             b'{"records": [' + SECRET.text.encode() + b"\xff]}",
+            b'{"error": "' + SECRET.text.encode() + b'\xff"}',
         ],
-        ids=["error", "other error", "page", "array", "record", "no records", "no json"],
+        ids=["error", "other error", "page", "array", "record", "no records", "no json", "no text"],
     )
     def test_when_the_body_repeats_it(self, body: bytes) -> None:
         with RawServer(lambda _: [http(body)]) as server, pytest.raises(VoisoError) as caught:
