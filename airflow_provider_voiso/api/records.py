@@ -106,7 +106,7 @@ def keys(raws: Sequence[bytes]) -> tuple[list[str], list[int]]:
     if not _FINER_THAN_MICROSECONDS.search(joined):
         try:
             strict = _decode_keys(joined)
-            return [key.uuid for key in strict], [round(key.timestamp.timestamp() * 1e6) for key in strict]
+            return [key.uuid for key in strict], [epoch_us(key.timestamp) for key in strict]
         except (msgspec.MsgspecError, UnicodeDecodeError):
             pass
     try:
