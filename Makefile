@@ -13,7 +13,7 @@ export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test prove lint format matrix requirements clean
+.PHONY: help env demo test prove lint format docs matrix requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ lint: .venv/ready ## ruff and mypy
 format: .venv/ready ## let ruff put the code in shape
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
+
+docs: .venv/ready ## write the tables of docs/windows.md from the tests that prove them
+	$(VENV_PYTHON) -m tests.run_window.windows_table
 
 matrix: .venv/ready ## run the suite on the older Airflows too: make matrix AIRFLOWS="2.11 3.0"
 	.ci/matrix $(AIRFLOWS)

@@ -18,7 +18,3 @@ def make_dag() -> Callable[..., DAG]:
         return DAG("export", schedule=schedule, start_date=start, max_active_runs=1)
 
     return make
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow_airflow: starts a whole Airflow; takes a minute or more")

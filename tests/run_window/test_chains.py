@@ -102,3 +102,29 @@ def test_partitions_of_one_day_each_adjoin(make_dag: Callable[..., DAG], zone: s
         assert resolve_window(context, granularity=timedelta(days=1), now=LATER) == Window(
             datetime.fromisoformat(midnight.isoformat()), datetime.fromisoformat(following.isoformat())
         )
+
+
+def test_a_start_after_the_clocks_changed_on_a_free_day_repeats_a_window_and_loses_none(
+    make_dag: Callable[..., DAG],
+) -> None:
+    """Pin a limit that docs/windows.md tells of."""
+    timetable = CronTriggerTimetable("*/20 * * * 1-5", timezone="Europe/Berlin")
+    dag = make_dag(timetable)
+    restriction = TimeRestriction(
+        earliest=pendulum.datetime(2025, 3, 30, 12, tz="Europe/Berlin"), latest=None, catchup=True
+    )
+    interval = None
+    windows = []
+    for _ in range(5):
+        info = timetable.next_dagrun_info(last_automated_data_interval=interval, restriction=restriction)
+        assert info is not None
+        interval = info.data_interval
+        windows.append(resolve_window({"dag": dag, "logical_date": info.run_after}, now=LATER))
+    friday = datetime(2025, 3, 28, 22, 40, tzinfo=UTC)
+    monday = datetime(2025, 3, 30, 23, tzinfo=UTC)
+    twenty = timedelta(minutes=20)
+    assert windows == [
+        *[Window(friday - twenty, friday)] * 3,
+        Window(friday, monday),
+        Window(monday, monday + twenty),
+    ]
