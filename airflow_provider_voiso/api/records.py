@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -13,13 +14,15 @@ from airflow_provider_voiso.api.window import epoch_us
 from airflow_provider_voiso.exceptions import VoisoAuthenticationError, VoisoResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
 _TIMESTAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*(?:(Z)|([+-])(\d\d):?(\d\d))",
     re.IGNORECASE,
 )
 _FINER_THAN_MICROSECONDS = re.compile(rb":[0-9]{2}[.,][0-9]{7}")
+
+_SURROGATE_OR_BACKSLASH = re.compile(rb"(\\\\)|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 class _Answer(msgspec.Struct):
@@ -80,20 +83,27 @@ def parse_page(body: bytes) -> Page:
     :raises VoisoAuthenticationError: if the answer says that the key is invalid
     :raises VoisoResponseError: if it is anything but an answer with records that have a uuid and a timestamp
     """
+    masked = body
     try:
         answer = _decode_answer(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        raise VoisoResponseError(not_json(body)) from None
+        masked = _without_surrogates(body)
+        try:
+            answer = _decode_answer(masked)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            raise VoisoResponseError(not_json(body)) from None
     if answer.error is not None:
         raise error_answer(answer.error)
     if answer.records is msgspec.UNSET:
         raise VoisoResponseError("The API's answer has no 'records'.")
     raws = [bytes(raw) for raw in answer.records]
+    if masked is not body:
+        raws = list(_same_places(raws, masked, body))
     if b"\n" in body or b"\r" in body:  # JSON allows line breaks between tokens only, so a space means the same
         raws = [raw.replace(b"\r", b" ").replace(b"\n", b" ") for raw in raws]
     uuids, ended_us = keys(raws)
     token = answer.search_token
-    return Page(uuids, ended_us, raws, str(token) if token not in (None, "") else None)
+    return Page(uuids, ended_us, raws, str(token) if token not in (None, "", False) else None)
 
 
 def keys(raws: Sequence[bytes]) -> tuple[list[str], list[int]]:
@@ -110,7 +120,7 @@ def keys(raws: Sequence[bytes]) -> tuple[list[str], list[int]]:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             pass
     try:
-        loose = _decode_loose_keys(joined)
+        loose = _decode_loose_keys(_without_surrogates(joined))
         return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
         pass
@@ -118,6 +128,28 @@ def keys(raws: Sequence[bytes]) -> tuple[list[str], list[int]]:
         "The API returned a record that is no object, or that has no uuid or no timestamp with an offset, "
         "so that it cannot be placed in a window."
     )
+
+
+def decode(raw: bytes) -> dict[str, Any]:
+    """Return a record as a dictionary."""
+    try:
+        return msgspec.json.decode(raw, type=dict[str, Any])
+    except msgspec.MsgspecError:  # half a surrogate pair, or a number beyond a double
+        return json.loads(raw)  # type: ignore[no-any-return]
+
+
+def _without_surrogates(text: bytes) -> bytes:
+    """Mask escaped surrogates, which may be halves of pairs and which msgspec refuses, at the same length."""
+    return _SURROGATE_OR_BACKSLASH.sub(lambda match: match[1] or rb"\u003f", text)
+
+
+def _same_places(parts: list[bytes], masked: bytes, text: bytes) -> Iterator[bytes]:
+    """Yield what stands in a text where parts stand, in order, in its masked copy."""
+    end = 0
+    for part in parts:
+        start = masked.index(part, end)
+        end = start + len(part)
+        yield text[start:end]
 
 
 def _parse_timestamp(text: str) -> int:

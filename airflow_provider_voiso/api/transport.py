@@ -122,7 +122,7 @@ class Transport:
                 "connection's host and the network, or raise its extra 'timeout'."
             )
         try:
-            return wait, self._error(status, path) or parse(body)
+            return wait, self._error(status, path, body) or parse(body)
         except VoisoError as failure:
             failure.__context__ = None  # a decoder's error holds the body
             return wait, failure.with_traceback(None)
@@ -157,13 +157,13 @@ class Transport:
             self._next_start = start + 1 / self._settings.requests_per_second
         time.sleep(start - now)
 
-    def _error(self, status: int, path: str) -> VoisoError | None:  # noqa: PLR0911 - one line a status
+    def _error(self, status: int, path: str, body: bytes) -> VoisoError | None:  # noqa: PLR0911 - one line a status
         host = self._settings.base_url
         if status == 200:
             return None
-        if status == 401:
+        if status == 401 or (status < 500 and b"api key" in body[:1000].lower()):
             return VoisoAuthenticationError(
-                f"{host} does not know the API key (status 401). Check the connection's password (the API key) and "
+                f"{host} does not know the API key (status {status}). Check the connection's password (the API key) and "
                 "that its host is the cluster of that key's owner."
             )
         if status == 403:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+log = logging.getLogger(__name__)
 
 DEFAULT_KEY = (
     "voiso/cdr/dt={window_start:%Y-%m-%d}/cdr_{window_start:%Y%m%dT%H%M%S%z}_{window_end:%Y%m%dT%H%M%S%z}.{extension}"
@@ -80,7 +83,8 @@ def put_object(
 ) -> int:
     """Upload an open file as one object, in parts if it is large, and return its size in bytes.
 
-    The object is replaced at once when all of it has arrived; parts of a failed upload are aborted.
+    The object is replaced at once when all of it has arrived. Parts of a failed upload are aborted, those of a killed one
+    by the next upload of the same object.
 
     :param file: positioned anywhere; is read from its beginning
     :param metadata: stored with the object, and looked for afterwards
@@ -113,8 +117,21 @@ def put_object(
                 f"s3://{bucket}/{key} has {head['ContentLength']} bytes where {size} were uploaded, or was replaced "
                 "by another run in the same moment. Run the task again."
             )
+        _abort_unfinished(client, bucket, key)
         return size
     raise failure(f"s3://{bucket}/{key} {outcome.format(reason)} of the AWS connection.")
+
+
+def _abort_unfinished(client: Any, bucket: str, key: str) -> None:
+    """Drop the parts that a killed upload of the same object left behind: nobody sees them, but they are billed."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        for upload in client.list_multipart_uploads(Bucket=bucket, Prefix=key).get("Uploads", []):
+            if upload["Key"] == key:
+                client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload["UploadId"])
+    except (BotoCoreError, ClientError) as error:
+        log.debug("Unfinished uploads of s3://%s/%s were not looked for: %s.", bucket, key, _reason(error))
 
 
 def _reason(error: Exception) -> str:

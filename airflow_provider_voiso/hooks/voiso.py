@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_voiso import connection_fields
 from airflow_provider_voiso.api.client import CdrClient
 from airflow_provider_voiso.api.filters import filter_params
+from airflow_provider_voiso.api.records import decode
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.connection import settings_from_connection
 from airflow_provider_voiso.exceptions import VoisoError
@@ -78,7 +78,7 @@ class VoisoHook(BaseHook):
         :raises VoisoError: if the window could not be read whole; before the first record
         """
         pages = self.iter_cdr_pages(start, end, filters)
-        return (msgspec.json.decode(record) for page in pages for record in page)
+        return (decode(record) for page in pages for record in page)
 
     def iter_cdr_pages(
         self,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_voiso.api.records import keys, parse_page
+from airflow_provider_voiso.api.records import decode, keys, parse_page
 from airflow_provider_voiso.api.window import EPOCH, epoch_us
 from airflow_provider_voiso.exceptions import VoisoAuthenticationError, VoisoError, VoisoResponseError
 
@@ -195,3 +195,13 @@ def test_an_error_that_names_the_key_is_about_the_key(error: object) -> None:
 def test_no_body_escapes_the_error_tree(body: bytes) -> None:
     with suppress(VoisoError):
         parse_page(body)
+
+
+@pytest.mark.parametrize("text", [rb"\ud83d", rb"\ude00 \uD83D", rb"\\ud83d", rb"\\\ud83d", rb"\ud83d\ude00"])
+def test_half_of_a_surrogate_pair_is_kept_as_it_was_sent(text: bytes) -> None:
+    record = b'{"uuid": "a", "timestamp": "2026-11-10T00:00:00Z", "text": "' + text + b'"}'
+    other = b'{"uuid": "b", "timestamp": "2026-11-10T00:00:01Z"}'
+    page = parse_page(b'{"total": 1, "records": [' + record + b" , " + other + b'], "search_token": null}')
+    assert page.raws == [record, other]
+    assert page.uuids == ["a", "b"]
+    assert decode(record) == json.loads(record)

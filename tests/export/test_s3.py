@@ -164,6 +164,19 @@ def test_a_large_object_goes_up_in_parts(s3: SeaweedS3, put: Put) -> None:
     assert head(s3, "large")["Metadata"] == OURS
 
 
+def test_what_a_killed_upload_left_behind_is_dropped_by_the_next(s3: SeaweedS3, put: Put) -> None:
+    client = s3.client()
+    for key in ("killed", "killed-not"):
+        upload = client.create_multipart_upload(Bucket=s3.bucket, Key=key)["UploadId"]
+        client.upload_part(Bucket=s3.bucket, Key=key, UploadId=upload, PartNumber=1, Body=b"part")
+    put(b"content", "killed")
+    assert stored(s3, "killed") == b"content"
+    left = [upload for upload in unfinished(s3) if upload["Key"].startswith("killed")]
+    assert [upload["Key"] for upload in left] == ["killed-not"]
+    for upload in left:
+        client.abort_multipart_upload(Bucket=s3.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+
+
 def test_arguments_of_the_upload_reach_the_object(s3: SeaweedS3, put: Put) -> None:
     extra = {"StorageClass": "STANDARD_IA", "ServerSideEncryption": "AES256", "ContentType": "text/plain"}
     put(b"content", "extra", extra={**extra, "Metadata": {"Team": "sales"}})
