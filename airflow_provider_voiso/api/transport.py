@@ -163,8 +163,8 @@ class Transport:
             return None
         if status == 401 or (status < 500 and b"api key" in body[:1000].lower()):
             return VoisoAuthenticationError(
-                f"{host} does not know the API key (status {status}). Check the connection's password (the API key) and "
-                "that its host is the cluster of that key's owner."
+                f"{host} does not know the API key (status {status}). Check the connection's password (the API key) "
+                "and that its host is the cluster of that key's owner."
             )
         if status == 403:
             return VoisoPermissionError(

@@ -83,8 +83,8 @@ def put_object(
 ) -> int:
     """Upload an open file as one object, in parts if it is large, and return its size in bytes.
 
-    The object is replaced at once when all of it has arrived. Parts of a failed upload are aborted, those of a killed one
-    by the next upload of the same object.
+    The object is replaced at once when all of it has arrived. Parts of a failed upload are aborted, those of a
+    killed one by the next upload of the same object.
 
     :param file: positioned anywhere; is read from its beginning
     :param metadata: stored with the object, and looked for afterwards

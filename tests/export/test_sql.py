@@ -15,9 +15,8 @@ from airflow_provider_voiso.export.columns import COLUMNS, rows
 from airflow_provider_voiso.export.sql import TableName, dialect_of, load_window
 
 if TYPE_CHECKING:
-    from tests.export.conftest import Destination, MakeRecord
-
     from airflow_provider_voiso.api.window import Window
+    from tests.export.conftest import Destination, MakeRecord
 
 NOT_EXACT = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 
