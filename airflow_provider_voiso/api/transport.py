@@ -161,7 +161,7 @@ class Transport:
         host = self._settings.base_url
         if status == 200:
             return None
-        if status == 401 or (status < 500 and b"api key" in body[:1000].lower()):
+        if status == 401 or (status in {400, 404, 422} and b"invalid user api key" in body[:1000].lower()):
             return VoisoAuthenticationError(
                 f"{host} does not know the API key (status {status}). Check the connection's password (the API key) "
                 "and that its host is the cluster of that key's owner."

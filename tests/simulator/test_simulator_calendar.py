@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.simulator.simulator_client import END, START, UTC, truth
 
 from airflow_provider_voiso.simulator import Readings, Simulator
+from tests.simulator.simulator_client import END, START, UTC, truth
 
 SAMPLE_FIELDS = {
     "agent": (str, type(None)),

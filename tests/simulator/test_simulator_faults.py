@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlencode
 
 import pytest
-from tests.simulator.simulator_client import CDR, DAY, UTC, Got, ask, connect, send, truth, walk
 
 from airflow_provider_voiso.simulator import Readings, Simulator
 from airflow_provider_voiso.simulator.faults import FaultKind
+from tests.simulator.simulator_client import CDR, DAY, UTC, Got, ask, connect, send, truth, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.simulator.simulator_client import CDR, DAY, END, START, all_uuids, ask, send, truth, walk
 
 from airflow_provider_voiso.simulator import Simulator
 from airflow_provider_voiso.simulator.account import AGENTS, QUEUES
 from airflow_provider_voiso.simulator.filters import PARAMETERS
+from tests.simulator.simulator_client import CDR, DAY, END, START, all_uuids, ask, send, truth, walk
 
 # The first column of the vendor's parameter table.
 VENDOR_PARAMETERS = [

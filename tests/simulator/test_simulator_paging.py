@@ -4,9 +4,9 @@ import itertools
 from typing import Any
 
 import pytest
-from tests.simulator.simulator_client import DAY, all_uuids, ask, newest_first, truth, walk
 
 from airflow_provider_voiso.simulator import Readings, Simulator
+from tests.simulator.simulator_client import DAY, all_uuids, ask, newest_first, truth, walk
 
 
 def simulator(count: int = 250, **readings: Any) -> Simulator:

@@ -20,10 +20,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.simulator.simulator_client import CDR, DAY, END, START, UTC, Got, all_uuids, ask, connect, send, truth, walk
 
 import airflow_provider_voiso
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
+from tests.simulator.simulator_client import CDR, DAY, END, START, UTC, Got, all_uuids, ask, connect, send, truth, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.simulator.simulator_client import END, START, UTC, all_uuids, ask, walk
 
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
+from tests.simulator.simulator_client import END, START, UTC, all_uuids, ask, walk
 
 SECOND, MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
 PAIR = {"start_datetime": "2024-05-01T00:00:00", "end_datetime": "2024-05-01T12:00:00"}
