@@ -10,7 +10,7 @@ from typing import Any
 
 import airflow
 import pytest
-from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+from jsonschema import Draft7Validator
 
 from airflow_provider_voiso.api.settings import Settings
 from airflow_provider_voiso.connection_fields import (
