@@ -92,7 +92,7 @@ def show(
         start_date=start,
         end_date=end,
         catchup=scheduled is not None,
-        is_paused_upon_creation=paused,
+        is_paused_upon_creation=paused or None,
     ):
         SeeWindow(task_id="see", outlets=list(outlets), retries=1, retry_delay=timedelta(0), **arguments)
 
@@ -143,7 +143,7 @@ if AIRFLOW_2:
         paused=True,
     )
 else:
-    from airflow.sdk import AssetOrTimeSchedule
+    from airflow.timetables.assets import AssetOrTimeSchedule
     from airflow.timetables.trigger import MultipleCronTriggerTimetable
 
     show(
@@ -153,7 +153,7 @@ else:
     )
     show(
         "asset_or_time",
-        AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 0 * * *", timezone=BERLIN), assets=[exported]),  # type: ignore[arg-type]
+        AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 0 * * *", timezone=BERLIN), assets=[exported]),  # type: ignore[list-item]
         TICK_OF_MONDAY,
     )
 
