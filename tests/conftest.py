@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="voiso-tests-"))
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
-# Speed is not tested: a busy machine must not fail a test.
-settings.register_profile("voiso", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Speed is not tested: a busy machine must not fail a test. CI draws the same examples for the same code.
+settings.register_profile(
+    "voiso", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
 settings.load_profile("voiso")
 
 WORLDS = int(os.environ.get("WORLDS", "300"))
