@@ -48,7 +48,7 @@ def check_window_arguments(window_start: Any, window_end: Any) -> None:
         for name, value in (("window_start", window_start), ("window_end", window_end))
     ]
     if bounds[0] and bounds[1]:
-        _window(bounds[0], bounds[1])
+        Window(bounds[0], bounds[1])
 
 
 def resolve_window(
@@ -73,7 +73,7 @@ def resolve_window(
     """
     if window_start is not None or window_end is not None:
         _require_both(window_start, window_end)
-        window = _window(_instant(window_start, "window_start"), _instant(window_end, "window_end"))
+        window = Window(_instant(window_start, "window_start"), _instant(window_end, "window_end"))
     else:
         window = _window_of_run(context, granularity)
     if not allow_open_window and window.end > (now or datetime.now(UTC)):
@@ -93,11 +93,11 @@ def _window_of_run(context: Mapping[str, Any], granularity: timedelta | relative
     partition_date, partition_key = stored("partition_date"), stored("partition_key")
     if partition_date or partition_key:
         start = partition_date or _partition_start(partition_key, dag)
-        return _window(start, _partition_end(start, dag, granularity))
+        return Window(start, _partition_end(start, dag, granularity))
 
     start, end = stored("data_interval_start"), stored("data_interval_end")
     if start and end and start < end:
-        return _window(start, end)
+        return Window(start, end)
 
     anchor = stored("logical_date") or stored("run_after")
     timetable = compat.periodic_timetable(dag)
@@ -112,7 +112,7 @@ def _window_of_run(context: Mapping[str, Any], granularity: timedelta | relative
             f"No window follows from the run {_run_id(context)}: its DAG's schedule ({timetable.summary}) "
             f"has no complete period before {_utc(anchor).isoformat()}. {WAYS_OUT}"
         )
-    return _window(*period)
+    return Window(*period)
 
 
 def _last_period(timetable: Timetable, anchor: pendulum.DateTime) -> tuple[datetime, datetime] | None:
@@ -256,11 +256,6 @@ def _instant(value: Any, name: str) -> datetime:
             f"{name} {value.isoformat()} has no time zone. Give it one, such as {value.isoformat()}+00:00."
         )
     return value
-
-
-def _window(start: datetime, end: datetime) -> Window:
-    # pendulum's datetimes cannot be subtracted from plain ones and divided.
-    return Window(datetime.fromisoformat(start.isoformat()), datetime.fromisoformat(end.isoformat()))
 
 
 def _utc(instant: datetime) -> pendulum.DateTime:
