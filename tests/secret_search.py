@@ -24,8 +24,11 @@ AWKWARD_KEYS = (
 """What a URL, a shell, JSON, HTML, SQL, a regular expression or a format string could stumble over, and a short one."""
 
 
-def text_of(error: BaseException) -> str:
-    """Return all that can be read off an exception, the exceptions behind it, and their frames outside of the tests."""
+def text_of(error: BaseException, *, variables: bool = False) -> str:
+    """Return all that can be read off an exception and the exceptions behind it.
+
+    :param variables: also those of their frames outside of the tests, as some loggers show them
+    """
     parts = ["".join(traceback.format_exception(type(error), error, error.__traceback__))]
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -34,7 +37,7 @@ def text_of(error: BaseException) -> str:
             parts += [str(current), repr(current), repr(current.args), repr(vars(current))]
             waiting += [current.__cause__, current.__context__]
             for frame, _ in traceback.walk_tb(current.__traceback__):
-                if not frame.f_code.co_filename.startswith(HERE):
+                if variables and not frame.f_code.co_filename.startswith(HERE):
                     parts.append(repr(frame.f_locals))
     return "\n".join(parts)
 
@@ -75,7 +78,7 @@ class Secret:
                 assert spelling not in text
 
     def assert_absent_from(self, error: BaseException) -> None:
-        text = text_of(error)
+        text = text_of(error, variables=True)
         self.assert_absent(text)
         # A traceback quotes source, where the names of parameters stand before other things than their values.
         assert not re.search(r"[?&]key=|[?&](start_datetime|search_token|per_page)=", text)
