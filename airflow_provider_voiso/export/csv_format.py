@@ -1,7 +1,13 @@
 """CSV as RFC 4180 has it: UTF-8, one header, comma, CRLF, quotes where needed.
 
 NULL is an empty cell and empty text is ``""``, the convention of PostgreSQL's ``COPY ... CSV``, so that a file can be
-loaded without loss. Values stand as they are: text that a spreadsheet would take for a formula is not altered.
+loaded without loss.
+
+Anyone who calls or writes to the contact centre fills these cells, and spreadsheets take text for a formula that begins
+with ``=``, ``+``, ``-`` or ``@``. So such a text gets an apostrophe in front, unless it is a plain number, a name or
+dashes (``+15557571011``, ``@voiso``, ``-``), which compute nothing. The same holds behind ``;``, tabs and line breaks
+within a text, where a spreadsheet that was told another separator begins a cell. :func:`original` takes the apostrophes
+away again, without loss.
 """
 
 from __future__ import annotations
@@ -15,7 +21,14 @@ from airflow_provider_voiso.export.columns import COLUMNS, rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_QUOTED = re.compile(r'[",\r\n]|^\s|\s$|^$|^\\\.$')
+_QUOTED = re.compile(r'[",;\t\r\n]|^\s|\s$|^$|^\\\.$')
+_HARMLESS = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?|@[A-Za-z_][A-Za-z0-9_.]*|-+")
+# The latter four are the wide forms of the former, which spreadsheets of East Asia take for the same.
+_FORMULA = r"""["' \xa0]*[=+\-@\uff1d\uff0b\uff0d\uff20]"""
+_BEGINS_AS_FORMULA = re.compile(_FORMULA)
+_HOLDS_FORMULA = re.compile(rf"[;\t\r\n]{_FORMULA}")
+_BEFORE_FORMULA = re.compile(rf"(^|[;\t\r\n])(?={_FORMULA})")
+_APOSTROPHE = re.compile(rf"(^|[;\t\r\n])'(?={_FORMULA})")
 
 
 def csv_header() -> bytes:
@@ -32,6 +45,11 @@ def csv_lines(page: Sequence[bytes]) -> bytes:
     return b"".join(map(_line, rows(page)))
 
 
+def original(text: str) -> str:
+    """Return a text as the record has it, from what its cell holds."""
+    return _APOSTROPHE.sub(r"\1", text)
+
+
 def _line(values: Iterable[Any]) -> bytes:
     return (",".join(map(_cell, values)) + "\r\n").encode()
 
@@ -41,5 +59,12 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds")
-    text = str(value)
+    text = _without_formulas(value) if type(value) is str else str(value)
     return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
+
+
+def _without_formulas(text: str) -> str:
+    # Two searches, as one for both would try every character.
+    if not (_BEGINS_AS_FORMULA.match(text) or _HOLDS_FORMULA.search(text)) or _HARMLESS.fullmatch(text):
+        return text
+    return _BEFORE_FORMULA.sub(r"\1'", text)

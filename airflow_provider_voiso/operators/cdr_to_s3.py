@@ -40,7 +40,8 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         what fills a template stays below the prefix before it.
     :param aws_conn_id: connection of Airflow's Amazon provider (templated)
     :param file_format: ``ndjson`` keeps every record's bytes as the API sent them; ``csv`` and ``parquet`` hold typed
-        columns
+        columns. In CSV, text that a spreadsheet would take for a formula has an apostrophe in front, which
+        :func:`~airflow_provider_voiso.export.csv_format.original` takes away again
     :param compression: ``gzip``, ``zstd`` or None; ``auto`` is gzip for NDJSON and CSV, and zstd inside Parquet
     :param upload_extra_args: arguments for the upload, such as ``{"ServerSideEncryption": "aws:kms",
         "SSEKMSKeyId": ..., "StorageClass": ...}`` (templated)
