@@ -9,10 +9,11 @@ import threading
 import time
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from airflow_provider_voiso.exceptions import (
@@ -53,6 +54,23 @@ class _HideQueries(logging.Filter):
 _hide_queries = _HideQueries()
 
 
+class _QuietHttp(HTTPConnection):
+    debuglevel = 0
+
+
+class _QuietHttps(HTTPSConnection):
+    debuglevel = 0
+
+
+class _QuietAdapter(HTTPAdapter):
+    """Keeps http.client, which prints whole requests once its ``debuglevel`` is set, from doing so with ours."""
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = _QuietHttps if pool.scheme == "https" else _QuietHttp
+        return pool
+
+
 class Transport:
     """Sends GET requests for one account over kept-alive connections; safe to use from several threads.
 
@@ -64,7 +82,7 @@ class Transport:
         self._session = requests.Session()
         self._session.auth = _keep_headers  # without it requests would send a password from ~/.netrc to the host
         self._session.headers["Accept"] = "application/json"
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.max_connections, max_retries=0)
+        adapter = _QuietAdapter(pool_connections=1, pool_maxsize=settings.max_connections, max_retries=0)
         self._session.mount(settings.base_url, adapter)
         self._lock = threading.Lock()
         self._next_start = 0.0
@@ -121,6 +139,9 @@ class Transport:
                 f"No whole answer came from {self._settings.base_url}{path}: {_reason(failure)}. Check the "
                 "connection's host and the network, or raise its extra 'timeout'."
             )
+        except BaseException as interruption:  # noqa: BLE001 - such as a task's timeout; frames behind it hold the URL
+            interruption.__context__ = None
+            raise interruption.with_traceback(None) from None
         try:
             return wait, self._error(status, path, body) or parse(body)
         except VoisoError as failure:
