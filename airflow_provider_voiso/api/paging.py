@@ -187,8 +187,10 @@ class Pager:
     def _is_still_at(self, ask: Ask, span: Span, position: int, uuid: str) -> bool:
         """Tell whether a record of the first batch kept its position while the others were read."""
         self.extra_requests += 1
-        page = self._read(ask, span, None, position, 1, position)
-        return page is not None and uuid in page.uuids
+        try:
+            return uuid in ask(span, token=None, page=position, per_page=1).uuids
+        except VoisoBadRequestError:
+            return False
 
     def _goes_on(self, ask: Ask, span: Span, token: str | None, position: int, seen: set[str]) -> bool:
         """Tell whether records follow a short answer, which may be the end or a silently capped page."""
@@ -214,11 +216,21 @@ class Pager:
             if token is not None and number == 1 and not bare:
                 self._page_beside_token = False
                 return self._read(ask, span, token, number, size, position)
-            if position and self._serves(ask, span, token, position):
+            if position and self._ends_at(ask, span, token, position):
                 return None
             if token is not None:
                 raise Incomplete("page numbers beside a search token are refused") from None
             raise
+
+    def _ends_at(self, ask: Ask, span: Span, token: str | None, position: int) -> bool:
+        """Tell whether a refusal means the end: twice, that the last record is served and none behind it.
+
+        Otherwise a single request that a gateway refused would be taken for the end of a search.
+        """
+        return all(
+            self._serves(ask, span, token, position) and not self._serves(ask, span, token, position + 1)
+            for _ in range(2)
+        )
 
     def _serves(self, ask: Ask, span: Span, token: str | None, position: int) -> bool:
         if position == 1 and token is not None:
