@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import repeat
@@ -124,11 +125,10 @@ def keys(raws: Sequence[Json]) -> tuple[list[str], list[int]]:
             return [key.uuid for key in strict], _epochs_us([key.timestamp for key in strict])
         except (msgspec.MsgspecError, UnicodeDecodeError):
             pass
-    try:
-        loose = _decode_loose_keys(_without_surrogates(joined))
-        return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-        pass
+    for text in (joined, _without_surrogates(joined)):
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+            loose = _decode_loose_keys(text)
+            return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
     raise VoisoResponseError(
         "The API returned a record that is no object, or that has no uuid or no timestamp with an offset, "
         "so that it cannot be placed in a window."

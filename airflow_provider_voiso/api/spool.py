@@ -7,11 +7,11 @@ import os
 import tempfile
 import threading
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
-from itertools import compress, islice, zip_longest
-from operator import attrgetter, eq
+from itertools import zip_longest
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_voiso.api.paging import BATCH
@@ -121,9 +121,10 @@ class Spool:
                 f"though the API reads dates in {self.reading}. Look at the timestamps of what it returns for this "
                 "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why they are there."
             )
-        order, ended = _in_order(kept, page)
-        lines = [page.raws[index] for index in order]
-        digests = array("q", [hash(page.uuids[index]) for index in order])
+        order = sorted((page.ended_us[index], page.uuids[index], index) for index in kept)
+        ended = [instant for instant, _, _ in order]
+        lines = [page.raws[index] for _, _, index in order]
+        digests = array("q", [hash(uuid) for _, uuid, _ in order])
         cuts = list(_cuts(ended))
         blocks = [b"\n".join(lines[first:after]) + b"\n" for first, after in cuts]
         with self._lock:
@@ -247,16 +248,6 @@ class Spool:
             for digest, times in Counter(part).items()
             if times > 1
         }
-
-
-def _in_order(indices: Iterable[int], page: Page) -> tuple[list[int], list[int]]:
-    """Return indices of a page's records by their timestamps and, where these are equal, by their uuids; and those."""
-    order = sorted(indices, key=page.ended_us.__getitem__)
-    ended = [page.ended_us[index] for index in order]
-    for instant in set(compress(ended, map(eq, ended, islice(ended, 1, None)))):
-        first, after = bisect_left(ended, instant), bisect_right(ended, instant)
-        order[first:after] = sorted(order[first:after], key=page.uuids.__getitem__)
-    return order, ended
 
 
 def _cuts(ended: list[int]) -> Iterator[tuple[int, int]]:
