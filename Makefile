@@ -6,7 +6,7 @@ WORLDS ?= 5000
 PYTEST_ARGS ?=
 
 VENV_PYTHON := .venv/bin/python
-EXTRAS := --extra amazon --extra postgres --extra parquet --extra openlineage
+EXTRAS := --extra amazon --extra postgres --extra parquet --extra isal --extra openlineage
 
 # uv trusts its own certificates only; those of the system also work behind a company's proxy.
 export UV_SYSTEM_CERTS ?= true
