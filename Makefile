@@ -13,7 +13,7 @@ export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test prove lint format docs matrix requirements clean
+.PHONY: help env demo test prove faults lint format docs matrix requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ test: .venv/ready ## run the whole test suite on the newest Airflow
 
 prove: .venv/ready ## read windows from thousands of differently behaving APIs (make prove WORLDS=10000)
 	WORLDS=$(WORLDS) $(VENV_PYTHON) -m pytest tests/api/test_walk.py --durations=5
+
+faults: .venv/ready ## try every fault of the API at every position for every destination
+	ALL_FAULTS=1 $(VENV_PYTHON) -m pytest tests/faults --durations=5
 
 lint: .venv/ready ## ruff and mypy
 	$(VENV_PYTHON) -m ruff check .
