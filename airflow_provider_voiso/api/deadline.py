@@ -68,10 +68,12 @@ class _Response(http.client.HTTPResponse):
 
 class _HttpConnection(HTTPConnection):
     response_class = _Response
+    debuglevel = 0  # whoever sets that of http.client has it print whole requests, the key with them
 
 
 class _HttpsConnection(HTTPSConnection):
     response_class = _Response
+    debuglevel = 0
 
 
 class _HttpPool(HTTPConnectionPool):

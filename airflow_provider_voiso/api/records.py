@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
 _TIMESTAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*(?:(Z)|([+-])(\d\d):?(\d\d))",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 _FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
 
-_SURROGATE_OR_BACKSLASH = re.compile(rb"(\\\\)|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_LONE_SURROGATE = re.compile(
+    rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD]([89a-fA-F][0-9a-fA-F]{2})"
+)
 
 
 class _Answer(msgspec.Struct):
@@ -96,7 +99,7 @@ def parse_page(body: bytes) -> Page:
     try:
         answer = _decode_answer(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        masked = _without_surrogates(body)
+        masked = _without_lone_surrogates(body)
         try:
             answer = _decode_answer(masked)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
@@ -123,13 +126,12 @@ def keys(raws: Sequence[Json]) -> tuple[list[str], list[datetime]]:
     joined = b"[" + b",".join(raws) + b"]"
     # msgspec rounds finer fractions, which can move a record into the next window; the columns cut them.
     if not _FINER_THAN_MICROSECONDS.search(joined):
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             strict = _decode_keys(joined)
             return [key.uuid for key in strict], [key.timestamp for key in strict]
-    for text in (joined, _without_surrogates(joined)):
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError):
-            loose = _decode_loose_keys(text)
-            return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError):
+        loose = _decode_loose_keys(_without_lone_surrogates(joined))
+        return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
     raise VoisoResponseError(
         "The API returned a record that is no object, or that has no uuid or no timestamp with an offset, "
         "so that it cannot be placed in a window."
@@ -137,16 +139,35 @@ def keys(raws: Sequence[Json]) -> tuple[list[str], list[datetime]]:
 
 
 def decode(raw: bytes) -> dict[str, Any]:
-    """Return a record as a dictionary."""
+    """Return a record as a dictionary; a number that neither an int nor a float can hold comes as it was written.
+
+    :raises VoisoResponseError: if it is not valid UTF-8 or too deeply nested
+    """
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
-    except msgspec.MsgspecError:  # half a surrogate pair, or a number beyond a double
-        return json.loads(raw)  # type: ignore[no-any-return]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    try:  # it may hold half a surrogate pair, or a number beyond a double
+        return json.loads(raw.decode(), parse_int=_integer, parse_float=_float)  # type: ignore[no-any-return]
+    except (ValueError, RecursionError):
+        pass
+    raise VoisoResponseError("The API returned a record that is not valid UTF-8, or too deeply nested to be read.")
 
 
-def _without_surrogates(text: bytes) -> bytes:
-    """Mask escaped surrogates, which may be halves of pairs and which msgspec refuses, at the same length."""
-    return _SURROGATE_OR_BACKSLASH.sub(lambda match: match[1] or rb"\u003f", text)
+def _integer(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:  # Python converts no more than 4300 digits
+        return text
+
+
+def _float(text: str) -> float | str:
+    return text if math.isinf(number := float(text)) else number
+
+
+def _without_lone_surrogates(text: bytes) -> bytes:
+    """Mask escaped halves of surrogate pairs, which msgspec refuses, each by a character of private use."""
+    return _LONE_SURROGATE.sub(lambda match: match[1] or rb"\ue" + match[2], text)
 
 
 def _same_places(parts: Iterable[bytes], masked: bytes, text: bytes) -> Iterator[bytes]:

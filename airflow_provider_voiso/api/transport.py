@@ -117,6 +117,9 @@ class Transport:
             status, wait, body = self._send(path, params)
         except (VoisoResponseError, requests.exceptions.RequestException, HTTPError, OSError, UnicodeError) as failure:
             return None, self._failure(path, failure)
+        except BaseException as interruption:  # noqa: BLE001 - such as a task's timeout; frames behind it hold the URL
+            interruption.__context__ = None
+            raise interruption.with_traceback(None) from None
         try:
             return wait, self._error(status, path, body) or parse(body)
         except VoisoError as failure:

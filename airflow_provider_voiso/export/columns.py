@@ -128,7 +128,7 @@ def columns(page: Sequence[bytes]) -> list[Sequence[Any]]:
     Absent and null fields are both None. Text that databases refuse (NUL, lone surrogates) does not fit.
 
     :param page: records as JSON
-    :raises VoisoResponseError: if one of them is not a JSON object
+    :raises VoisoResponseError: if one of them is not a JSON object, or nested hundreds of levels deep
     """
     if not page:
         return [()] * len(COLUMNS)
@@ -273,7 +273,7 @@ def _careful(record: bytes) -> Row:
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        raise VoisoResponseError("The API returned a record that is not a JSON object.") from None
+        raise VoisoResponseError("The API returned a record that is not a JSON object, or too deeply nested.")
     row: dict[str, Any] = {}
     sla = fields.pop("sla", None)
     timestamp = fields.pop("timestamp", None)
@@ -287,7 +287,11 @@ def _careful(record: bytes) -> Row:
     if sla not in (None, {}):
         extra["sla"] = sla
     if extra:
-        row["extra"] = _dump(extra).encode(errors="backslashreplace").decode()  # \udXXX is JSON's own escape
+        try:
+            text = _dump(extra)
+        except RecursionError:
+            raise VoisoResponseError("The API returned a record that is too deeply nested to be taken apart.") from None
+        row["extra"] = text.encode(errors="backslashreplace").decode()  # \udXXX is JSON's own escape
     return tuple(row.get(column.name) for column in COLUMNS)
 
 

@@ -13,7 +13,7 @@ from airflow_provider_voiso.export.files import (
     extension,
     write_file,
 )
-from airflow_provider_voiso.export.s3 import DEFAULT_KEY, object_key, put_object, s3_hook
+from airflow_provider_voiso.export.s3 import DEFAULT_KEY, check_bucket, object_key, put_object, s3_hook
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator, calendar_zone
 
 if TYPE_CHECKING:
@@ -36,10 +36,12 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
     :param s3_key: key of the object (templated). After Jinja, ``{window_start}`` and ``{window_end}``, each with an
         optional ``strftime`` format as in ``{window_start:%Y-%m-%d}``, show the window in the DAG's time zone, and
         ``{extension}`` the end that fits the format. Let the window stand in it: runs whose key is the same
-        overwrite one another.
+        overwrite one another. A part that is empty or made of dots, in whatever spelling, fails the task, so that
+        what fills a template stays below the prefix before it.
     :param aws_conn_id: connection of Airflow's Amazon provider (templated)
     :param file_format: ``ndjson`` keeps every record's bytes as the API sent them; ``csv`` and ``parquet`` hold typed
-        columns
+        columns. In CSV, text that a spreadsheet would take for a formula has an apostrophe in front, which
+        :func:`~airflow_provider_voiso.export.csv_format.original` takes away again
     :param compression: ``gzip``, ``zstd`` or None; ``auto`` is gzip for NDJSON and CSV, and zstd inside Parquet
     :param upload_extra_args: arguments for the upload, such as ``{"ServerSideEncryption": "aws:kms",
         "SSEKMSKeyId": ..., "StorageClass": ...}`` (templated)
@@ -85,6 +87,7 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         window = self.resolve_window(context)
         self._zone = calendar_zone(context)
         self._key(window)
+        check_bucket(self.s3_bucket)
         s3_hook(self.aws_conn_id)
         return self.export(window, window)
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import socket
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
@@ -415,6 +417,25 @@ def ask_for_records(url: str, key: str, **options: Any) -> Any:
         transport.close()
 
 
+class InterruptionError(BaseException):
+    pass
+
+
+def interrupt(*_: object) -> None:
+    raise InterruptionError
+
+
+@contextmanager
+def interrupted(seconds: float) -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 @pytest.mark.usefixtures("pauses")
 class TestNothingTellsTheKey:
     """Neither logs, nor output, nor an exception or anything that hangs on it."""
@@ -435,6 +456,28 @@ class TestNothingTellsTheKey:
     def test_when_all_is_well(self) -> None:
         with Simulator(key=SECRET.text, records_per_day=10) as sim:
             assert len(ask_for_records(sim.url, SECRET.text))
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_when_http_client_prints_requests(
+        self, scheme: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(HTTPConnection, "debuglevel", 1)
+        verify = str(certificate)
+        with Simulator(key=SECRET.text, records_per_day=10, certificate=verify if scheme == "https" else None) as sim:
+            assert len(ask_for_records(sim.url, SECRET.text, verify=verify))
+
+    def test_when_a_signal_interrupts_it(self) -> None:
+        with RawServer(lambda _: [60.0]) as server, pytest.raises(InterruptionError) as caught, interrupted(0.2):
+            ask_for_records(server.url, SECRET.text, timeout=60.0)
+        SECRET.assert_absent_from(caught.value)
+
+    def test_when_the_connection_broke_before_a_signal_interrupts_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Where the signal arrives while a failure is handled, that one, which holds the URL, becomes the context.
+        monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool._put_conn", interrupt)
+        with RawServer(lambda _: [None]) as server, pytest.raises(InterruptionError) as caught:
+            ask_for_records(server.url, SECRET.text)
+        SECRET.assert_absent_from(caught.value)
+        assert caught.value.__context__ is None
 
     @pytest.mark.parametrize("kind", FAULTS)
     def test_when_an_answer_is_wrong(self, kind: Any) -> None:
