@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_voiso.exceptions import VoisoReconciliationError
+from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
 from airflow_provider_voiso.export.files import (
     CONTENT_TYPE,
     Compression,
@@ -112,18 +112,22 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
                     f"{key} was left as it was. Run the task again."
                 )
 
-        size = put_object(
-            s3_hook(self.aws_conn_id),
-            write,
-            bucket=self.s3_bucket,
-            key=key,
-            metadata={
-                "window-start": window.start.isoformat(),
-                "window-end": window.end.isoformat(),
-                "records": str(spool.records),
-            },
-            extra_args={"ContentType": CONTENT_TYPE[self.file_format], **(self.upload_extra_args or {})},
-        )
+        try:
+            size = put_object(
+                s3_hook(self.aws_conn_id),
+                write,
+                bucket=self.s3_bucket,
+                key=key,
+                metadata={
+                    "window-start": window.start.isoformat(),
+                    "window-end": window.end.isoformat(),
+                    "records": str(spool.records),
+                },
+                extra_args={"ContentType": CONTENT_TYPE[self.file_format], **(self.upload_extra_args or {})},
+            )
+        except (VoisoDestinationError, VoisoReconciliationError) as error:
+            error.args = (f"The window {window} was not exported. {error}",)
+            raise
         return {"bytes": size, "uri": f"s3://{self.s3_bucket}/{key}"}
 
     def _key(self, window: Window) -> str:
