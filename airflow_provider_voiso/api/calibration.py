@@ -17,7 +17,7 @@ from airflow_provider_voiso.api.clock import (
     Span,
     offset_text,
 )
-from airflow_provider_voiso.api.window import MICROSECOND
+from airflow_provider_voiso.api.window import MICROSECOND, epoch_us
 from airflow_provider_voiso.api.witness import ActsOn, Witness, all_witnesses, find_witnesses
 from airflow_provider_voiso.exceptions import VoisoClockError, VoisoConfigurationError
 
@@ -58,7 +58,7 @@ class Evidence:
             return
         first, last = (span.first - 1) * 1_000_000, (span.last + 2) * 1_000_000
         slack = _SLACK if last - first < 60_000_000 else _SLACK_OF_LONG_SPANS
-        ends = page.ended_us
+        ends = [epoch_us(min(page.ended)), epoch_us(max(page.ended))]
         starts = [each.point_us("start") for each in all_witnesses(page)]
         points: tuple[tuple[ActsOn, list[int]], ...] = (("end", ends), ("start", starts))
         for acts_on, instants in points:

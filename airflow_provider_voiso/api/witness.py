@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from airflow_provider_voiso.api.window import EPOCH, MICROSECOND
+from airflow_provider_voiso.api.window import EPOCH, MICROSECOND, epoch_us
 
 if TYPE_CHECKING:
     from airflow_provider_voiso.api.clock import Clock
-    from airflow_provider_voiso.api.records import Page
+    from airflow_provider_voiso.api.records import Json, Page
 
 ActsOn = Literal["end", "start"]
 _LOOKED_AT = 500
+_NEAR = timedelta(seconds=3)
 _DURATION = re.compile(r"(\d{1,6}):([0-5]\d):([0-5]\d)")
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)$")
 
@@ -66,10 +67,10 @@ def find_witnesses(page: Page, clock: Clock) -> list[Witness]:
     :param page: an answer
     :param clock: the clock that is to be proved
     """
-    ended = sorted(page.ended_us)
+    ended = sorted(page.ended)
 
     def rank(witness: Witness) -> tuple[bool, int]:
-        crowd = bisect_right(ended, witness.ended_us + 3_000_000) - bisect_left(ended, witness.ended_us - 3_000_000)
+        crowd = bisect_right(ended, witness.ended + _NEAR) - bisect_left(ended, witness.ended - _NEAR)
         return not witness.proves_all(clock), crowd
 
     ranked = sorted(all_witnesses(page), key=rank)
@@ -79,17 +80,17 @@ def find_witnesses(page: Page, clock: Clock) -> list[Witness]:
 
 def all_witnesses(page: Page) -> list[Witness]:
     """Return what the first few hundred records of an answer tell."""
-    return [_witness(*keys) for keys in zip(page.uuids[:_LOOKED_AT], page.ended_us, page.raws, strict=False)]
+    return [_witness(*keys) for keys in zip(page.uuids[:_LOOKED_AT], page.ended, page.raws, strict=False)]
 
 
 def longest_duration(page: Page) -> timedelta:
     """Return the longest duration in an answer."""
-    witnesses = map(_witness, page.uuids, page.ended_us, page.raws)
+    witnesses = map(_witness, page.uuids, page.ended, page.raws)
     return max((witness.duration_us for witness in witnesses), default=0) * MICROSECOND
 
 
-def _witness(uuid: str, ended_us: int, raw: bytes) -> Witness:
-    offset, duration_us = timedelta(0), 0
+def _witness(uuid: str, ended: datetime, raw: Json) -> Witness:
+    ended_us, offset, duration_us = epoch_us(ended), timedelta(0), 0
     try:
         times = msgspec.json.decode(raw, type=_Times)
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -94,7 +94,7 @@ def check_bucket(name: str) -> None:
 
 
 def s3_hook(aws_conn_id: str | None) -> S3Hook:
-    """Return Airflow's S3 hook.
+    """Return Airflow's S3 hook, with its connection looked up: not every Airflow 3 lets other threads ask for one.
 
     :raises VoisoConfigurationError: if the Amazon provider is not installed
     """
@@ -104,7 +104,9 @@ def s3_hook(aws_conn_id: str | None) -> S3Hook:
         raise VoisoConfigurationError(
             "Exports to S3 need the Amazon provider: pip install 'airflow-provider-voiso[amazon]'."
         ) from None
-    return S3Hook(aws_conn_id=aws_conn_id)
+    hook = S3Hook(aws_conn_id=aws_conn_id)
+    _ = hook.conn_config
+    return hook
 
 
 def put_object(

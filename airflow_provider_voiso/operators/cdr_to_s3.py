@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
@@ -97,8 +98,11 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         )
         self._key(window)
         check_bucket(self.s3_bucket)
-        s3_hook(self.aws_conn_id)
-        return self.export(window, window)
+        self._s3 = s3_hook(self.aws_conn_id)
+        with ThreadPoolExecutor(1, thread_name_prefix="voiso-s3") as pool:
+            # It takes about as long as the first answers, so it is done while these are on their way.
+            self._client_made = pool.submit(self._s3.get_conn)
+            return self.export(window, window)
 
     def write(self, spool: Spool, window: Window) -> dict[str, Any]:
         """Write and upload the object, and return its size and address."""
@@ -112,9 +116,10 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
                     f"{key} was left as it was. Run the task again."
                 )
 
+        wait([self._client_made])
         try:
             size = put_object(
-                s3_hook(self.aws_conn_id),
+                self._s3,
                 write,
                 bucket=self.s3_bucket,
                 key=key,
