@@ -212,6 +212,7 @@ def test_a_disk_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @on_linux
 def test_a_disk_that_is_full_is_named() -> None:
     with spool_of() as spool:
+        spool._file.close()
         spool._file = open("/dev/full", "wb", buffering=0)  # noqa: PTH123, SIM115 - closed by the spool
         with pytest.raises(VoisoSpoolError, match=r"local disk: No space left on device\. Nothing was exported"):
             spool.add(page(INSIDE), SPAN)
