@@ -14,7 +14,9 @@ from airflow_provider_voiso.exceptions import (
 )
 from airflow_provider_voiso.export.columns import COLUMNS, columns
 from airflow_provider_voiso.export.sql_dialect import Dialect, RefusedError, TableName
+from airflow_provider_voiso.export.sql_duckdb import DuckdbDialect
 from airflow_provider_voiso.export.sql_mysql import MysqlDialect
+from airflow_provider_voiso.export.sql_portable import PortableDialect
 from airflow_provider_voiso.export.sql_postgres import PostgresDialect
 from airflow_provider_voiso.export.sql_sqlite import SqliteDialect
 
@@ -32,6 +34,7 @@ __all__ = ["Mode", "TableName", "dialect_of", "load_window"]
 Mode = Literal["replace_window", "upsert"]
 
 _DIALECTS: dict[str, type[Dialect]] = {
+    "duckdb": DuckdbDialect,
     "mysql": MysqlDialect,
     "postgresql": PostgresDialect,
     "sqlite": SqliteDialect,
@@ -53,20 +56,15 @@ _NO_FAILURE_OF_THE_DATABASE = (VoisoError, AttributeError, ImportError, NameErro
 
 
 def dialect_of(hook: DbApiHook) -> Dialect:
-    """Return how to load into a hook's database.
+    """Return how to load into a hook's database: its own way where there is one, else the portable way.
 
-    :raises VoisoConfigurationError: if the database is not supported, with the names of those that are
+    What the portable way does not guarantee stands in :mod:`airflow_provider_voiso.export.sql_portable`.
     """
     # A bridge to PostgreSQL names its dialect, yet its connection can neither copy nor tell a constraint.
     name = hook.conn_type if hook.conn_type in ("jdbc", "odbc") else hook.dialect_name
     if name == "default":
         name = hook.conn_type
-    if name not in _DIALECTS:
-        raise VoisoConfigurationError(
-            f"Cannot load into a database of the kind '{name}' (connection '{hook.get_conn_id()}'). "
-            f"Supported: {', '.join(_DIALECTS)}."
-        )
-    return _DIALECTS[name]()
+    return _DIALECTS.get(name, PortableDialect)()
 
 
 def load_window(
@@ -161,6 +159,8 @@ class _Load:
 
     def run(self) -> int:
         """Load and commit."""
+        if not self.dialect.stages:
+            return self._in_place()
         if self.mode == "replace_window" and iter(self.source.pages) is not self.source.pages:
             try:
                 return self._directly()
@@ -184,6 +184,27 @@ class _Load:
         self._execute(_DELETE_WINDOW, *self._bounds())
         self.dialect.fill(self.cursor, self.target, self._blocks_in_window())
         self.reconcile(self.source.read)
+        self.connection.commit()
+        return self.source.read
+
+    def _in_place(self) -> int:
+        """Replace row by row, without a stage."""
+        self.cursor = self.dialect.begin(self.connection)
+        self.dialect.lock(self.cursor, self.table)
+        self.prepare()
+        in_window = 0
+
+        def counted() -> Iterator[Block]:
+            nonlocal in_window
+            for block in self.source:
+                in_window += sum(1 for end in block[_ENDED_AT] if end and self.window.start <= end < self.window.end)
+                yield block
+
+        if self.mode == "replace_window":
+            self._execute(_DELETE_WINDOW, *self._bounds())
+        self.dialect.fill(self.cursor, self.target, counted())
+        if self.mode == "replace_window":
+            self.reconcile(in_window)
         self.connection.commit()
         return self.source.read
 

@@ -73,7 +73,9 @@ class Dialect(ABC):
     """One kind of database: how to stage, lock and look around there. All else is the loader's, in common SQL."""
 
     types: ClassVar[Mapping[LogicalType, str]]
-    placeholder: ClassVar[str] = "%s"
+    placeholder: str = "%s"
+    stages: ClassVar[bool] = True
+    """Whether there are temporary tables; without them, ``fill`` replaces rows by their uuid."""
     quote: ClassVar[str] = '"'
     upsert: ClassVar[str] = (
         "INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} WHERE true "

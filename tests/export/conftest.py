@@ -1,4 +1,5 @@
-"""Real databases for the loaders, each empty for each test: SQLite, an embedded PostgreSQL, MariaDB."""
+"""Real databases for the loaders, each empty for each test: SQLite, DuckDB, an embedded
+PostgreSQL, MariaDB, and PostgreSQL as if nothing were known of it."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import os
 import shutil
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -140,6 +141,19 @@ def make_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destination:
     return Destination("sqlite", hook, connection, TableName(None, "calls"), WINDOW)
 
 
+def make_duckdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destination:
+    hooks = pytest.importorskip("duckdb_provider.hooks.duckdb_hook", reason="airflow-provider-duckdb is not installed")
+    connection = {"conn_type": "duckdb", "host": str(tmp_path / "calls.duckdb")}
+    monkeypatch.setenv("AIRFLOW_CONN_CALLS_DUCKDB", json.dumps(connection))
+    return Destination("duckdb", hooks.DuckDBHook("calls_duckdb"), connection, TableName(None, "calls"), WINDOW)
+
+
+class BridgeHook(PostgresHook):
+    """A connection that could lead to any database."""
+
+    conn_type = "odbc"
+
+
 def make_postgres(host: str, database: str, monkeypatch: pytest.MonkeyPatch) -> Destination:
     server = {"conn_type": "postgres", "host": host, "login": "postgres"}
     monkeypatch.setenv("AIRFLOW_CONN_SERVER", json.dumps({**server, "schema": "postgres"}))
@@ -181,6 +195,16 @@ def postgres(postgres_host: str, database_names: Iterator[str], monkeypatch: pyt
 
 
 @pytest.fixture
+def duckdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destination:
+    return make_duckdb(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def portable(postgres: Destination) -> Destination:
+    return replace(postgres, kind="portable", hook=BridgeHook("calls_postgres"))
+
+
+@pytest.fixture
 def mysql(
     request: pytest.FixtureRequest, mariadb_port: int, database_names: Iterator[str], monkeypatch: pytest.MonkeyPatch
 ) -> Destination:
@@ -196,13 +220,13 @@ def by_name(request: pytest.FixtureRequest, kind: str) -> Destination:
     return found
 
 
-@pytest.fixture(params=["sqlite", "postgres", MYSQL_KINDS[0], MYSQL_KINDS[2]])
+@pytest.fixture(params=["sqlite", "postgres", "duckdb", MYSQL_KINDS[0], MYSQL_KINDS[2]])
 def destination(request: pytest.FixtureRequest) -> Destination:
     """Each supported database in turn."""
     return by_name(request, request.param)
 
 
-@pytest.fixture(params=["sqlite", "postgres", *MYSQL_KINDS])
+@pytest.fixture(params=["sqlite", "postgres", "portable", "duckdb", *MYSQL_KINDS])
 def client(request: pytest.FixtureRequest) -> Destination:
     """Each supported database by each way into it in turn."""
     return by_name(request, request.param)

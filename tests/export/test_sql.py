@@ -6,16 +6,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.sql.hooks.sql import DbApiHook
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_voiso.exceptions import VoisoConfigurationError
+from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoDestinationError
 from airflow_provider_voiso.export.columns import COLUMNS, rows
-from airflow_provider_voiso.export.sql import TableName, dialect_of, load_window
+from airflow_provider_voiso.export.sql import TableName, dialect_of
+from tests.export.conftest import BridgeHook
 
 if TYPE_CHECKING:
-    from airflow_provider_voiso.api.window import Window
     from tests.export.conftest import Destination, MakeRecord
 
 NOT_EXACT = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
@@ -160,6 +159,7 @@ def test_the_created_table_has_a_key_and_an_index(destination: Destination, reco
     catalog = {
         "sqlite": "SELECT lower(coalesce(sql, name)) FROM sqlite_master WHERE type = 'index'",
         "postgres": "SELECT lower(indexdef) FROM pg_indexes WHERE schemaname = 'public'",
+        "duckdb": "SELECT 'calls_key' UNION ALL SELECT replace(lower(sql), ';', '') FROM duckdb_indexes()",
         "mysql": "SELECT CONCAT(index_name, '(', GROUP_CONCAT(column_name), ')') "
         "FROM information_schema.statistics WHERE table_schema = DATABASE() GROUP BY index_name",
     }[destination.family]
@@ -203,46 +203,31 @@ def test_the_cursor_of_the_connection_does_not_matter(
     assert postgres.load([[record("1")]]) == 1
 
 
-class OtherHook(DbApiHook):
-    """A hook of a database that is not supported."""
-
-    conn_name_attr = "other_conn_id"
-    conn_type = "other"
-
-    def get_conn(self) -> Any:
-        raise AssertionError
-
-
-@pytest.mark.parametrize(
-    ("conn_type", "extra", "named"),
-    [
-        ("other", {}, "'other'"),
-        ("other", {"dialect": "mssql"}, "'mssql'"),
-        ("jdbc", {"dialect": "postgresql"}, "'jdbc'"),
-    ],
-)
-def test_an_unsupported_database_is_refused_before_anything_is_read(
-    monkeypatch: pytest.MonkeyPatch, window: Window, conn_type: str, extra: dict[str, str], named: str
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps({"conn_type": "other", "host": "h", "extra": extra}))
-    monkeypatch.setattr(OtherHook, "conn_type", conn_type)
-
-    with pytest.raises(VoisoConfigurationError, match=named) as raised:
-        load_window(
-            OtherHook("other"),
-            table=TableName(None, "calls"),
-            pages=iter(lambda: pytest.fail("a page was read"), []),
-            window=window,
-            mode="upsert",
-            create_table=True,
-            add_columns=True,
-        )
-    assert "postgresql, sqlite" in str(raised.value)
-
-
 def test_the_dialect_follows_the_hook(sqlite: Destination, postgres: Destination) -> None:
     assert dialect_of(sqlite.hook).placeholder == "?"
-    assert dialect_of(postgres.hook).placeholder == "%s"
+    assert dialect_of(postgres.hook).stages
+    assert not dialect_of(BridgeHook("calls_postgres")).stages
+
+
+def test_an_unknown_database_is_loaded_by_standard_sql(portable: Destination, record: MakeRecord) -> None:
+    page = [record("1", agent="old"), record("moved", "2026-11-20T12:00:00Z"), record("other", "2026-11-25T00:00:00Z")]
+    assert portable.load([page], mode="upsert") == 3
+    assert portable.load([[record("1", agent="new")], [record("moved"), record("nowhere", timestamp="?")]]) == 3
+    assert portable.column("agent") == {"1": "new", "moved": None, "other": None, "nowhere": None}
+    assert portable.load([]) == 0
+    assert portable.uuids() == {"other", "nowhere"}
+
+
+def test_an_unknown_database_keeps_its_rows_when_a_load_fails(portable: Destination, record: MakeRecord) -> None:
+    portable.load([[record("old")]])
+    portable.execute("CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+    portable.execute("CREATE TRIGGER dropping BEFORE INSERT ON calls FOR EACH ROW EXECUTE FUNCTION nothing()")
+    with pytest.raises(VoisoDestinationError, match="rows missing"):
+        portable.load([[record("new")]])
+    portable.execute("ALTER TABLE calls DROP COLUMN sid")
+    with pytest.raises(VoisoConfigurationError, match="lacks the columns sid"):
+        portable.load([[record("new")]])
+    assert portable.uuids() == {"old"}
 
 
 def test_an_unknown_mode_touches_nothing(destination: Destination, record: MakeRecord) -> None:

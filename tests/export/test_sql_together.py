@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import airflow_provider_voiso
+from airflow_provider_voiso.exceptions import VoisoDestinationError
+from airflow_provider_voiso.export import sql_duckdb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,7 @@ PATIENCE = 60
 
 def load_at_once(destination: Destination, record: MakeRecord, mode: str) -> None:
     """Load the window from two threads, each of which has staged its records before the other goes on."""
-    staged = threading.Barrier(2)
+    staged = threading.Barrier(1 if destination.family == "duckdb" else 2)  # the one opens the file after the other
 
     def pages(agent: str) -> Iterator[list[bytes]]:
         yield [record(str(number), agent=agent) for number in range(50)]
@@ -62,7 +64,7 @@ def test_of_two_upserts_at_once_the_last_stands(destination: Destination, record
 def test_two_loads_add_the_missing_columns_once(destination: Destination, record: MakeRecord) -> None:
     instant = "DATETIME(6)" if destination.family == "mysql" else "TIMESTAMP WITH TIME ZONE"
     destination.execute(f"CREATE TABLE calls (uuid VARCHAR(36) PRIMARY KEY, ended_at {instant})")
-    staged = threading.Barrier(2)
+    staged = threading.Barrier(1 if destination.family == "duckdb" else 2)  # the one opens the file after the other
 
     def pages(uuid: str) -> Iterator[list[bytes]]:
         yield [record(uuid, sid=uuid)]
@@ -121,6 +123,31 @@ def test_readers_see_the_old_state_until_the_commit(
     destination.load([[record("new")]])
     assert seen == [{"old"}]
     assert destination.uuids() == {"new"}
+
+
+HOLDING = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+
+
+def test_a_load_waits_until_no_other_process_has_the_file(
+    duckdb: Destination, record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb.load([[record("old")]])
+    command = [sys.executable, "-c", HOLDING, duckdb.connection["host"]]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert holder.stdin
+        assert holder.stdout
+        holder.stdout.readline()
+        with monkeypatch.context() as patch:
+            patch.setattr(sql_duckdb, "LOCK_PATIENCE_SECONDS", 0.5)
+            with pytest.raises(VoisoDestinationError, match="stayed open elsewhere"):
+                duckdb.load([[record("new")]])
+        load = pool.submit(duckdb.load, [[record("new")]])
+        holder.stdin.close()
+        assert load.result(PATIENCE) == 1
+    assert duckdb.uuids() == {"new"}
 
 
 DYING = """
