@@ -99,7 +99,7 @@ def load_window(
         raise VoisoConfigurationError(f"mode={mode!r} is not one of {', '.join(get_args(Mode))}.")
     dialect = dialect_of(hook)
     target = dialect.qualified(table)
-    source = _Source(pages)
+    source = _Source(pages, dialect.block_size)
     with dialect.connect(hook) as connection:
         load = _Load(dialect, connection, table, target, source, window, mode, create_table, add_columns)
         try:
@@ -127,6 +127,7 @@ class _Source:
     """The records, and what went wrong while they were read."""
 
     pages: Iterable[Page]
+    block_size: int
     read: int = 0
     error: BaseException | None = None
 
@@ -135,7 +136,8 @@ class _Source:
         try:
             for page in self.pages:
                 self.read += len(page)
-                yield columns(page)
+                for first in range(0, len(page), self.block_size):
+                    yield columns(page[first : first + self.block_size])
         except BaseException as error:
             self.error = error
             raise

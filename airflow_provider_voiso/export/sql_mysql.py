@@ -7,10 +7,10 @@ load that meets one fails by its count.
 
 from __future__ import annotations
 
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import islice
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_voiso.export.columns import COLUMNS
@@ -21,7 +21,7 @@ from airflow_provider_voiso.export.sql_dialect import (
     TableName,
     stage_name,
 )
-from airflow_provider_voiso.export.sql_text import lines
+from airflow_provider_voiso.export.sql_text import instants, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +41,6 @@ _USABLE_TYPES = {
     "json": re.compile(r"(medium|long)?text"),
 }
 _ENDED_AT = next(index for index, column in enumerate(COLUMNS) if column.type == "instant")
-_ROWS_OF_AN_INSERT = 500
 _LOCK_NAME = "CONCAT('voiso ', SHA1(LOWER(CONCAT(COALESCE(%s, DATABASE()), '.', %s))))"
 _COLUMNS = """
     SELECT LOWER(column_name), CONCAT(
@@ -105,21 +104,26 @@ class MysqlDialect(Dialect):
         return cursor
 
     def fill(self, cursor: Any, target: str, blocks: Iterable[Block]) -> None:
-        """Append rows by LOAD DATA of a file without a name, or by inserts of many rows each."""
+        """Append rows by one LOAD DATA, or by inserts of many rows each."""
+        if self._sends_files:
+            self._send(cursor, target, blocks)
+            return
         for block in blocks:
-            if self._sends_files:
-                self._send(cursor, target, lines(block, self.instant))
-            else:
-                self._insert(cursor, target, block)
+            self._insert(cursor, target, block)
 
-    def _send(self, cursor: Any, target: str, content: bytes) -> None:
-        with TemporaryFile() as file:
-            file.write(content)
-            file.flush()
-            cursor.execute(
-                f"LOAD DATA LOCAL INFILE '/dev/fd/{file.fileno()}' INTO TABLE {target} CHARACTER SET utf8mb4 "
-                rf"FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' ({self.names()})"
-            )
+    def _send(self, cursor: Any, target: str, blocks: Iterable[Block]) -> None:
+        """Send a pipe as a file, so that the server reads while we write and no file is ever left."""
+        reading, writing = os.pipe()
+        with ThreadPoolExecutor(1) as pool:
+            fed = pool.submit(_feed, writing, blocks)
+            try:
+                cursor.execute(
+                    f"LOAD DATA LOCAL INFILE '/dev/fd/{reading}' INTO TABLE {target} CHARACTER SET utf8mb4 "
+                    rf"FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' ({self.names()})"
+                )
+            finally:
+                os.close(reading)  # ends the writer if no one has read to the end
+            fed.result()
         # A file cannot be refused halfway: what does not fit is cut to fit, or left out, with a warning.
         cursor.execute("SHOW WARNINGS LIMIT 1")
         for _, code, _ in cursor.fetchall():
@@ -129,10 +133,9 @@ class MysqlDialect(Dialect):
         marks = ", ".join(["%s"] * len(COLUMNS))
         statement = f"INSERT INTO {target} ({self.names()}) VALUES ({marks})"  # noqa: S608 - identifiers and marks
         columns = list(block)
-        columns[_ENDED_AT] = [value and self.instant(value) for value in columns[_ENDED_AT]]
-        rows = zip(*columns, strict=True)
-        while batch := list(islice(rows, _ROWS_OF_AN_INSERT)):
-            cursor.executemany(statement, batch)
+        texts = instants(columns[_ENDED_AT], zone="")
+        columns[_ENDED_AT] = [value and text for value, text in zip(columns[_ENDED_AT], texts, strict=True)]
+        cursor.executemany(statement, list(zip(*columns, strict=True)))
 
     def lock(self, cursor: Any, table: TableName) -> None:
         """Keep out other loads until the session ends."""
@@ -188,3 +191,8 @@ class MysqlDialect(Dialect):
             f"CREATE TABLE {self.qualified(table)} ({self.definitions()}, PRIMARY KEY (uuid), KEY (ended_at)) "
             "ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4"
         )
+
+
+def _feed(descriptor: int, blocks: Iterable[Block]) -> None:
+    with open(descriptor, "wb") as pipe:
+        pipe.writelines(lines(block, zone="") for block in blocks)

@@ -49,9 +49,9 @@ class PostgresDialect(Dialect):
         return cursor
 
     def fill(self, cursor: Any, target: str, blocks: Iterable[Block]) -> None:
-        """Append rows by one COPY, so that the server reads one block while the next is written."""
+        """Append rows by one COPY; the server reads one block while the next is written, as they are small."""
         statement = f"COPY {target} ({self.names()}) FROM STDIN WITH (FORMAT text, ENCODING 'UTF8')"
-        chunks = map(lines, blocks)
+        chunks = (lines(block, zone="Z") for block in blocks)
         if hasattr(cursor, "copy_expert"):
             reader = _Reader(chunks)
             try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.export.columns import COLUMNS
 from airflow_provider_voiso.export.sql_dialect import LOCK_PATIENCE_SECONDS, Dialect, TableName, stage_name
+from airflow_provider_voiso.export.sql_text import instants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.export.columns import Column
     from airflow_provider_voiso.export.sql_dialect import Block
 
+_CACHE_KIB = 32_000
+"""Pages beyond it are written before the commit, many of them more than once, and keep readers out meanwhile."""
 _USABLE_AFFINITIES = {
     "text": {"TEXT", "BLOB"},
     "instant": {"TEXT", "BLOB", "NUMERIC"},
@@ -40,6 +43,7 @@ class SqliteDialect(Dialect):
         """Take transactions under our control and start one that locks nothing but the stage."""
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout = {LOCK_PATIENCE_SECONDS * 1000}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("BEGIN")
         return connection.cursor()
 
@@ -98,7 +102,10 @@ class SqliteDialect(Dialect):
 
     def _bound(self, column: Column, values: Sequence[Any]) -> Iterable[Any]:
         if column.type == "instant":
-            return [value and self.instant(value) for value in values]
+            return [
+                value and (text + "+00:00" if "." in text else text + ".000000+00:00")
+                for value, text in zip(values, instants(values, zone=""), strict=True)
+            ]
         if column.type == "decimal":
             return [None if value is None else str(value) for value in values]
         return values
