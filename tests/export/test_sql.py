@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoDestinationError
 from airflow_provider_voiso.export.columns import COLUMNS, rows
 from airflow_provider_voiso.export.sql import TableName, dialect_of
-from tests.export.conftest import BridgeHook
+from tests.export.conftest import BridgeHook, by_name
 
 if TYPE_CHECKING:
     from tests.export.conftest import Destination, MakeRecord
@@ -86,6 +87,18 @@ def test_whatever_is_loaded_comes_back(client: Destination, fields: list[dict[st
     assert client.load([page], mode="upsert") == len(page)
     expected = {row[0]: row for row in rows(page)}
     assert {uuid: row for uuid, row in stored(client).items() if uuid in expected} == expected
+
+
+def test_the_charset_of_the_connection_does_not_matter(
+    request: pytest.FixtureRequest, record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mysql = by_name(request, "mysql mysqlclient files")
+    latin = {**mysql.connection, "extra": {**mysql.connection["extra"], "charset": "latin1"}}
+    monkeypatch.setenv("AIRFLOW_CONN_CALLS_LATIN", json.dumps(latin))
+    for files in (True, False):
+        other = replace(mysql, hook=type(mysql.hook)("calls_latin", local_infile=files))
+        other.load([[record(f"ž{files}", agent="Łukasz 😀")]], mode="upsert")
+    assert mysql.column("agent") == {"žTrue": "Łukasz 😀", "žFalse": "Łukasz 😀"}
 
 
 def test_instants_sort_as_text_in_sqlite(sqlite: Destination, record: MakeRecord) -> None:

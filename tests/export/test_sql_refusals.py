@@ -141,6 +141,28 @@ def test_other_types_that_hold_every_value_are_fine(
     assert destination.column("sid") == {"1": "00"}
 
 
+def test_an_engine_without_transactions_is_refused(mysql: Destination, record: MakeRecord) -> None:
+    mysql.load([[record("old")]])
+    mysql.execute("ALTER TABLE calls ENGINE = Aria")
+    with pytest.raises(VoisoConfigurationError, match=r"kept by Aria, which has no transactions.*InnoDB"):
+        mysql.load([[record("new")]])
+    assert mysql.uuids() == {"old"}
+
+
+@pytest.mark.parametrize("kind", ["mysql mysql-connector-python", "mysql mysqlclient files"])
+@pytest.mark.parametrize("mode", ["replace_window", "upsert"])
+def test_text_that_is_too_long_is_never_cut(
+    request: pytest.FixtureRequest, record: MakeRecord, kind: str, mode: str
+) -> None:
+    destination = by_name(request, kind)
+    create(destination, agent="varchar(4)")
+    destination.load([[record("old", agent="four")]])
+    destination.execute("SET GLOBAL sql_mode = ''")
+    with pytest.raises(VoisoDestinationError, match=r"\(.*\b(1406|1265)\)"):
+        destination.load([[record("old", agent="fives")]], mode=mode)
+    assert destination.column("agent") == {"old": "four"}
+
+
 SHORT_SID = {"sid": "varchar(9)"}  # MySQL has no keys on unbounded text
 NO_KEYS = [
     "",

@@ -49,6 +49,35 @@ def test_of_two_loads_at_once_one_stands(destination: Destination, record: MakeR
     assert destination.uuids() == {*map(str, range(50)), f"of {agent}"}
 
 
+def test_of_two_loads_without_a_stage_one_stands(destination: Destination, record: MakeRecord) -> None:
+    begin = threading.Barrier(2)
+
+    def load(agent: str) -> int:
+        pages = [[record(str(number), agent=agent) for number in range(500)], [record(f"of {agent}", agent=agent)]]
+        begin.wait(PATIENCE)
+        return destination.load(pages)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(load, "AB")) == [501, 501]
+    (agent,) = set(destination.column("agent").values())
+    assert destination.uuids() == {*map(str, range(500)), f"of {agent}"}
+
+
+def test_a_lock_that_is_never_given_is_told_by_its_code(mysql: Destination, record: MakeRecord) -> None:
+    mysql.load([[record("old")]])
+    mysql.execute("SET GLOBAL innodb_lock_wait_timeout = 1")
+    try:
+        with closing(mysql.hook.get_conn()) as other:
+            cursor = other.cursor()
+            cursor.execute("BEGIN")
+            cursor.execute("UPDATE calls SET agent = 'held'")
+            with pytest.raises(VoisoDestinationError, match="1205"):
+                mysql.load([[record("new")]])
+    finally:
+        mysql.execute("SET GLOBAL innodb_lock_wait_timeout = 50")
+    assert mysql.column("agent") == {"old": None}
+
+
 @pytest.mark.parametrize("exists", [True, False], ids=["table", "no table"])
 def test_of_two_upserts_at_once_the_last_stands(destination: Destination, record: MakeRecord, exists: bool) -> None:
     if exists:
