@@ -24,10 +24,11 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
     """Exports the call detail records of one window to a SQL table, in one transaction.
 
     Readers see the window as it was before or as it is after, never in between; no transaction is open while the API
-    is asked. Further parameters, and where the window comes from: see
+    is asked. Databases without transactions are the exception: see the README's table of databases. Further
+    parameters, and where the window comes from: see
     :class:`~airflow_provider_voiso.operators.base.VoisoCdrExportOperator`.
 
-    :param sql_conn_id: connection whose hook is a ``DbApiHook``: SQLite or PostgreSQL (templated)
+    :param sql_conn_id: connection whose hook is a ``DbApiHook`` (templated)
     :param table: ``name`` or ``schema.name`` (templated)
     :param mode: ``replace_window`` deletes the window's rows and inserts what was read, so that rows the API no longer
         returns are gone: give each set of ``filters`` a table of its own. ``upsert`` updates by ``uuid`` and deletes

@@ -1,4 +1,5 @@
-"""Real databases for the loaders: a SQLite file and an embedded PostgreSQL server, each empty for each test."""
+"""Real databases for the loaders, each empty for each test: SQLite, DuckDB, an embedded
+PostgreSQL, MariaDB, and PostgreSQL as if nothing were known of it."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import os
 import shutil
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,13 +26,15 @@ from airflow.providers.sqlite.hooks.sqlite import SqliteHook  # noqa: E402
 
 from airflow_provider_voiso.api.window import Window  # noqa: E402
 from airflow_provider_voiso.export.columns import COLUMNS, Page  # noqa: E402
-from airflow_provider_voiso.export.sql import TableName, load_window  # noqa: E402
+from airflow_provider_voiso.export.sql import TableName, dialect_of, load_window  # noqa: E402
+from tests.mariadb import mariadb, missing  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
+MYSQL_KINDS = ["mysql mysql-connector-python", "mysql mysqlclient", "mysql mysqlclient files"]
 WINDOW = Window(datetime(2026, 11, 22, tzinfo=timezone.utc), datetime(2026, 11, 23, tzinfo=timezone.utc))
 
 
@@ -49,6 +52,11 @@ class Destination:
     table: TableName
     window: Window
 
+    @property
+    def family(self) -> str:
+        """Name of the database whatever the client."""
+        return self.kind.split()[0]
+
     def load(self, pages: Iterable[Page], **options: Any) -> int:
         defaults = {"mode": "replace_window", "create_table": True, "add_columns": False, "table": self.table}
         return load_window(self.hook, pages=pages, window=self.window, **{**defaults, **options})
@@ -56,6 +64,8 @@ class Destination:
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with closing(self.hook.get_conn()) as connection:
             cursor = connection.cursor()
+            if self.family == "mysql":
+                cursor.execute("SET sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES'")
             cursor.execute(statement, parameters)
             found = cursor.fetchall() if cursor.description else []
             connection.commit()
@@ -73,12 +83,10 @@ class Destination:
 
     def columns(self) -> set[str]:
         with closing(self.hook.get_conn()) as connection:
-            cursor = connection.cursor()
-            cursor.execute(f'SELECT * FROM "{self.table.name}"')
-            return {column[0] for column in cursor.description}
+            return set(dialect_of(self.hook).columns(connection.cursor(), self.table))
 
     def text(self, expression: str) -> str:
-        return f"CAST({expression} AS TEXT)"
+        return f"CAST({expression} AS {'CHAR' if self.family == 'mysql' else 'TEXT'})"
 
 
 @pytest.fixture
@@ -113,6 +121,15 @@ def postgres_host() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def mariadb_port() -> Iterator[int]:
+    """Start MariaDB and return its port."""
+    if reason := missing():
+        pytest.skip(reason)
+    with mariadb() as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
 def database_names() -> Iterator[str]:
     return (f"test_{number}" for number in itertools.count())
 
@@ -124,6 +141,19 @@ def make_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destination:
     return Destination("sqlite", hook, connection, TableName(None, "calls"), WINDOW)
 
 
+def make_duckdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destination:
+    hooks = pytest.importorskip("duckdb_provider.hooks.duckdb_hook", reason="airflow-provider-duckdb is not installed")
+    connection = {"conn_type": "duckdb", "host": str(tmp_path / "calls.duckdb")}
+    monkeypatch.setenv("AIRFLOW_CONN_CALLS_DUCKDB", json.dumps(connection))
+    return Destination("duckdb", hooks.DuckDBHook("calls_duckdb"), connection, TableName(None, "calls"), WINDOW)
+
+
+class BridgeHook(PostgresHook):
+    """A connection that could lead to any database."""
+
+    conn_type = "odbc"
+
+
 def make_postgres(host: str, database: str, monkeypatch: pytest.MonkeyPatch) -> Destination:
     server = {"conn_type": "postgres", "host": host, "login": "postgres"}
     monkeypatch.setenv("AIRFLOW_CONN_SERVER", json.dumps({**server, "schema": "postgres"}))
@@ -131,6 +161,27 @@ def make_postgres(host: str, database: str, monkeypatch: pytest.MonkeyPatch) -> 
     connection = {**server, "schema": database}
     monkeypatch.setenv("AIRFLOW_CONN_CALLS_POSTGRES", json.dumps(connection))
     return Destination("postgres", PostgresHook("calls_postgres"), connection, TableName(None, "calls"), WINDOW)
+
+
+def make_mysql(kind: str, port: int, database: str, monkeypatch: pytest.MonkeyPatch) -> Destination:
+    """Connect by one of the clients, which may send files or not."""
+    from airflow.providers.mysql.hooks.mysql import MySqlHook  # noqa: PLC0415 - not installed everywhere
+
+    _, client, *files = kind.split()
+    if client == "mysqlclient":
+        pytest.importorskip("MySQLdb", reason="mysqlclient is not installed: it must be built from source")
+    server = {
+        "conn_type": "mysql",
+        "host": "127.0.0.1",
+        "port": port,
+        "login": "root",
+        "extra": {"client": client, "local_infile": bool(files)},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_SERVER", json.dumps(server))
+    MySqlHook("server").run(f"CREATE DATABASE {database} CHARACTER SET utf8mb4", autocommit=True)
+    connection = {**server, "schema": database}
+    monkeypatch.setenv("AIRFLOW_CONN_CALLS_MYSQL", json.dumps(connection))
+    return Destination(kind, MySqlHook("calls_mysql"), connection, TableName(None, "calls"), WINDOW)
 
 
 @pytest.fixture
@@ -143,8 +194,39 @@ def postgres(postgres_host: str, database_names: Iterator[str], monkeypatch: pyt
     return make_postgres(postgres_host, next(database_names), monkeypatch)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
+def duckdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destination:
+    return make_duckdb(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def portable(postgres: Destination) -> Destination:
+    return replace(postgres, kind="portable", hook=BridgeHook("calls_postgres"))
+
+
+@pytest.fixture
+def mysql(
+    request: pytest.FixtureRequest, mariadb_port: int, database_names: Iterator[str], monkeypatch: pytest.MonkeyPatch
+) -> Destination:
+    return make_mysql(getattr(request, "param", MYSQL_KINDS[0]), mariadb_port, next(database_names), monkeypatch)
+
+
+def by_name(request: pytest.FixtureRequest, kind: str) -> Destination:
+    """Return a database of a kind, such as ``postgres`` or ``mysql mysqlclient``."""
+    if kind.startswith("mysql"):
+        port, names = request.getfixturevalue("mariadb_port"), request.getfixturevalue("database_names")
+        return make_mysql(kind, port, next(names), request.getfixturevalue("monkeypatch"))
+    found: Destination = request.getfixturevalue(kind)
+    return found
+
+
+@pytest.fixture(params=["sqlite", "postgres", "duckdb", MYSQL_KINDS[0], MYSQL_KINDS[2]])
 def destination(request: pytest.FixtureRequest) -> Destination:
     """Each supported database in turn."""
-    found: Destination = request.getfixturevalue(request.param)
-    return found
+    return by_name(request, request.param)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "portable", "duckdb", *MYSQL_KINDS])
+def client(request: pytest.FixtureRequest) -> Destination:
+    """Each supported database by each way into it in turn."""
+    return by_name(request, request.param)

@@ -1,21 +1,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.sql.hooks.sql import DbApiHook
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_voiso.exceptions import VoisoConfigurationError
+from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoDestinationError
 from airflow_provider_voiso.export.columns import COLUMNS, rows
-from airflow_provider_voiso.export.sql import TableName, dialect_of, load_window
+from airflow_provider_voiso.export.sql import TableName, dialect_of
+from tests.export.conftest import BridgeHook, by_name
 
 if TYPE_CHECKING:
-    from airflow_provider_voiso.api.window import Window
     from tests.export.conftest import Destination, MakeRecord
 
 NOT_EXACT = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
@@ -40,15 +40,15 @@ def test_what_is_no_table_name_is_refused_with_the_rule(text: str) -> None:
         TableName.parse(text)
 
 
-def test_a_window_is_loaded_with_every_value(destination: Destination, record: MakeRecord) -> None:
+def test_a_window_is_loaded_with_every_value(client: Destination, record: MakeRecord) -> None:
     sla = {"time_to_first_response": "00:00:01", "time_to_resolution": "48:16:27", "time_to_reply": "00:00:03"}
     page = [
         record("1", cpc=12345678.9012, agent_id=2**63 - 1, num_segments=-(2**63), text="", sla=sla),
         record("2", text="tab\t newline\r\n backslash \\. \\N 'quote' \"double\" %s ? {} \u2028 😀\n\\.\n", sid="0049"),
         record("3", "2026-11-21T23:00:00.123456-01:00", agent="a\0b", queue="\ud800", agent_id="abc"),
     ]
-    assert destination.load([page[:2], page[2:]]) == 3
-    assert stored(destination) == {row[0]: row for row in rows(page)}
+    assert client.load([page[:2], page[2:]]) == 3
+    assert stored(client) == {row[0]: row for row in rows(page)}
 
 
 def stored(destination: Destination) -> dict[str, tuple[Any, ...]]:
@@ -59,6 +59,8 @@ def stored(destination: Destination) -> dict[str, tuple[Any, ...]]:
         if destination.kind == "sqlite":
             values["ended_at"] = values["ended_at"] and datetime.fromisoformat(values["ended_at"])
             values["cpc"] = None if values["cpc"] is None else Decimal(repr(values["cpc"]))
+        if destination.family == "mysql":
+            values["ended_at"] = values["ended_at"] and values["ended_at"].replace(tzinfo=timezone.utc)
         found[values["uuid"]] = tuple(values.values())
     return found
 
@@ -79,12 +81,24 @@ VALUES = st.fixed_dictionaries(
 
 @NOT_EXACT
 @given(fields=st.lists(VALUES, max_size=4))
-def test_whatever_is_loaded_comes_back(destination: Destination, fields: list[dict[str, Any]]) -> None:
+def test_whatever_is_loaded_comes_back(client: Destination, fields: list[dict[str, Any]]) -> None:
     page = [json.dumps({**record, "uuid": str(number)}).encode() for number, record in enumerate(fields)]
-    destination.load([[json.dumps({"uuid": str(number)}).encode() for number in range(4)]], mode="upsert")
-    assert destination.load([page], mode="upsert") == len(page)
+    client.load([[json.dumps({"uuid": str(number)}).encode() for number in range(4)]], mode="upsert")
+    assert client.load([page], mode="upsert") == len(page)
     expected = {row[0]: row for row in rows(page)}
-    assert {uuid: row for uuid, row in stored(destination).items() if uuid in expected} == expected
+    assert {uuid: row for uuid, row in stored(client).items() if uuid in expected} == expected
+
+
+def test_the_charset_of_the_connection_does_not_matter(
+    request: pytest.FixtureRequest, record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mysql = by_name(request, "mysql mysqlclient files")
+    latin = {**mysql.connection, "extra": {**mysql.connection["extra"], "charset": "latin1"}}
+    monkeypatch.setenv("AIRFLOW_CONN_CALLS_LATIN", json.dumps(latin))
+    for files in (True, False):
+        other = replace(mysql, hook=type(mysql.hook)("calls_latin", local_infile=files))
+        other.load([[record(f"ž{files}", agent="Łukasz 😀")]], mode="upsert")
+    assert mysql.column("agent") == {"žTrue": "Łukasz 😀", "žFalse": "Łukasz 😀"}
 
 
 def test_instants_sort_as_text_in_sqlite(sqlite: Destination, record: MakeRecord) -> None:
@@ -158,7 +172,10 @@ def test_the_created_table_has_a_key_and_an_index(destination: Destination, reco
     catalog = {
         "sqlite": "SELECT lower(coalesce(sql, name)) FROM sqlite_master WHERE type = 'index'",
         "postgres": "SELECT lower(indexdef) FROM pg_indexes WHERE schemaname = 'public'",
-    }[destination.kind]
+        "duckdb": "SELECT 'calls_key' UNION ALL SELECT replace(lower(sql), ';', '') FROM duckdb_indexes()",
+        "mysql": "SELECT CONCAT(index_name, '(', GROUP_CONCAT(column_name), ')') "
+        "FROM information_schema.statistics WHERE table_schema = DATABASE() GROUP BY index_name",
+    }[destination.family]
     indexes = {text for (text,) in destination.execute(catalog)}
     assert len(indexes) == 2
     assert len([text for text in indexes if text.endswith("(ended_at)")]) == 1
@@ -199,46 +216,31 @@ def test_the_cursor_of_the_connection_does_not_matter(
     assert postgres.load([[record("1")]]) == 1
 
 
-class OtherHook(DbApiHook):
-    """A hook of a database that is not supported."""
-
-    conn_name_attr = "other_conn_id"
-    conn_type = "other"
-
-    def get_conn(self) -> Any:
-        raise AssertionError
-
-
-@pytest.mark.parametrize(
-    ("conn_type", "extra", "named"),
-    [
-        ("other", {}, "'other'"),
-        ("other", {"dialect": "mssql"}, "'mssql'"),
-        ("jdbc", {"dialect": "postgresql"}, "'jdbc'"),
-    ],
-)
-def test_an_unsupported_database_is_refused_before_anything_is_read(
-    monkeypatch: pytest.MonkeyPatch, window: Window, conn_type: str, extra: dict[str, str], named: str
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps({"conn_type": "other", "host": "h", "extra": extra}))
-    monkeypatch.setattr(OtherHook, "conn_type", conn_type)
-
-    with pytest.raises(VoisoConfigurationError, match=named) as raised:
-        load_window(
-            OtherHook("other"),
-            table=TableName(None, "calls"),
-            pages=iter(lambda: pytest.fail("a page was read"), []),
-            window=window,
-            mode="upsert",
-            create_table=True,
-            add_columns=True,
-        )
-    assert "postgresql, sqlite" in str(raised.value)
-
-
 def test_the_dialect_follows_the_hook(sqlite: Destination, postgres: Destination) -> None:
     assert dialect_of(sqlite.hook).placeholder == "?"
-    assert dialect_of(postgres.hook).placeholder == "%s"
+    assert dialect_of(postgres.hook).stages
+    assert not dialect_of(BridgeHook("calls_postgres")).stages
+
+
+def test_an_unknown_database_is_loaded_by_standard_sql(portable: Destination, record: MakeRecord) -> None:
+    page = [record("1", agent="old"), record("moved", "2026-11-20T12:00:00Z"), record("other", "2026-11-25T00:00:00Z")]
+    assert portable.load([page], mode="upsert") == 3
+    assert portable.load([[record("1", agent="new")], [record("moved"), record("nowhere", timestamp="?")]]) == 3
+    assert portable.column("agent") == {"1": "new", "moved": None, "other": None, "nowhere": None}
+    assert portable.load([]) == 0
+    assert portable.uuids() == {"other", "nowhere"}
+
+
+def test_an_unknown_database_keeps_its_rows_when_a_load_fails(portable: Destination, record: MakeRecord) -> None:
+    portable.load([[record("old")]])
+    portable.execute("CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+    portable.execute("CREATE TRIGGER dropping BEFORE INSERT ON calls FOR EACH ROW EXECUTE FUNCTION nothing()")
+    with pytest.raises(VoisoDestinationError, match="rows missing"):
+        portable.load([[record("new")]])
+    portable.execute("ALTER TABLE calls DROP COLUMN sid")
+    with pytest.raises(VoisoConfigurationError, match="lacks the columns sid"):
+        portable.load([[record("new")]])
+    assert portable.uuids() == {"old"}
 
 
 def test_an_unknown_mode_touches_nothing(destination: Destination, record: MakeRecord) -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import airflow_provider_voiso
+from airflow_provider_voiso.exceptions import VoisoDestinationError
+from airflow_provider_voiso.export import sql_duckdb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,7 @@ PATIENCE = 60
 
 def load_at_once(destination: Destination, record: MakeRecord, mode: str) -> None:
     """Load the window from two threads, each of which has staged its records before the other goes on."""
-    staged = threading.Barrier(2)
+    staged = threading.Barrier(1 if destination.family == "duckdb" else 2)  # the one opens the file after the other
 
     def pages(agent: str) -> Iterator[list[bytes]]:
         yield [record(str(number), agent=agent) for number in range(50)]
@@ -47,6 +49,35 @@ def test_of_two_loads_at_once_one_stands(destination: Destination, record: MakeR
     assert destination.uuids() == {*map(str, range(50)), f"of {agent}"}
 
 
+def test_of_two_loads_without_a_stage_one_stands(destination: Destination, record: MakeRecord) -> None:
+    begin = threading.Barrier(2)
+
+    def load(agent: str) -> int:
+        pages = [[record(str(number), agent=agent) for number in range(500)], [record(f"of {agent}", agent=agent)]]
+        begin.wait(PATIENCE)
+        return destination.load(pages)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(load, "AB")) == [501, 501]
+    (agent,) = set(destination.column("agent").values())
+    assert destination.uuids() == {*map(str, range(500)), f"of {agent}"}
+
+
+def test_a_lock_that_is_never_given_is_told_by_its_code(mysql: Destination, record: MakeRecord) -> None:
+    mysql.load([[record("old")]])
+    mysql.execute("SET GLOBAL innodb_lock_wait_timeout = 1")
+    try:
+        with closing(mysql.hook.get_conn()) as other:
+            cursor = other.cursor()
+            cursor.execute("BEGIN")
+            cursor.execute("UPDATE calls SET agent = 'held'")
+            with pytest.raises(VoisoDestinationError, match="1205"):
+                mysql.load([[record("new")]])
+    finally:
+        mysql.execute("SET GLOBAL innodb_lock_wait_timeout = 50")
+    assert mysql.column("agent") == {"old": None}
+
+
 @pytest.mark.parametrize("exists", [True, False], ids=["table", "no table"])
 def test_of_two_upserts_at_once_the_last_stands(destination: Destination, record: MakeRecord, exists: bool) -> None:
     if exists:
@@ -60,8 +91,9 @@ def test_of_two_upserts_at_once_the_last_stands(destination: Destination, record
 
 
 def test_two_loads_add_the_missing_columns_once(destination: Destination, record: MakeRecord) -> None:
-    destination.execute("CREATE TABLE calls (uuid TEXT PRIMARY KEY, ended_at TIMESTAMP WITH TIME ZONE)")
-    staged = threading.Barrier(2)
+    instant = "DATETIME(6)" if destination.family == "mysql" else "TIMESTAMP WITH TIME ZONE"
+    destination.execute(f"CREATE TABLE calls (uuid VARCHAR(36) PRIMARY KEY, ended_at {instant})")
+    staged = threading.Barrier(1 if destination.family == "duckdb" else 2)  # the one opens the file after the other
 
     def pages(uuid: str) -> Iterator[list[bytes]]:
         yield [record(uuid, sid=uuid)]
@@ -112,9 +144,9 @@ def test_readers_see_the_old_state_until_the_commit(
     seen = []
     reconcile = sql._Load.reconcile
 
-    def look(load: sql._Load, mode: sql.Mode) -> int:
+    def look(load: sql._Load, expected: int) -> None:
         seen.append(destination.uuids())
-        return reconcile(load, mode)
+        reconcile(load, expected)
 
     monkeypatch.setattr(sql._Load, "reconcile", look)
     destination.load([[record("new")]])
@@ -122,12 +154,37 @@ def test_readers_see_the_old_state_until_the_commit(
     assert destination.uuids() == {"new"}
 
 
+HOLDING = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+
+
+def test_a_load_waits_until_no_other_process_has_the_file(
+    duckdb: Destination, record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb.load([[record("old")]])
+    command = [sys.executable, "-c", HOLDING, duckdb.connection["host"]]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert holder.stdin
+        assert holder.stdout
+        holder.stdout.readline()
+        with monkeypatch.context() as patch:
+            patch.setattr(sql_duckdb, "LOCK_PATIENCE_SECONDS", 0.5)
+            with pytest.raises(VoisoDestinationError, match="stayed open elsewhere"):
+                duckdb.load([[record("new")]])
+        load = pool.submit(duckdb.load, [[record("new")]])
+        holder.stdin.close()
+        assert load.result(PATIENCE) == 1
+    assert duckdb.uuids() == {"new"}
+
+
 DYING = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
 from airflow_provider_voiso.export import sql
 from tests.export.conftest import WINDOW
-from airflow.providers.{kind}.hooks.{kind} import {hook}
+from {module} import {hook}
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -139,7 +196,7 @@ def pages():
 
 sql._Load.reconcile = die
 sql.load_window(
-    {hook}("calls_{kind}"), table=sql.TableName(None, "calls"), pages=pages(), window=WINDOW,
+    {hook}({conn_id!r}), table=sql.TableName(None, "calls"), pages=pages(), window=WINDOW,
     mode="replace_window", create_table=True, add_columns=False,
 )
 """
@@ -150,7 +207,8 @@ def test_a_killed_load_leaves_the_old_state(destination: Destination, record: Ma
     destination.load([[record("old")]])
     script = DYING.format(
         tests=str(Path(__file__).parents[2]),
-        kind=destination.kind,
+        conn_id=destination.hook.get_conn_id(),
+        module=type(destination.hook).__module__,
         hook=type(destination.hook).__name__,
         moment=moment,
     )
