@@ -99,8 +99,13 @@ class S3(Destination):
 class Sql(Destination):
     """One table, with a row of another day, by an Airflow connection."""
 
+    mark = "%s"
+    commit: ClassVar[bytes]
+    """What a client sends to commit, where it sends something."""
+
     def __init__(self, connection: Mapping[str, Any]) -> None:
         super().__init__({"AIRFLOW_CONN_CALLS": json.dumps(connection)})
+        self._connection = connection
 
     def connect(self, monkeypatch: pytest.MonkeyPatch) -> None:
         super().connect(monkeypatch)
@@ -113,7 +118,7 @@ class Sql(Destination):
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with closing(self.hook.get_conn()) as connection:
             cursor = connection.cursor()
-            cursor.execute(statement, parameters)
+            cursor.execute(statement, *[parameters][: len(parameters)])  # without any, a % is a %
             found = cursor.fetchall() if cursor.description else []
             connection.commit()
         return [tuple(row) for row in found]
@@ -121,6 +126,14 @@ class Sql(Destination):
     @abstractmethod
     def tables(self) -> set[str]:
         """Return every table, the temporary ones of all sessions included."""
+
+    def address(self) -> tuple[str, int] | str:
+        """Return where the server listens."""
+        raise NotImplementedError
+
+    def through(self, port: int) -> dict[str, Any]:
+        """Return a connection that leads through another port of this machine."""
+        raise NotImplementedError
 
     def content(self) -> object:
         found = self.execute("SELECT uuid, ended_at, from_party, to_party, wrapup_code, cpc FROM calls")
@@ -148,6 +161,7 @@ class Sql(Destination):
 
 class Sqlite(Sql):
     name = "sqlite"
+    mark = "?"
 
     def tables(self) -> set[str]:
         return {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -155,6 +169,16 @@ class Sqlite(Sql):
 
 class Postgres(Sql):
     name = "postgres"
+    commit = b"COMMIT\x00"
+
+    def address(self) -> str:
+        """Return where the server listens."""
+        return f"{self._connection['host']}/.s.PGSQL.5432"
+
+    def through(self, port: int) -> dict[str, Any]:
+        """Return a connection that leads through another port of this machine."""
+        plain = {"sslmode": "disable", "gssencmode": "disable"}
+        return {**self._connection, "host": "127.0.0.1", "port": port, "extra": plain}
 
     def tables(self) -> set[str]:
         return {name for (name,) in self.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND oid >= 16384")}
