@@ -100,8 +100,10 @@ class Sql(Destination):
     """One table, with a row of another day, by an Airflow connection."""
 
     mark = "%s"
+    first: ClassVar[bytes]
+    """What a client sends with the first statement of a load, where there is a server."""
     commit: ClassVar[bytes]
-    """What a client sends to commit, where it sends something."""
+    """What it sends to commit."""
 
     def __init__(self, connection: Mapping[str, Any]) -> None:
         super().__init__({"AIRFLOW_CONN_CALLS": json.dumps(connection)})
@@ -169,6 +171,7 @@ class Sqlite(Sql):
 
 class Postgres(Sql):
     name = "postgres"
+    first = b"BEGIN"
     commit = b"COMMIT\x00"
 
     def address(self) -> str:
@@ -182,3 +185,30 @@ class Postgres(Sql):
 
     def tables(self) -> set[str]:
         return {name for (name,) in self.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND oid >= 16384")}
+
+
+class Mariadb(Sql):
+    name = "mariadb"
+    first = b"sql_mode"
+    commit = b"\x03COMMIT"
+
+    def address(self) -> tuple[str, int]:
+        """Return where the server listens."""
+        return self._connection["host"], self._connection["port"]
+
+    def through(self, port: int) -> dict[str, Any]:
+        """Return a connection that leads through another port of this machine."""
+        return {**self._connection, "port": port}
+
+    def tables(self) -> set[str]:
+        return {name for (name,) in self.execute("SHOW TABLES")}
+
+    @staticmethod
+    def plain(value: Any) -> Any:
+        """Return a value as the others give it: DATETIME, which knows no zones, holds UTC."""
+        if isinstance(value, datetime) and value.tzinfo is None:
+            value = value.replace(tzinfo=timezone.utc)
+        return Sql.plain(value)
+
+    def add_neighbour(self) -> None:
+        self.execute("INSERT INTO calls (uuid, ended_at) VALUES ('neighbour', '2024-11-11 00:00:00.000000')")

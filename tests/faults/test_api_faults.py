@@ -78,6 +78,7 @@ CASES = {
     "gzip bomb": Case({"kind": "gzip_bomb"}, VoisoResponseError, "more than 128 MiB.*'per_page'"),
 }
 POSITIONS = ("first", "middle", "last")
+READERS = ["s3", "postgres", "mariadb", "sqlite"] if ALL_FAULTS else ["sqlite"]
 
 
 def page(promise: Promise, position: str) -> int:
@@ -111,7 +112,7 @@ def test_a_fault_leaves_the_old_state_and_a_retry_brings_the_new(name: str, posi
 
 
 @pytest.mark.parametrize("position", POSITIONS)
-@pytest.mark.parametrize("destination", ["s3", "postgres", "sqlite"] if ALL_FAULTS else ["sqlite"], indirect=True)
+@pytest.mark.parametrize("destination", READERS, indirect=True)
 def test_a_refusal_that_passes_is_no_end(position: str, promise: Promise) -> None:
     """A gateway that refuses one request must not cut a window short, whatever the next requests find."""
     for status in (400, 404, 422):
@@ -123,7 +124,7 @@ def test_a_refusal_that_passes_is_no_end(position: str, promise: Promise) -> Non
 
 
 @pytest.mark.parametrize("position", POSITIONS)
-@pytest.mark.parametrize("destination", ["s3", "postgres", "sqlite"] if ALL_FAULTS else ["sqlite"], indirect=True)
+@pytest.mark.parametrize("destination", READERS, indirect=True)
 def test_a_large_answer_is_read(position: str, promise: Promise) -> None:
     promise.new.faults.add("large", page=page(promise, position))
     promise.lead_to(promise.new)

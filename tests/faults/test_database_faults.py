@@ -60,21 +60,21 @@ def some_uuid(promise: Promise) -> bytes:
 
 
 @pytest.mark.parametrize("moment", ["the first statement", "the records", "the deletion", "the commit"])
-@pytest.mark.parametrize("destination", ["postgres"], indirect=True)
+@pytest.mark.parametrize("destination", ["postgres", "mariadb"], indirect=True)
 def test_a_connection_that_is_lost(moment: str, promise: Promise, database: Sql, proxy: TcpProxy) -> None:
     proxy.break_at = {
-        "the first statement": b"BEGIN",
+        "the first statement": database.first,
         "the records": some_uuid(promise),
         "the deletion": b"DELETE FROM",
         "the commit": database.commit,
     }[moment]
-    promise.assert_fails(VoisoDestinationError, "OperationalError.*all of this load or nothing of it")
+    promise.assert_fails(VoisoDestinationError, "Error.*all of this load or nothing of it")
     assert proxy.broken == 1
     proxy.break_at = None
     promise.assert_succeeds()
 
 
-@pytest.mark.parametrize("destination", ["postgres"], indirect=True)
+@pytest.mark.parametrize("destination", ["postgres", "mariadb"], indirect=True)
 def test_a_commit_whose_answer_is_lost(promise: Promise, database: Sql, proxy: TcpProxy) -> None:
     """The new state is there, which the error must not deny."""
     proxy.break_at, proxy.when = database.commit, "after"
@@ -87,12 +87,12 @@ def test_a_commit_whose_answer_is_lost(promise: Promise, database: Sql, proxy: T
     promise.assert_succeeds()
 
 
-@pytest.mark.parametrize("destination", ["postgres"], indirect=True)
+@pytest.mark.parametrize("destination", ["postgres", "mariadb"], indirect=True)
 def test_a_server_that_is_not_there(promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     monkeypatch.setenv("AIRFLOW_CONN_CALLS", json.dumps(database.through(port)))
-    promise.assert_fails(VoisoDestinationError, "OperationalError")
+    promise.assert_fails(VoisoDestinationError, "cannot be reached.*Nothing of.*host, port, login")
     database.connect(monkeypatch)
     promise.assert_succeeds()
 
@@ -207,6 +207,34 @@ def test_a_row_of_another_day_that_forbids_one_of_the_window(
     promise.assert_succeeds()
 
 
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [(1021, "1021"), (1213, "1213"), (1205, "1205"), (1062, "1062"), (1969, "1969"), (1644, "1644")],
+    ids=["disk full", "deadlock", "lock timeout", "duplicate", "statement timeout", "signal"],
+)
+@pytest.mark.parametrize("destination", ["mariadb"], indirect=True)
+def test_a_statement_that_fails_in_mariadb(number: int, says: str, promise: Promise, until_the_end: Run) -> None:
+    """Halfway through the rows, with an error that quotes one."""
+    until_the_end(
+        f"CREATE TRIGGER failing BEFORE INSERT ON calls FOR EACH ROW IF NEW.uuid = '{some_uuid(promise).decode()}' "
+        f"THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = NEW.uuid; END IF",
+        "DROP TRIGGER IF EXISTS failing",
+    )
+    promise.assert_fails(VoisoDestinationError, says)
+    promise.destination.execute("DROP TRIGGER failing")  # type: ignore[attr-defined]
+    promise.assert_succeeds()
+
+
+@pytest.mark.parametrize("destination", ["mariadb"], indirect=True)
+def test_a_row_that_others_keep_locked(promise: Promise, database: Sql, until_the_end: Run) -> None:
+    until_the_end("SET GLOBAL innodb_lock_wait_timeout = 1", "SET GLOBAL innodb_lock_wait_timeout = 50")
+    with closing(database.hook.get_conn()) as other:
+        other.cursor().execute("UPDATE calls SET sid = 'locked' WHERE uuid <> 'neighbour'")
+        promise.assert_fails(VoisoDestinationError, "1205")
+        other.rollback()
+    promise.assert_succeeds()
+
+
 @pytest.mark.parametrize("destination", ["sqlite"], indirect=True)
 def test_a_file_that_may_not_grow(promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a full disk: SQLite itself refuses the next page."""
@@ -233,7 +261,7 @@ def test_a_file_that_may_not_grow(promise: Promise, database: Sql, monkeypatch: 
 
 @pytest.mark.parametrize("destination", ["sqlite"], indirect=True)
 def test_a_file_that_others_keep_locked(promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_voiso.export.sql_sqlite._LOCK_TIMEOUT_MS", 50)
+    monkeypatch.setattr("airflow_provider_voiso.export.sql_sqlite.LOCK_PATIENCE_SECONDS", 0)
     with closing(database.hook.get_conn()) as other:
         other.isolation_level = None
         other.execute("BEGIN IMMEDIATE")
