@@ -1,6 +1,8 @@
 """Every error of this package, as one tree under :class:`VoisoError`.
 
-Messages never hold an API key, a URL's query string or the content of a record.
+Messages never hold an API key, a URL's query string or the content of a record. An error that also is an
+``AirflowFailException`` fails the task at once, as no retry can help. The first paragraph of each class says what
+happened and the second what to do; docs/failures.md is made from them.
 """
 
 from __future__ import annotations
@@ -18,63 +20,108 @@ class VoisoError(AirflowException):
 
 
 class VoisoConfigurationError(VoisoError, AirflowFailException, ValueError):
-    """A connection field, an argument or a missing package that a person must change; a retry cannot help."""
+    """A connection field, an argument, a table or a missing package that a person must change.
+
+    Change what the message names.
+    """
 
 
 class VoisoAuthenticationError(VoisoError, AirflowFailException):
-    """The API key is unknown to this host (status 401, or an error body that says so)."""
+    """The API key is unknown to this host.
+
+    Check the connection's password (the API key), and that its host is the cluster of that key's owner.
+    """
 
 
 class VoisoPermissionError(VoisoError, AirflowFailException):
-    """The API key is known but may not read call detail records (status 403)."""
+    """The API key is known but may not read call detail records.
+
+    Ask the account's administrator for access, or use another user's key.
+    """
 
 
 class VoisoBadRequestError(VoisoError, AirflowFailException):
-    """The API refused the request as wrong (status 400, 404, 405, 422, 424 or a redirect)."""
+    """The API, or something before it, refused the request as wrong or redirected it.
+
+    Check the connection's host, the proxy if there is one, and the task's filters.
+    """
 
 
 class VoisoRateLimitError(VoisoError):
-    """The API still answered 429 after every retry of the request."""
+    """The API was asked too often, after every retry of the request.
+
+    Set the connection's `requests_per_second`, or run fewer tasks at once (a pool).
+    """
 
 
 class VoisoServerError(VoisoError):
-    """The API still answered with a 5xx status after every retry of the request."""
+    """The API failed on its side, after every retry of the request.
+
+    Let the task retry later; if it lasts, tell Voiso. A smaller `per_page` asks less of the API at once.
+    """
 
 
 class VoisoTransportError(VoisoError):
-    """No whole answer arrived: refused, reset, timed out, truncated, or no such host."""
+    """No whole answer arrived.
+
+    Check the connection's host and the network; raise its `timeout` if answers are large or slow.
+    """
 
 
 class VoisoTlsError(VoisoTransportError):
-    """The host's certificate was not accepted."""
+    """The host's certificate was not accepted.
+
+    Check the connection's host; name the CA bundle that signed the certificate in its `verify`.
+    """
 
 
 class VoisoResponseError(VoisoError):
-    """An answer arrived that is not what the API documents."""
+    """An answer arrived that is not what the API documents.
+
+    Check the connection's host; lower `per_page` if the answer was too large; if it lasts, tell Voiso.
+    """
 
 
 class VoisoPaginationError(VoisoError):
-    """Pages or search tokens do not lead through the whole search: a loop, a restart or a truncation."""
+    """Pages or search tokens do not lead through the whole search: a loop, a restart or a truncation.
+
+    Narrow the task's filters or its window, and tell Voiso.
+    """
 
 
 class VoisoUnsettledError(VoisoError):
-    """The window's records kept changing while they were read."""
+    """The window's records kept changing while they were read.
+
+    Export it later, or put a VoisoCdrSensor with `settle` before the export.
+    """
 
 
 class VoisoWindowError(VoisoError, ValueError):
-    """The window is not a window, cannot be derived from the run, or is not over yet."""
+    """The window is not a window, cannot be derived from the run, or is not over yet.
+
+    Give `window_start` and `window_end`, or let the run start after the window's end.
+    """
 
 
 class VoisoClockError(VoisoError):
-    """It cannot be proved in which clock the API reads dates, or it is not the one that the connection names."""
+    """It cannot be proved in which clock the API reads dates, or it is not the one that the connection names.
+
+    Set the connection's `timezone` to `auto`, or to the zone that the message leads to.
+    """
 
 
 class VoisoOutOfWindowError(VoisoError):
-    """The API returned records that lie outside of what was asked for."""
+    """The API returned records that lie outside of what was asked for.
+
+    Look at those records in Voiso; set `out_of_window` to `drop` or `keep` only if you know why they are there.
+    """
 
 
 class VoisoSpoolError(VoisoError):
-    """The local disk of the worker could not keep what was read."""
+    """The local disk of the worker could not keep what was read.
+
+    Free space in the worker's temporary directory, or let `TMPDIR` name another one.
+    """
 
     @classmethod
     def of(cls, error: OSError, window: Window) -> VoisoSpoolError:
@@ -86,8 +133,14 @@ class VoisoSpoolError(VoisoError):
 
 
 class VoisoReconciliationError(VoisoError):
-    """The destination does not hold the number of records that were read."""
+    """The destination does not hold what was read, or cannot be looked at to see that.
+
+    Look for what else writes to the object or table (another run, a trigger, a policy); give the right to read it.
+    """
 
 
 class VoisoDestinationError(VoisoError):
-    """The database refused a statement of the load; the values that it may quote are left out."""
+    """S3 or the database refused or broke off the load; it holds the old state or all of the new one.
+
+    Look the code up that the message names: rights, space, locks, keys of the table; its own words are in its log.
+    """

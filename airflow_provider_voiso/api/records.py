@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Json = bytes | msgspec.Raw
     """JSON text that can be joined and decoded; only bytes can be taken apart or compared."""
 
+_IF_IT_LASTS = "Run the task again; if it lasts, check the connection's host and tell Voiso."
 _TIMESTAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*(?:(Z)|([+-])(\d\d):?(\d\d))",
     re.IGNORECASE | re.ASCII,
@@ -107,7 +108,7 @@ def parse_page(body: bytes) -> Page:
     if answer.error is not None:
         raise error_answer(answer.error)
     if answer.records is msgspec.UNSET:
-        raise VoisoResponseError("The API's answer has no 'records'.")
+        raise VoisoResponseError(f"The API's answer has no 'records'. {_IF_IT_LASTS}")
     raws: Sequence[Json] = answer.records
     if masked is not body:
         raws = list(_same_places(map(bytes, raws), masked, body))
@@ -134,7 +135,7 @@ def keys(raws: Sequence[Json]) -> tuple[list[str], list[datetime]]:
         return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
     raise VoisoResponseError(
         "The API returned a record that is no object, or that has no uuid or no timestamp with an offset, "
-        "so that it cannot be placed in a window."
+        f"so that it cannot be placed in a window. {_IF_IT_LASTS}"
     )
 
 
@@ -196,7 +197,7 @@ def error_answer(error: Any) -> VoisoAuthenticationError | VoisoResponseError:
             "The API says that the key is invalid. Check the connection's password (the API key) and that its "
             "host is the cluster of that key's owner."
         )
-    return VoisoResponseError("The API answered with an error object in place of records.")
+    return VoisoResponseError(f"The API answered with an error object in place of records. {_IF_IT_LASTS}")
 
 
 def not_json(body: bytes) -> str:
@@ -206,4 +207,4 @@ def not_json(body: bytes) -> str:
             "The API answered with a web page in place of JSON: a sign-in page or a proxy may stand before it. "
             "Check the connection's host."
         )
-    return f"The API's answer of {len(body)} bytes is not the JSON object that it documents."
+    return f"The API's answer of {len(body)} bytes is not the JSON object that it documents. {_IF_IT_LASTS}"

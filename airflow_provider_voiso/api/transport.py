@@ -206,7 +206,9 @@ class Transport:
                 "'requests_per_second'."
             )
         if status >= 500 or status == 408:
-            return VoisoServerError(f"{host} failed to answer {path} (status {status}).")
+            return VoisoServerError(
+                f"{host} failed to answer {path} (status {status}). Run the task again later; if it lasts, tell Voiso."
+            )
         if 300 <= status < 400:
             return VoisoBadRequestError(
                 f"{host} redirects {path} elsewhere (status {status}); the key is never sent on. "

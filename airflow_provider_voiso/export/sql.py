@@ -93,27 +93,28 @@ def load_window(
     :returns: how many of the records the table holds after the load
     :raises VoisoConfigurationError: if the table is missing or does not fit, before any of its rows is touched
     :raises VoisoReconciliationError: if the table would not hold exactly what was read
-    :raises VoisoDestinationError: if the database refuses a statement
+    :raises VoisoDestinationError: if the database cannot be reached or refuses a statement
     """
     if mode not in get_args(Mode):
         raise VoisoConfigurationError(f"mode={mode!r} is not one of {', '.join(get_args(Mode))}.")
     dialect = dialect_of(hook)
     target = dialect.qualified(table)
     source = _Source(pages, dialect.block_size)
-    with dialect.connect(hook) as connection:
-        load = _Load(dialect, connection, table, target, source, window, mode, create_table, add_columns)
-        try:
-            return load.run()
-        except BaseException as error:
-            with suppress(Exception):
-                connection.rollback()
-            if (
-                error is source.error
-                or isinstance(error, _NO_FAILURE_OF_THE_DATABASE)
-                or not isinstance(error, Exception)
-            ):
+    connected = False
+    try:
+        with dialect.connect(hook) as connection:
+            connected = True
+            load = _Load(dialect, connection, table, target, source, window, mode, create_table, add_columns)
+            try:
+                return load.run()
+            except BaseException:
+                with suppress(Exception):
+                    connection.rollback()
                 raise
-            failure = _failure(error, table, window)
+    except Exception as error:
+        if error is source.error or isinstance(error, _NO_FAILURE_OF_THE_DATABASE):
+            raise
+        failure = _failure(error, table, window) if connected else _no_connection(error, hook, window)
     # Not from within the handler: the context of the error would hold the driver's, whose words quote values.
     raise VoisoDestinationError(failure)
 
@@ -156,7 +157,7 @@ class _Load:
     mode: Mode
     create_table: bool
     add_columns: bool
-    cursor: Any = field(init=False)
+    cursor: Any = field(init=False, default=None)
     stage: str = field(init=False, default="")
 
     def run(self) -> int:
@@ -313,11 +314,18 @@ class _Load:
         )
 
 
+def _no_connection(error: Exception, hook: DbApiHook, window: Window) -> str:
+    return (
+        f"The database of the connection '{hook.get_conn_id()}' cannot be reached: {type(error).__name__} "
+        f"({_code(error)}). Nothing of {window} was loaded. Check the connection's host, port, login and database."
+    )
+
+
 def _failure(error: Exception, table: TableName, window: Window) -> str:
     return (
         f"Loading {window} into the table {table} failed in the database: {type(error).__name__} ({_code(error)}). The "
-        "table holds all of this load or nothing of it. The database's own words are withheld, as they may quote "
-        "records; its log has them."
+        "table holds all of this load or nothing of it. Look the code up, then run the task again. The database's own "
+        "words are withheld, as they may quote records; its log has them."
     )
 
 

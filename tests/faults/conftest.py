@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import json
 import logging
 import os
 from typing import TYPE_CHECKING
 
 import pytest
+from airflow.providers.common.compat.sdk import BaseHook
 
 from demo.process import free_ports
 from demo.stack import SeaweedS3
+from tests.export.conftest import mariadb_port as mariadb_port  # noqa: PLC0414 - likewise
 from tests.export.conftest import postgres_host as postgres_host  # noqa: PLC0414 - a fixture, found by its name here
-from tests.faults.destinations import END, S3, START, Destination, Postgres, Sqlite
+from tests.faults.destinations import END, S3, START, Destination, Mariadb, Postgres, Sqlite
 from tests.faults.promise import Promise, voiso
 
 if TYPE_CHECKING:
@@ -58,7 +61,18 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Sqlite:
     return Sqlite({"conn_type": "sqlite", "host": str(tmp_path_factory.mktemp("sqlite") / "calls.db")})
 
 
-@pytest.fixture(params=["s3", "postgres", "sqlite"])
+@pytest.fixture(scope="session")
+def mariadb(mariadb_port: int) -> Mariadb:
+    server = {"conn_type": "mysql", "host": "127.0.0.1", "port": mariadb_port, "login": "root"}
+    found = Mariadb({**server, "schema": "faults", "extra": {"client": "mysql-connector-python"}})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_SERVER", json.dumps({**server, "extra": {"client": "mysql-connector-python"}}))
+        hook = BaseHook.get_connection("server").get_hook()  # type: ignore[no-untyped-call]
+        hook.run("CREATE DATABASE faults CHARACTER SET utf8mb4", autocommit=True)
+    return found
+
+
+@pytest.fixture(params=["s3", "postgres", "mariadb", "sqlite"])
 def destination(request: pytest.FixtureRequest) -> Destination:
     found: Destination = request.getfixturevalue(request.param)
     return found

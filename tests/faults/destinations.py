@@ -99,8 +99,15 @@ class S3(Destination):
 class Sql(Destination):
     """One table, with a row of another day, by an Airflow connection."""
 
+    mark = "%s"
+    first: ClassVar[bytes]
+    """What a client sends with the first statement of a load, where there is a server."""
+    commit: ClassVar[bytes]
+    """What it sends to commit."""
+
     def __init__(self, connection: Mapping[str, Any]) -> None:
         super().__init__({"AIRFLOW_CONN_CALLS": json.dumps(connection)})
+        self._connection = connection
 
     def connect(self, monkeypatch: pytest.MonkeyPatch) -> None:
         super().connect(monkeypatch)
@@ -113,7 +120,7 @@ class Sql(Destination):
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with closing(self.hook.get_conn()) as connection:
             cursor = connection.cursor()
-            cursor.execute(statement, parameters)
+            cursor.execute(statement, *[parameters][: len(parameters)])  # without any, a % is a %
             found = cursor.fetchall() if cursor.description else []
             connection.commit()
         return [tuple(row) for row in found]
@@ -121,6 +128,14 @@ class Sql(Destination):
     @abstractmethod
     def tables(self) -> set[str]:
         """Return every table, the temporary ones of all sessions included."""
+
+    def address(self) -> tuple[str, int] | str:
+        """Return where the server listens."""
+        raise NotImplementedError
+
+    def through(self, port: int) -> dict[str, Any]:
+        """Return a connection that leads through another port of this machine."""
+        raise NotImplementedError
 
     def content(self) -> object:
         found = self.execute("SELECT uuid, ended_at, from_party, to_party, wrapup_code, cpc FROM calls")
@@ -148,6 +163,7 @@ class Sql(Destination):
 
 class Sqlite(Sql):
     name = "sqlite"
+    mark = "?"
 
     def tables(self) -> set[str]:
         return {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -155,6 +171,44 @@ class Sqlite(Sql):
 
 class Postgres(Sql):
     name = "postgres"
+    first = b"BEGIN"
+    commit = b"COMMIT\x00"
+
+    def address(self) -> str:
+        """Return where the server listens."""
+        return f"{self._connection['host']}/.s.PGSQL.5432"
+
+    def through(self, port: int) -> dict[str, Any]:
+        """Return a connection that leads through another port of this machine."""
+        plain = {"sslmode": "disable", "gssencmode": "disable"}
+        return {**self._connection, "host": "127.0.0.1", "port": port, "extra": plain}
 
     def tables(self) -> set[str]:
         return {name for (name,) in self.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND oid >= 16384")}
+
+
+class Mariadb(Sql):
+    name = "mariadb"
+    first = b"sql_mode"
+    commit = b"\x03COMMIT"
+
+    def address(self) -> tuple[str, int]:
+        """Return where the server listens."""
+        return self._connection["host"], self._connection["port"]
+
+    def through(self, port: int) -> dict[str, Any]:
+        """Return a connection that leads through another port of this machine."""
+        return {**self._connection, "port": port}
+
+    def tables(self) -> set[str]:
+        return {name for (name,) in self.execute("SHOW TABLES")}
+
+    @staticmethod
+    def plain(value: Any) -> Any:
+        """Return a value as the others give it: DATETIME, which knows no zones, holds UTC."""
+        if isinstance(value, datetime) and value.tzinfo is None:
+            value = value.replace(tzinfo=timezone.utc)
+        return Sql.plain(value)
+
+    def add_neighbour(self) -> None:
+        self.execute("INSERT INTO calls (uuid, ended_at) VALUES ('neighbour', '2024-11-11 00:00:00.000000')")

@@ -43,10 +43,10 @@ class Case(NamedTuple):
 
 CASES = {
     "429": Case({"kind": "status", "status": 429}, VoisoRateLimitError, "status 429.*'requests_per_second'"),
-    "500": Case({"kind": "status", "status": 500}, VoisoServerError, "status 500"),
-    "502": Case({"kind": "status", "status": 502}, VoisoServerError, "status 502"),
-    "503": Case({"kind": "status", "status": 503}, VoisoServerError, "status 503"),
-    "504": Case({"kind": "status", "status": 504}, VoisoServerError, "status 504"),
+    "500": Case({"kind": "status", "status": 500}, VoisoServerError, "status 500.*again later"),
+    "502": Case({"kind": "status", "status": 502}, VoisoServerError, "status 502.*again later"),
+    "503": Case({"kind": "status", "status": 503}, VoisoServerError, "status 503.*again later"),
+    "504": Case({"kind": "status", "status": 504}, VoisoServerError, "status 504.*again later"),
     "401": Case({"kind": "status", "status": 401}, VoisoAuthenticationError, "status 401.*connection's password"),
     "403": Case({"kind": "status", "status": 403}, VoisoPermissionError, "status 403.*administrator"),
     "400": Case({"kind": "status", "status": 400}, VoisoBadRequestError, "status 400.*host and the task's filters"),
@@ -60,16 +60,16 @@ CASES = {
     "reset before": Case({"kind": "reset_before"}, VoisoTransportError, "connection reset.*host and the network"),
     "reset within": Case({"kind": "reset_within"}, VoisoTransportError, "reset|broke off.*host and the network"),
     "truncated": Case({"kind": "truncated"}, VoisoTransportError, "broke off.*host and the network"),
-    "cut": Case({"kind": "cut"}, VoisoResponseError, "not the JSON object"),
+    "cut": Case({"kind": "cut"}, VoisoResponseError, "not the JSON object.*connection's host"),
     "drip": Case({"kind": "drip", "delay": 0.2}, VoisoTransportError, "longer.*'timeout'", {"timeout": 0.4}),
     "drip of headers": Case(
         {"kind": "drip_headers", "delay": 0.2}, VoisoTransportError, "longer.*'timeout'", {"timeout": 0.4}
     ),
     "endless": Case({"kind": "endless"}, VoisoResponseError, "more than 128 MiB.*'per_page'"),
-    "no JSON": Case({"kind": "invalid_json"}, VoisoResponseError, "not the JSON object"),
+    "no JSON": Case({"kind": "invalid_json"}, VoisoResponseError, "not the JSON object.*connection's host"),
     "HTML": Case({"kind": "html"}, VoisoResponseError, "web page.*connection's host"),
-    "error object": Case({"kind": "error_body"}, VoisoResponseError, "error object"),
-    "no records": Case({"kind": "missing_records"}, VoisoResponseError, "no 'records'"),
+    "error object": Case({"kind": "error_body"}, VoisoResponseError, "error object.*connection's host"),
+    "no records": Case({"kind": "missing_records"}, VoisoResponseError, "no 'records'.*connection's host"),
     "no objects": Case({"kind": "scalar_records"}, VoisoResponseError, "is no object, or that has no uuid"),
     "no uuid": Case({"kind": "no_uuid"}, VoisoResponseError, "is no object, or that has no uuid"),
     "no timestamp": Case({"kind": "no_timestamp"}, VoisoResponseError, "no timestamp"),
@@ -78,6 +78,7 @@ CASES = {
     "gzip bomb": Case({"kind": "gzip_bomb"}, VoisoResponseError, "more than 128 MiB.*'per_page'"),
 }
 POSITIONS = ("first", "middle", "last")
+READERS = ["s3", "postgres", "mariadb", "sqlite"] if ALL_FAULTS else ["sqlite"]
 
 
 def page(promise: Promise, position: str) -> int:
@@ -111,7 +112,7 @@ def test_a_fault_leaves_the_old_state_and_a_retry_brings_the_new(name: str, posi
 
 
 @pytest.mark.parametrize("position", POSITIONS)
-@pytest.mark.parametrize("destination", ["s3", "postgres", "sqlite"] if ALL_FAULTS else ["sqlite"], indirect=True)
+@pytest.mark.parametrize("destination", READERS, indirect=True)
 def test_a_refusal_that_passes_is_no_end(position: str, promise: Promise) -> None:
     """A gateway that refuses one request must not cut a window short, whatever the next requests find."""
     for status in (400, 404, 422):
@@ -123,7 +124,7 @@ def test_a_refusal_that_passes_is_no_end(position: str, promise: Promise) -> Non
 
 
 @pytest.mark.parametrize("position", POSITIONS)
-@pytest.mark.parametrize("destination", ["s3", "postgres", "sqlite"] if ALL_FAULTS else ["sqlite"], indirect=True)
+@pytest.mark.parametrize("destination", READERS, indirect=True)
 def test_a_large_answer_is_read(position: str, promise: Promise) -> None:
     promise.new.faults.add("large", page=page(promise, position))
     promise.lead_to(promise.new)
@@ -189,12 +190,17 @@ def many() -> Iterator[Simulator]:
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        ({"kind": "status", "status": 401}, VoisoAuthenticationError),
-        ({"kind": "status", "status": 404}, None),
-        ({"kind": "redirect"}, None),
-        ({"kind": "cut"}, VoisoResponseError),
+        pytest.param({"kind": "status", "status": 404}, None, id="404"),
+        pytest.param({"kind": "cut"}, VoisoResponseError, id="cut"),
+        *(
+            [
+                pytest.param({"kind": "status", "status": 401}, VoisoAuthenticationError, id="401"),
+                pytest.param({"kind": "redirect"}, None, id="redirect"),
+            ]
+            if ALL_FAULTS
+            else []
+        ),
     ],
-    ids=["401", "404", "redirect", "cut"],
 )
 @pytest.mark.parametrize("destination", ["sqlite"], indirect=True)
 def test_faults_behind_a_search_token(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
+from tests.conftest import ALL_FAULTS
 from tests.faults.destinations import END, S3, START, ended_at
 from tests.faults.promise import WINDOW, voiso
 from tests.faults.s3_proxy import S3Fault, S3Proxy
@@ -184,6 +185,7 @@ def test_parts_that_are_left_are_removed_by_the_next_run(
     in_parts.assert_succeeds()
 
 
+@pytest.mark.skipif(not ALL_FAULTS, reason="takes seconds; make faults runs it")
 def test_a_later_part_that_breaks_off(promise: Promise, through: S3Proxy, s3: S3) -> None:
     """The first part is there already, more of the window is still to be compressed."""
     bucket = s3.server.bucket

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from airflow_provider_voiso import exceptions
+from airflow_provider_voiso.api.transport import LONGEST_WAIT
+from tests.faults.failures_table import BODIES, DOCUMENT, _causes, render
+
+
+def test_the_documented_failures_are_those_of_the_code() -> None:
+    document = DOCUMENT.read_text()
+    assert render(document) == document, "Run: make docs"
+    assert f"never more than {LONGEST_WAIT:g} s." in " ".join(document.split())
+    for name in vars(exceptions):
+        if name.startswith("Voiso") and name != "VoisoError":
+            assert document.count(f"`{name}` |") == 1
+
+
+def test_every_cause_is_judged() -> None:
+    causes = [cause for found in _causes().values() for cause in found]
+    assert all(sum(body in cause for cause in causes) >= 1 for body in BODIES)
