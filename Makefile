@@ -3,6 +3,7 @@ PYTHON ?= python3
 AIRFLOWS ?= 2.11 3.0 3.1 3.2
 WORKERS ?= 2
 WORLDS ?= 5000
+KILLS ?= 200
 PYTEST_ARGS ?=
 
 VENV_PYTHON := .venv/bin/python
@@ -13,7 +14,7 @@ export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test prove lint format docs matrix requirements clean
+.PHONY: help env demo test prove kills lint format docs matrix requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -36,6 +37,9 @@ test: .venv/ready ## run the whole test suite on the newest Airflow
 
 prove: .venv/ready ## read windows from thousands of differently behaving APIs (make prove WORLDS=10000)
 	WORLDS=$(WORLDS) $(VENV_PYTHON) -m pytest tests/api/test_walk.py --durations=5
+
+kills: .venv/ready ## kill exports at random moments and write what came of it to docs/kills.md (make kills KILLS=20)
+	$(VENV_PYTHON) -m tests.kills --kills $(KILLS) --write
 
 lint: .venv/ready ## ruff and mypy
 	$(VENV_PYTHON) -m ruff check .
