@@ -6,9 +6,11 @@ import contextlib
 import logging
 import os
 import re
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from airflow_provider_voiso.exceptions import (
     VoisoConfigurationError,
@@ -31,6 +33,7 @@ DEFAULT_KEY = (
     "voiso/cdr/dt={window_start:%Y-%m-%d}/cdr_{window_start:%Y%m%dT%H%M%S%z}_{window_end:%Y%m%dT%H%M%S%z}.{extension}"
 )
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}|arn:[A-Za-z0-9:/_-]+")
 
 
 def object_key(template: str, *, window_start: datetime, window_end: datetime, extension: str) -> str:
@@ -39,7 +42,8 @@ def object_key(template: str, *, window_start: datetime, window_end: datetime, e
     :param template: the key after Jinja
     :param window_start: in the zone whose calendar the key is to show
     :param window_end: likewise
-    :raises ValueError: for any other placeholder, an empty key, or one that climbs out of its prefix
+    :raises ValueError: for any other placeholder, and for a key that some reader could take for a path that climbs out
+        of its prefix
     """
 
     def fill(match: re.Match[str]) -> str:
@@ -55,13 +59,38 @@ def object_key(template: str, *, window_start: datetime, window_end: datetime, e
         return instant.strftime(form) if form else instant.isoformat()
 
     key = _PLACEHOLDER.sub(fill, template)
-    parts = key.split("/")
-    if not key.strip() or key.startswith("/") or ".." in parts or "." in parts or len(key.encode()) > 1024:
+    plain = _as_lenient_readers_see(key)
+    if not (key.isprintable() and plain.isprintable() and len(key.encode()) <= 1024) or "\\" in plain:
         raise ValueError(
-            "The s3_key must be a path of at most 1024 bytes below the bucket, without a leading slash and without "
-            f"parts '.' or '..'; it is {len(key)} characters long."
+            "The s3_key must be a path of at most 1024 bytes below the bucket, without backslashes and without "
+            "characters that cannot be printed."
+        )
+    if not all(part.strip(" .") for part in plain.split("/")):
+        raise ValueError(
+            "The s3_key must be a path below the bucket: no part of it may be empty or consist of dots, however they "
+            "are spelled. Check what its templates are filled with."
         )
     return key
+
+
+def _as_lenient_readers_see(key: str) -> str:
+    """Return a key without percent escapes and look-alikes, which some tools take for what they mean."""
+    before = ""
+    while key != before:
+        before, key = key, unquote(unicodedata.normalize("NFKC", key))
+    return key
+
+
+def check_bucket(name: str) -> None:
+    """Refuse what is not the name of a bucket or the ARN of an access point.
+
+    :raises ValueError: before anything is asked for under such a name
+    """
+    if not _BUCKET.fullmatch(name):
+        raise ValueError(
+            "The s3_bucket is not the name of a bucket: a letter or digit, then letters, digits, dots, dashes and "
+            "underscores. Check what its templates are filled with."
+        )
 
 
 def s3_hook(aws_conn_id: str | None) -> S3Hook:
@@ -104,6 +133,7 @@ def put_object(
     described = {**metadata, **extra_args.get("Metadata", {})}
     failure: type[VoisoError] = VoisoDestinationError
     outcome = "was not written: {}. What it held before is still there. Check the bucket and the rights"
+    unanswered = "got no answer: {}. It holds what it held before, or all of this window. Check the endpoint"
     try:
         client: Any = hook.get_conn()
         config = copy(hook.transfer_config)
@@ -111,10 +141,11 @@ def put_object(
         with _upload(client.upload_fileobj, bucket, key, {**extra_args, "Metadata": described}, Config=config) as pipe:
             write(pipe)
         failure = VoisoReconciliationError
-        outcome = "was written, but cannot be looked at to check it: {}. Give the right s3:GetObject to the user"
+        outcome = unanswered = "was written, but cannot be looked at to check it: {}. Check the right s3:GetObject"
         head = client.head_object(Bucket=bucket, Key=key)
     except (Boto3Error, BotoCoreError, ClientError) as error:
         reason = _reason(error)
+        outcome = outcome if isinstance(error, ClientError) else unanswered
     else:
         size = pipe.tell()
         stored = {name.lower(): value for name, value in head["Metadata"].items()}

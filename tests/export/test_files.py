@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from isal import isal_zlib
 
 from airflow_provider_voiso.exceptions import VoisoResponseError
+from airflow_provider_voiso.export import files
 from airflow_provider_voiso.export.columns import COLUMNS, rows
+from airflow_provider_voiso.export.csv_format import original
 from airflow_provider_voiso.export.files import CONTENT_TYPE, check_format, extension, write_file
 from airflow_provider_voiso.simulator import Simulator
 
@@ -81,7 +84,7 @@ def test_csv_holds_the_typed_columns(records: list[bytes], compression: str | No
         ]
         for row in rows(records)
     ]
-    assert lines == expected
+    assert [list(map(original, line)) for line in lines] == expected
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd", None])
@@ -109,14 +112,18 @@ def test_the_same_records_give_the_same_bytes(records: list[bytes], file_format:
     assert written(in_pages(records), file_format, compression) == written(in_pages(records), file_format, compression)
 
 
+@pytest.mark.parametrize("package", [zlib, isal_zlib])
 @pytest.mark.parametrize("file_format", ["ndjson", "csv"])
-def test_gzip_depends_neither_on_pages_nor_on_threads(records: list[bytes], file_format: str) -> None:
+def test_gzip_depends_neither_on_pages_nor_on_threads(
+    records: list[bytes], file_format: str, package: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With several of the blocks that are compressed apart."""
+    monkeypatch.setattr(files, "_fastest_zlib", lambda: package)
     many = records * 25
     content = written([many], file_format, "gzip")
     assert content == written(in_pages(many), file_format, "gzip")
     assert unpacked(content, "gzip") == written([many], file_format, None)
-    assert len(unpacked(content, "gzip")) > 4 << 20
+    assert len(unpacked(content, "gzip")) > 3 << 20
 
 
 def test_pages_that_break_off_end_the_compression(records: list[bytes]) -> None:
@@ -223,6 +230,7 @@ sys.meta_path.insert(0, Missing())
 
 import io
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
+from airflow_provider_voiso.export.csv_format import original
 from airflow_provider_voiso.export.files import check_format, write_file
 
 for file_format, compression in (("parquet", "gzip"), ("parquet", None), ("csv", "zstd"), ("ndjson", "zstd")):
