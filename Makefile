@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 VENV_PYTHON := .venv/bin/python
-EXTRAS := --extra amazon --extra postgres --extra parquet --extra isal --extra openlineage
+EXTRAS := --extra amazon --extra postgres --extra mysql --extra duckdb --extra parquet --extra isal --extra openlineage
 
 # uv trusts its own certificates only; those of the system also work behind a company's proxy.
 export UV_SYSTEM_CERTS ?= true
@@ -22,12 +22,13 @@ help: ## list the commands
 
 env: .venv/ready ## make .venv with the pinned tools and Airflow (the other commands do it by themselves)
 
-.venv/ready: requirements-dev.txt pyproject.toml
+.venv/ready: requirements-dev.txt requirements-overrides.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "Python 3.10 to 3.13 is needed: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
 	$(VENV_PYTHON) -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	$(VENV_PYTHON) -m pip install --quiet "$$(grep '^uv==' requirements-dev.txt)"
-	$(VENV_PYTHON) -m uv pip install --quiet --python $(VENV_PYTHON) -r requirements-dev.txt -e .
+	$(VENV_PYTHON) -m uv pip install --quiet --python $(VENV_PYTHON) --override requirements-overrides.txt \
+		-r requirements-dev.txt -e .
 	@touch $@
 
 demo: .venv/ready ## backfill seven days from a simulated Voiso to S3 and SQL with a real Airflow
@@ -73,8 +74,8 @@ matrix: .venv/ready ## run the suite on the older Airflows too: make matrix AIRF
 
 requirements: .venv/ready ## pin the newest versions again
 	$(VENV_PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
-		--custom-compile-command "make requirements" $(EXTRAS) pyproject.toml requirements-dev.in \
-		-o requirements-dev.txt
+		--override requirements-overrides.txt --custom-compile-command "make requirements" \
+		$(EXTRAS) pyproject.toml requirements-dev.in -o requirements-dev.txt
 	$(VENV_PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
 		--custom-compile-command "make requirements" benchmarks/requirements.in -o benchmarks/requirements.txt
 

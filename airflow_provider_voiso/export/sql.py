@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_voiso.exceptions import (
     VoisoConfigurationError,
     VoisoDestinationError,
+    VoisoError,
     VoisoReconciliationError,
 )
-from airflow_provider_voiso.export.columns import COLUMNS, rows
-from airflow_provider_voiso.export.sql_dialect import Dialect, TableName
+from airflow_provider_voiso.export.columns import COLUMNS, columns
+from airflow_provider_voiso.export.sql_dialect import Dialect, RefusedError, TableName
+from airflow_provider_voiso.export.sql_mysql import MysqlDialect
 from airflow_provider_voiso.export.sql_postgres import PostgresDialect
 from airflow_provider_voiso.export.sql_sqlite import SqliteDialect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
     from airflow_provider_voiso.api.window import Window
     from airflow_provider_voiso.export.columns import Page
+    from airflow_provider_voiso.export.sql_dialect import Block
 
 __all__ = ["Mode", "TableName", "dialect_of", "load_window"]
 
 Mode = Literal["replace_window", "upsert"]
 
-_DIALECTS: dict[str, Dialect] = {"postgresql": PostgresDialect(), "sqlite": SqliteDialect()}
+_DIALECTS: dict[str, type[Dialect]] = {
+    "mysql": MysqlDialect,
+    "postgresql": PostgresDialect,
+    "sqlite": SqliteDialect,
+}
 
 _KEYS = frozenset({"uuid", "ended_at"})
+_UUID, _ENDED_AT = (next(i for i, column in enumerate(COLUMNS) if column.name == key) for key in ("uuid", "ended_at"))
 
 _COUNT_STAGE = "SELECT count(*), count(DISTINCT uuid) FROM {stage}"
 _DELETE_WINDOW = "DELETE FROM {table} WHERE ended_at >= {mark} AND ended_at < {mark}"
-_DELETE_STAGED = "DELETE FROM {table} WHERE uuid IN (SELECT uuid FROM {stage})"
 _INSERT_STAGED = "INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage}"
 _COUNT_FOUND = "SELECT count(*) FROM {table} WHERE uuid IN (SELECT uuid FROM {stage})"
 _COUNT_TABLE = "SELECT count(*) FROM {table}"
 _IN_WINDOW = " WHERE ended_at >= {mark} AND ended_at < {mark}"
+
+
+# The latter are faults of code, which quote no values and would be hard to find without their traceback.
+_NO_FAILURE_OF_THE_DATABASE = (VoisoError, AttributeError, ImportError, NameError)
 
 
 def dialect_of(hook: DbApiHook) -> Dialect:
@@ -55,7 +66,7 @@ def dialect_of(hook: DbApiHook) -> Dialect:
             f"Cannot load into a database of the kind '{name}' (connection '{hook.get_conn_id()}'). "
             f"Supported: {', '.join(_DIALECTS)}."
         )
-    return _DIALECTS[name]
+    return _DIALECTS[name]()
 
 
 def load_window(
@@ -74,7 +85,8 @@ def load_window(
 
     :param hook: connection to the database; the load opens one of its own from it
     :param table: where the rows go
-    :param pages: records as JSON, no uuid twice; read once, page by page, and no longer than until the table is locked
+    :param pages: records as JSON, no uuid twice, from local storage: the table may be locked meanwhile. What can be
+        iterated again goes straight into the table where possible, an iterator by way of a temporary one
     :param window: the interval that the records cover
     :param mode: ``replace_window`` removes every row of the window first, so that rows which Voiso no longer
         returns vanish; ``upsert`` adds and updates by uuid only
@@ -89,58 +101,136 @@ def load_window(
         raise VoisoConfigurationError(f"mode={mode!r} is not one of {', '.join(get_args(Mode))}.")
     dialect = dialect_of(hook)
     target = dialect.qualified(table)
-    refusal = None
-    with closing(hook.get_conn()) as connection:
+    source = _Source(pages)
+    with dialect.connect(hook) as connection:
+        load = _Load(dialect, connection, table, target, source, window, mode, create_table, add_columns)
         try:
-            dialect.begin(connection)
-            cursor = connection.cursor()
-            stage = dialect.create_stage(cursor, table)
-            load = _Load(dialect, cursor, table, target, stage, window)
-            load.fill(pages)
-            dialect.lock(cursor, table)
-            load.prepare(mode, create_table=create_table, add_columns=add_columns)
-            load.write(mode)
-            found = load.reconcile(mode)
-            connection.commit()
+            return load.run()
         except BaseException as error:
-            with suppress(connection.Error):
+            with suppress(Exception):
                 connection.rollback()
-            if not isinstance(error, connection.Error):
+            if (
+                error is source.error
+                or isinstance(error, _NO_FAILURE_OF_THE_DATABASE)
+                or not isinstance(error, Exception)
+            ):
                 raise
-            refusal = _failure(error, table, window)
-    if refusal:  # raised here, so that the driver's error, which may quote records, is not its context
-        raise VoisoDestinationError(refusal)
-    return found
+            failure = _failure(error, table, window)
+    # Not from within the handler: the context of the error would hold the driver's, whose words quote values.
+    raise VoisoDestinationError(failure)
 
 
-@dataclass(frozen=True, slots=True)
+class _NotDirectError(Exception):
+    """The records cannot go straight into the table."""
+
+
+@dataclass(slots=True)
+class _Source:
+    """The records, and what went wrong while they were read."""
+
+    pages: Iterable[Page]
+    read: int = 0
+    error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[Block]:
+        self.read = 0
+        try:
+            for page in self.pages:
+                self.read += len(page)
+                yield columns(page)
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+@dataclass(slots=True)
 class _Load:
-    """The steps of one load on an open transaction."""
+    """The ways of one load over a connection."""
 
     dialect: Dialect
-    cursor: Any
+    connection: Any
     table: TableName
     target: str
-    stage: str
+    source: _Source
     window: Window
+    mode: Mode
+    create_table: bool
+    add_columns: bool
+    cursor: Any = field(init=False)
+    stage: str = field(init=False, default="")
 
-    def fill(self, pages: Iterable[Page]) -> None:
-        """Stage every record and see that each has arrived once."""
-        read = 0
-        for page in pages:
-            read += len(page)
-            self.dialect.fill(self.cursor, self.stage, rows(page))
+    def run(self) -> int:
+        """Load and commit."""
+        if self.mode == "replace_window" and iter(self.source.pages) is not self.source.pages:
+            try:
+                return self._directly()
+            except _NotDirectError:
+                pass
+            except Exception as error:
+                # A row outside of the window may have the uuid, or the table may take no bulk load at all.
+                kinds = {kind.__name__ for kind in type(error).__mro__}
+                if kinds.isdisjoint({"IntegrityError", "NotSupportedError"}) and not isinstance(error, RefusedError):
+                    raise
+            self.connection.rollback()
+        return self._staged()
+
+    def _directly(self) -> int:
+        """Replace the window's rows without a stage; the table's own key sees that each record comes once."""
+        self.cursor = self.dialect.begin(self.connection)
+        self.dialect.lock(self.cursor, self.table)
+        self.prepare()
+        if not self.dialect.has_unique_uuid(self.cursor, self.table):
+            raise _NotDirectError
+        self._execute(_DELETE_WINDOW, *self._bounds())
+        self.dialect.fill(self.cursor, self.target, self._blocks_in_window())
+        self.reconcile(self.source.read)
+        self.connection.commit()
+        return self.source.read
+
+    def _staged(self) -> int:
+        self.cursor = self.dialect.begin(self.connection)
+        self.stage = self.dialect.create_stage(self.cursor, self.table)
+        self.dialect.fill(self.cursor, self.stage, self.source)
         staged, distinct = self._execute(_COUNT_STAGE).fetchone()
-        if not read == staged == distinct:
+        if not self.source.read == staged == distinct:
             raise VoisoReconciliationError(
-                f"{read} records were read for {self.window}, {staged} were staged for the table {self.table}, and "
-                f"{distinct} of these have a uuid of their own. The table was not touched. Clear the task to try again."
+                f"{self.source.read} records were read for {self.window}, {staged} were staged for the table "
+                f"{self.table}, and {distinct} of these have a uuid of their own. The table was not touched. Clear the "
+                "task to try again."
             )
+        self.dialect.lock(self.cursor, self.table)
+        self.prepare()
+        if self.mode == "upsert":
+            self._execute(self.dialect.upsert)
+        else:
+            self._execute(_DELETE_WINDOW, *self._bounds())
+            self._execute(self.dialect.delete_staged)
+            self._execute(_INSERT_STAGED)
+        found: int = self._execute(_COUNT_FOUND).fetchone()[0]
+        if found != staged:
+            raise self._mismatch(f"{found} of {staged} records", "after the load")
+        if self.mode == "replace_window":
+            self.reconcile(self._execute(_COUNT_STAGE + _IN_WINDOW, *self._bounds()).fetchone()[0])
+        self.connection.commit()
+        return found
 
-    def prepare(self, mode: Mode, *, create_table: bool, add_columns: bool) -> None:
+    def _blocks_in_window(self) -> Iterator[Block]:
+        """Yield the records as long as a count of the window's rows tells that all of them are there."""
+        for block in self.source:
+            uuids, ended_at = block[_UUID], block[_ENDED_AT]
+            if uuids and (
+                None in uuids
+                or None in ended_at
+                or min(ended_at) < self.window.start
+                or max(ended_at) >= self.window.end
+            ):
+                raise _NotDirectError
+            yield block
+
+    def prepare(self) -> None:
         """Make sure of a table that holds every value and, for an upsert, has the key."""
         present = self.dialect.columns(self.cursor, self.table)
-        if not present and not create_table:
+        if not present and not self.create_table:
             raise self._refusal("does not exist. Create it, or set create_table=True")
         if not present:
             self.dialect.create(self.cursor, self.table)
@@ -149,44 +239,31 @@ class _Load:
         names = ", ".join(column.name for column in missing)
         if any(column.name in _KEYS for column in missing):
             raise self._refusal(f"is not one of call records: it lacks {names}. Name another table")
-        if missing and not add_columns:
+        if missing and not self.add_columns:
             raise self._refusal(f"lacks the columns {names}. Add them, or set add_columns=True")
-        types = self.dialect.types
         unusable = [
-            f"{column.name} is {present[column.name]} and must be {types[column.type]}"
+            f"{column.name} is {present[column.name]} and must be {self.dialect.declared(column)}"
             for column in COLUMNS
             if column.name in present and not self.dialect.accepts(column, present[column.name])
         ]
         if unusable:
             raise self._refusal(f"has columns that cannot hold every value: {'; '.join(unusable)}. Change their types")
-        if mode == "upsert" and not self.dialect.has_unique_uuid(self.cursor, self.table):
+        flaw = self.dialect.flaw(self.cursor, self.table)
+        if flaw:
+            raise self._refusal(flaw)
+        if self.mode == "upsert" and not self.dialect.has_unique_uuid(self.cursor, self.table):
             raise self._refusal("has no unique key on uuid alone, which mode='upsert' needs. Add one")
         for column in missing:
-            self._execute(
-                "ALTER TABLE {table} ADD COLUMN " + f"{self.dialect.quoted(column.name)} {types[column.type]}"
-            )
+            definition = f"{self.dialect.quoted(column.name)} {self.dialect.declared(column)}"
+            self._execute("ALTER TABLE {table} ADD COLUMN " + definition)
 
-    def write(self, mode: Mode) -> None:
-        """Move the staged rows into the table."""
-        if mode == "upsert":
-            self._execute(self.dialect.upsert)
-            return
-        self._execute(_DELETE_WINDOW, *self._bounds())
-        self._execute(_DELETE_STAGED)
-        self._execute(_INSERT_STAGED)
-
-    def reconcile(self, mode: Mode) -> int:
-        """Return how many staged records the table holds; see that this is all, and nothing else, of them."""
-        expected: int = self._execute(_COUNT_STAGE).fetchone()[0]
-        found: int = self._execute(_COUNT_FOUND).fetchone()[0]
-        if found != expected:
-            raise self._mismatch(f"{found} of {expected} records", "after the load")
-        if mode == "replace_window":
-            expected = self._execute(_COUNT_STAGE + _IN_WINDOW, *self._bounds()).fetchone()[0]
-            in_window = self._execute(_COUNT_TABLE + _IN_WINDOW, *self._bounds()).fetchone()[0]
-            if in_window != expected:
-                raise self._mismatch(f"{in_window} rows in the window", f"in place of {expected}")
-        return found
+    def reconcile(self, expected: int) -> None:
+        """See that the table holds as many rows of the window as it must."""
+        in_window: int = self._execute(_COUNT_TABLE + _IN_WINDOW, *self._bounds()).fetchone()[0]
+        if in_window < expected:
+            raise self._mismatch(f"{in_window} of {expected} records", "after the load")
+        if in_window > expected:
+            raise self._mismatch(f"{in_window} rows in the window", f"in place of {expected}")
 
     def _execute(self, template: str, *parameters: Any) -> Any:
         names = [self.dialect.quoted(column.name) for column in COLUMNS]
@@ -194,7 +271,7 @@ class _Load:
             table=self.target,
             stage=self.stage,
             columns=", ".join(names),
-            assignments=", ".join(f"{name} = excluded.{name}" for name in names[1:]),
+            assignments=", ".join(self.dialect.assignment.format(column=name, stage=self.stage) for name in names[1:]),
             mark=self.dialect.placeholder,
         )
         self.cursor.execute(statement, parameters)
@@ -214,10 +291,17 @@ class _Load:
 
 
 def _failure(error: Exception, table: TableName, window: Window) -> str:
-    codes = (getattr(error, name, None) for name in ("sqlstate", "pgcode", "sqlite_errorname"))
-    code = next(filter(None, codes), "no code")
     return (
-        f"Loading {window} into the table {table} failed in the database: {type(error).__name__} ({code}). The table "
-        "holds all of this load or nothing of it. The database's own words are withheld, as they may quote records; "
-        "its log has them."
+        f"Loading {window} into the table {table} failed in the database: {type(error).__name__} ({_code(error)}). The "
+        "table holds all of this load or nothing of it. The database's own words are withheld, as they may quote "
+        "records; its log has them."
     )
+
+
+def _code(error: Exception) -> str:
+    """Return what a driver gives as a code: no driver gives it in the same place."""
+    names = ("sqlstate", "pgcode", "sqlite_errorname", "errno")
+    found = [str(getattr(error, name)) for name in names if getattr(error, name, None)]
+    if not found and error.args and isinstance(error.args[0], int):
+        found = [str(error.args[0])]
+    return " ".join(found) or "no code"

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_voiso.export.columns import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from airflow_provider_voiso.export.columns import Column, LogicalType, Row
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    from airflow_provider_voiso.export.columns import Column, LogicalType
+
+    Block = Sequence[Sequence[Any]]
+    """Values of some records, column by column as :data:`COLUMNS` names them."""
+
+LOCK_PATIENCE_SECONDS = 300
+"""How long a load waits for others where the database itself would not wait at all, or forever."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
+class RefusedError(Exception):
+    """The database did not take rows, or a lock was not given, though no statement failed.
+
+    :param code: what the database says of it, as a code without any value
+    """
+
+    def __init__(self, code: int | str) -> None:
+        super().__init__(code)
+        self.errno = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +79,30 @@ class Dialect(ABC):
         "INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} WHERE true "
         "ON CONFLICT (uuid) DO UPDATE SET {assignments}"
     )
+    assignment: ClassVar[str] = "{column} = excluded.{column}"
+    delete_staged: ClassVar[str] = "DELETE FROM {table} WHERE uuid IN (SELECT uuid FROM {stage})"
+
+    def connect(self, hook: DbApiHook) -> AbstractContextManager[Any]:
+        """Return a connection of its own that is closed at the end of the context."""
+        return closing(hook.get_conn())
 
     @abstractmethod
-    def begin(self, connection: Any) -> None:
-        """Make a fresh connection hand out rows as tuples and start the transaction of a load on it."""
+    def begin(self, connection: Any) -> Any:
+        """Start the transaction of a load and return a cursor in it that gives rows as tuples."""
 
     @abstractmethod
-    def fill(self, cursor: Any, stage: str, rows: Iterable[Row]) -> None:
-        """Append rows to the stage."""
+    def fill(self, cursor: Any, target: str, blocks: Iterable[Block]) -> None:
+        """Append rows to the table or the stage of that quoted name.
+
+        :raises RefusedError: if not all of them were taken as they are
+        """
 
     @abstractmethod
     def lock(self, cursor: Any, table: TableName) -> None:
-        """Wait until no one else writes to the table, which may not exist yet, and keep it so until the commit."""
+        """Wait until no one else writes to the table, which may not exist yet, and keep it so until the commit.
+
+        :raises RefusedError: if others do not end
+        """
 
     @abstractmethod
     def columns(self, cursor: Any, table: TableName) -> dict[str, str]:
@@ -83,9 +116,17 @@ class Dialect(ABC):
     def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:
         """Tell whether the table has a unique key on ``uuid`` alone, as an upsert needs it."""
 
+    def flaw(self, cursor: Any, table: TableName) -> str | None:  # noqa: ARG002 - most have none
+        """Tell what else forbids to load into an existing table."""
+        return None
+
     def instant(self, value: datetime) -> Any:
         """Return a datetime in UTC as it is compared with ``ended_at``."""
         return value
+
+    def declared(self, column: Column) -> str:
+        """Return the type of a column that the load creates."""
+        return self.types[column.type]
 
     def qualified(self, table: TableName) -> str:
         """Return the quoted name of a table."""
@@ -109,7 +150,11 @@ class Dialect(ABC):
 
     def definitions(self) -> str:
         """Return the columns and their types as they stand in ``CREATE TABLE``."""
-        return ", ".join(f"{self.quoted(column.name)} {self.types[column.type]}" for column in COLUMNS)
+        return ", ".join(f"{self.quoted(column.name)} {self.declared(column)}" for column in COLUMNS)
+
+    def names(self) -> str:
+        """Return the quoted names of all columns."""
+        return ", ".join(self.quoted(column.name) for column in COLUMNS)
 
 
 def stage_name(table: TableName) -> str:

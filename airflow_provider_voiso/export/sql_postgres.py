@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import zlib
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_voiso.export.sql_dialect import Dialect, TableName, stage_name
+from airflow_provider_voiso.export.sql_text import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from airflow_provider_voiso.export.columns import Column, Row
+    from airflow_provider_voiso.export.columns import Column
+    from airflow_provider_voiso.export.sql_dialect import Block
 
 _USABLE_TYPES = {
     "text": re.compile(r"text|character varying(\(\d+\))?"),
@@ -34,7 +35,7 @@ class PostgresDialect(Dialect):
         "json": "JSON",  # not JSONB, which refuses \u0000 and rewrites numbers
     }
 
-    def begin(self, connection: Any) -> None:
+    def begin(self, connection: Any) -> Any:
         """Start a transaction that sees at each statement what others have committed before it."""
         connection.autocommit = False
         if hasattr(connection, "row_factory"):
@@ -43,18 +44,26 @@ class PostgresDialect(Dialect):
             connection.row_factory = tuple_row
         else:
             connection.cursor_factory = None
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        cursor = connection.cursor()
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        return cursor
 
-    def fill(self, cursor: Any, stage: str, rows: Iterable[Row]) -> None:
-        """Append rows to the stage by COPY."""
-        statement = f"COPY {stage} FROM STDIN WITH (FORMAT text, ENCODING 'UTF8')"
-        lines = "".join(map(_copy_line, rows)).encode()
+    def fill(self, cursor: Any, target: str, blocks: Iterable[Block]) -> None:
+        """Append rows by one COPY, so that the server reads one block while the next is written."""
+        statement = f"COPY {target} ({self.names()}) FROM STDIN WITH (FORMAT text, ENCODING 'UTF8')"
+        chunks = map(lines, blocks)
         if hasattr(cursor, "copy_expert"):
-            cursor.copy_expert(statement, BytesIO(lines))
+            reader = _Reader(chunks)
+            try:
+                cursor.copy_expert(statement, reader)
+            except Exception:
+                if reader.error is not None:
+                    raise reader.error from None
+                raise
         else:
             with cursor.copy(statement) as copy:
-                copy.write(lines)
+                for chunk in chunks:
+                    copy.write(chunk)
 
     def create_stage(self, cursor: Any, table: TableName) -> str:
         """Create the stage in the session's temporary schema; it goes with the transaction."""
@@ -97,12 +106,23 @@ class PostgresDialect(Dialect):
         return cursor.fetchone() is not None
 
 
-def _copy_line(row: Row) -> str:
-    return "\t".join(map(_copy_cell, row)) + "\n"
+class _Reader:
+    """What psycopg2 copies from; it asks piece by piece, and says that reading failed but not why."""
 
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+        self.error: BaseException | None = None
 
-def _copy_cell(value: Any) -> str:
-    if value is None:
-        return r"\N"
-    text = str(value)
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, no more than ``size`` and none only at the end."""
+        try:
+            while not self._rest:
+                self._rest = next(self._chunks)
+        except StopIteration:
+            return b""
+        except BaseException as error:
+            self.error = error
+            raise
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return piece

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.export.columns import COLUMNS
-from airflow_provider_voiso.export.sql_dialect import Dialect, TableName, stage_name
+from airflow_provider_voiso.export.sql_dialect import LOCK_PATIENCE_SECONDS, Dialect, TableName, stage_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
-    from airflow_provider_voiso.export.columns import Column, Row
+    from airflow_provider_voiso.export.columns import Column
+    from airflow_provider_voiso.export.sql_dialect import Block
 
-_LOCK_TIMEOUT_MS = 300_000
 _USABLE_AFFINITIES = {
     "text": {"TEXT", "BLOB"},
     "instant": {"TEXT", "BLOB", "NUMERIC"},
@@ -37,19 +36,19 @@ class SqliteDialect(Dialect):
     }
     placeholder = "?"
 
-    def begin(self, connection: Any) -> None:
+    def begin(self, connection: Any) -> Any:
         """Take transactions under our control and start one that locks nothing but the stage."""
         connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT_MS}")
+        connection.execute(f"PRAGMA busy_timeout = {LOCK_PATIENCE_SECONDS * 1000}")
         connection.execute("BEGIN")
+        return connection.cursor()
 
-    def fill(self, cursor: Any, stage: str, rows: Iterable[Row]) -> None:
-        """Append rows to the stage."""
+    def fill(self, cursor: Any, target: str, blocks: Iterable[Block]) -> None:
+        """Append rows."""
         marks = ", ".join("?" * len(COLUMNS))
-        cursor.executemany(
-            f"INSERT INTO {stage} VALUES ({marks})",  # noqa: S608 - a quoted identifier and question marks
-            (tuple(map(self._bound, row)) for row in rows),
-        )
+        statement = f"INSERT INTO {target} ({self.names()}) VALUES ({marks})"  # noqa: S608 - identifiers and marks
+        for block in blocks:
+            cursor.executemany(statement, zip(*map(self._bound, COLUMNS, block), strict=True))
 
     def lock(self, cursor: Any, table: TableName) -> None:  # noqa: ARG002 - there is one lock for all tables
         """End the staging and take the file's write lock; readers go on until the commit."""
@@ -97,10 +96,12 @@ class SqliteDialect(Dialect):
         cursor.execute(f"CREATE TABLE {name} ({self.definitions()}, PRIMARY KEY (uuid))")
         cursor.execute(f'CREATE INDEX "main"."{table.name}_ended_at_idx" ON "{table.name}" (ended_at)')
 
-    def _bound(self, value: Any) -> Any:
-        if isinstance(value, datetime):
-            return self.instant(value)
-        return str(value) if isinstance(value, Decimal) else value
+    def _bound(self, column: Column, values: Sequence[Any]) -> Iterable[Any]:
+        if column.type == "instant":
+            return [value and self.instant(value) for value in values]
+        if column.type == "decimal":
+            return [None if value is None else str(value) for value in values]
+        return values
 
 
 def _affinity(declared: str) -> str:

@@ -36,7 +36,7 @@ def test_make_alone_only_shows_the_help() -> None:
 @pytest.mark.parametrize("command", commands())
 def test_every_command_can_be_made_from_a_fresh_clone(command: str, tmp_path: Path) -> None:
     (tmp_path / "benchmarks").mkdir()
-    for name in ("requirements-dev.txt", "pyproject.toml", "benchmarks/requirements.txt"):
+    for name in ("requirements-dev.txt", "requirements-overrides.txt", "pyproject.toml", "benchmarks/requirements.txt"):
         (tmp_path / name).touch()
     planned = make("--dry-run", command, cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr
@@ -46,7 +46,7 @@ def test_a_python_that_is_too_old_is_refused_with_the_way_out(tmp_path: Path) ->
     old = tmp_path / "python3.9"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
-    for name in ("requirements-dev.txt", "pyproject.toml"):
+    for name in ("requirements-dev.txt", "requirements-overrides.txt", "pyproject.toml"):
         (tmp_path / name).touch()
     refused = make("env", f"PYTHON={old}", cwd=tmp_path)
     assert refused.returncode != 0

@@ -1,4 +1,4 @@
-"""Real databases for the loaders: a SQLite file and an embedded PostgreSQL server, each empty for each test."""
+"""Real databases for the loaders, each empty for each test: SQLite, an embedded PostgreSQL, MariaDB."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ from airflow.providers.sqlite.hooks.sqlite import SqliteHook  # noqa: E402
 
 from airflow_provider_voiso.api.window import Window  # noqa: E402
 from airflow_provider_voiso.export.columns import COLUMNS, Page  # noqa: E402
-from airflow_provider_voiso.export.sql import TableName, load_window  # noqa: E402
+from airflow_provider_voiso.export.sql import TableName, dialect_of, load_window  # noqa: E402
+from tests.mariadb import mariadb, missing  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
+MYSQL_KINDS = ["mysql mysql-connector-python", "mysql mysqlclient", "mysql mysqlclient files"]
 WINDOW = Window(datetime(2026, 11, 22, tzinfo=timezone.utc), datetime(2026, 11, 23, tzinfo=timezone.utc))
 
 
@@ -49,6 +51,11 @@ class Destination:
     table: TableName
     window: Window
 
+    @property
+    def family(self) -> str:
+        """Name of the database whatever the client."""
+        return self.kind.split()[0]
+
     def load(self, pages: Iterable[Page], **options: Any) -> int:
         defaults = {"mode": "replace_window", "create_table": True, "add_columns": False, "table": self.table}
         return load_window(self.hook, pages=pages, window=self.window, **{**defaults, **options})
@@ -56,6 +63,8 @@ class Destination:
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with closing(self.hook.get_conn()) as connection:
             cursor = connection.cursor()
+            if self.family == "mysql":
+                cursor.execute("SET sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES'")
             cursor.execute(statement, parameters)
             found = cursor.fetchall() if cursor.description else []
             connection.commit()
@@ -73,12 +82,10 @@ class Destination:
 
     def columns(self) -> set[str]:
         with closing(self.hook.get_conn()) as connection:
-            cursor = connection.cursor()
-            cursor.execute(f'SELECT * FROM "{self.table.name}"')
-            return {column[0] for column in cursor.description}
+            return set(dialect_of(self.hook).columns(connection.cursor(), self.table))
 
     def text(self, expression: str) -> str:
-        return f"CAST({expression} AS TEXT)"
+        return f"CAST({expression} AS {'CHAR' if self.family == 'mysql' else 'TEXT'})"
 
 
 @pytest.fixture
@@ -113,6 +120,15 @@ def postgres_host() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def mariadb_port() -> Iterator[int]:
+    """Start MariaDB and return its port."""
+    if reason := missing():
+        pytest.skip(reason)
+    with mariadb() as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
 def database_names() -> Iterator[str]:
     return (f"test_{number}" for number in itertools.count())
 
@@ -133,6 +149,27 @@ def make_postgres(host: str, database: str, monkeypatch: pytest.MonkeyPatch) -> 
     return Destination("postgres", PostgresHook("calls_postgres"), connection, TableName(None, "calls"), WINDOW)
 
 
+def make_mysql(kind: str, port: int, database: str, monkeypatch: pytest.MonkeyPatch) -> Destination:
+    """Connect by one of the clients, which may send files or not."""
+    from airflow.providers.mysql.hooks.mysql import MySqlHook  # noqa: PLC0415 - not installed everywhere
+
+    _, client, *files = kind.split()
+    if client == "mysqlclient":
+        pytest.importorskip("MySQLdb", reason="mysqlclient is not installed: it must be built from source")
+    server = {
+        "conn_type": "mysql",
+        "host": "127.0.0.1",
+        "port": port,
+        "login": "root",
+        "extra": {"client": client, "local_infile": bool(files)},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_SERVER", json.dumps(server))
+    MySqlHook("server").run(f"CREATE DATABASE {database} CHARACTER SET utf8mb4", autocommit=True)
+    connection = {**server, "schema": database}
+    monkeypatch.setenv("AIRFLOW_CONN_CALLS_MYSQL", json.dumps(connection))
+    return Destination(kind, MySqlHook("calls_mysql"), connection, TableName(None, "calls"), WINDOW)
+
+
 @pytest.fixture
 def sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destination:
     return make_sqlite(tmp_path, monkeypatch)
@@ -143,8 +180,29 @@ def postgres(postgres_host: str, database_names: Iterator[str], monkeypatch: pyt
     return make_postgres(postgres_host, next(database_names), monkeypatch)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
+def mysql(
+    request: pytest.FixtureRequest, mariadb_port: int, database_names: Iterator[str], monkeypatch: pytest.MonkeyPatch
+) -> Destination:
+    return make_mysql(getattr(request, "param", MYSQL_KINDS[0]), mariadb_port, next(database_names), monkeypatch)
+
+
+def by_name(request: pytest.FixtureRequest, kind: str) -> Destination:
+    """Return a database of a kind, such as ``postgres`` or ``mysql mysqlclient``."""
+    if kind.startswith("mysql"):
+        port, names = request.getfixturevalue("mariadb_port"), request.getfixturevalue("database_names")
+        return make_mysql(kind, port, next(names), request.getfixturevalue("monkeypatch"))
+    found: Destination = request.getfixturevalue(kind)
+    return found
+
+
+@pytest.fixture(params=["sqlite", "postgres", MYSQL_KINDS[0], MYSQL_KINDS[2]])
 def destination(request: pytest.FixtureRequest) -> Destination:
     """Each supported database in turn."""
-    found: Destination = request.getfixturevalue(request.param)
-    return found
+    return by_name(request, request.param)
+
+
+@pytest.fixture(params=["sqlite", "postgres", *MYSQL_KINDS])
+def client(request: pytest.FixtureRequest) -> Destination:
+    """Each supported database by each way into it in turn."""
+    return by_name(request, request.param)

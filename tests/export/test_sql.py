@@ -40,15 +40,15 @@ def test_what_is_no_table_name_is_refused_with_the_rule(text: str) -> None:
         TableName.parse(text)
 
 
-def test_a_window_is_loaded_with_every_value(destination: Destination, record: MakeRecord) -> None:
+def test_a_window_is_loaded_with_every_value(client: Destination, record: MakeRecord) -> None:
     sla = {"time_to_first_response": "00:00:01", "time_to_resolution": "48:16:27", "time_to_reply": "00:00:03"}
     page = [
         record("1", cpc=12345678.9012, agent_id=2**63 - 1, num_segments=-(2**63), text="", sla=sla),
         record("2", text="tab\t newline\r\n backslash \\. \\N 'quote' \"double\" %s ? {} \u2028 😀\n\\.\n", sid="0049"),
         record("3", "2026-11-21T23:00:00.123456-01:00", agent="a\0b", queue="\ud800", agent_id="abc"),
     ]
-    assert destination.load([page[:2], page[2:]]) == 3
-    assert stored(destination) == {row[0]: row for row in rows(page)}
+    assert client.load([page[:2], page[2:]]) == 3
+    assert stored(client) == {row[0]: row for row in rows(page)}
 
 
 def stored(destination: Destination) -> dict[str, tuple[Any, ...]]:
@@ -59,6 +59,8 @@ def stored(destination: Destination) -> dict[str, tuple[Any, ...]]:
         if destination.kind == "sqlite":
             values["ended_at"] = values["ended_at"] and datetime.fromisoformat(values["ended_at"])
             values["cpc"] = None if values["cpc"] is None else Decimal(repr(values["cpc"]))
+        if destination.family == "mysql":
+            values["ended_at"] = values["ended_at"] and values["ended_at"].replace(tzinfo=timezone.utc)
         found[values["uuid"]] = tuple(values.values())
     return found
 
@@ -79,12 +81,12 @@ VALUES = st.fixed_dictionaries(
 
 @NOT_EXACT
 @given(fields=st.lists(VALUES, max_size=4))
-def test_whatever_is_loaded_comes_back(destination: Destination, fields: list[dict[str, Any]]) -> None:
+def test_whatever_is_loaded_comes_back(client: Destination, fields: list[dict[str, Any]]) -> None:
     page = [json.dumps({**record, "uuid": str(number)}).encode() for number, record in enumerate(fields)]
-    destination.load([[json.dumps({"uuid": str(number)}).encode() for number in range(4)]], mode="upsert")
-    assert destination.load([page], mode="upsert") == len(page)
+    client.load([[json.dumps({"uuid": str(number)}).encode() for number in range(4)]], mode="upsert")
+    assert client.load([page], mode="upsert") == len(page)
     expected = {row[0]: row for row in rows(page)}
-    assert {uuid: row for uuid, row in stored(destination).items() if uuid in expected} == expected
+    assert {uuid: row for uuid, row in stored(client).items() if uuid in expected} == expected
 
 
 def test_instants_sort_as_text_in_sqlite(sqlite: Destination, record: MakeRecord) -> None:
@@ -158,7 +160,9 @@ def test_the_created_table_has_a_key_and_an_index(destination: Destination, reco
     catalog = {
         "sqlite": "SELECT lower(coalesce(sql, name)) FROM sqlite_master WHERE type = 'index'",
         "postgres": "SELECT lower(indexdef) FROM pg_indexes WHERE schemaname = 'public'",
-    }[destination.kind]
+        "mysql": "SELECT CONCAT(index_name, '(', GROUP_CONCAT(column_name), ')') "
+        "FROM information_schema.statistics WHERE table_schema = DATABASE() GROUP BY index_name",
+    }[destination.family]
     indexes = {text for (text,) in destination.execute(catalog)}
     assert len(indexes) == 2
     assert len([text for text in indexes if text.endswith("(ended_at)")]) == 1

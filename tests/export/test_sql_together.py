@@ -60,7 +60,8 @@ def test_of_two_upserts_at_once_the_last_stands(destination: Destination, record
 
 
 def test_two_loads_add_the_missing_columns_once(destination: Destination, record: MakeRecord) -> None:
-    destination.execute("CREATE TABLE calls (uuid TEXT PRIMARY KEY, ended_at TIMESTAMP WITH TIME ZONE)")
+    instant = "DATETIME(6)" if destination.family == "mysql" else "TIMESTAMP WITH TIME ZONE"
+    destination.execute(f"CREATE TABLE calls (uuid VARCHAR(36) PRIMARY KEY, ended_at {instant})")
     staged = threading.Barrier(2)
 
     def pages(uuid: str) -> Iterator[list[bytes]]:
@@ -112,9 +113,9 @@ def test_readers_see_the_old_state_until_the_commit(
     seen = []
     reconcile = sql._Load.reconcile
 
-    def look(load: sql._Load, mode: sql.Mode) -> int:
+    def look(load: sql._Load, expected: int) -> None:
         seen.append(destination.uuids())
-        return reconcile(load, mode)
+        reconcile(load, expected)
 
     monkeypatch.setattr(sql._Load, "reconcile", look)
     destination.load([[record("new")]])
@@ -127,7 +128,7 @@ import os, signal, sys
 sys.path.insert(0, {tests!r})
 from airflow_provider_voiso.export import sql
 from tests.export.conftest import WINDOW
-from airflow.providers.{kind}.hooks.{kind} import {hook}
+from {module} import {hook}
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -139,7 +140,7 @@ def pages():
 
 sql._Load.reconcile = die
 sql.load_window(
-    {hook}("calls_{kind}"), table=sql.TableName(None, "calls"), pages=pages(), window=WINDOW,
+    {hook}({conn_id!r}), table=sql.TableName(None, "calls"), pages=pages(), window=WINDOW,
     mode="replace_window", create_table=True, add_columns=False,
 )
 """
@@ -150,7 +151,8 @@ def test_a_killed_load_leaves_the_old_state(destination: Destination, record: Ma
     destination.load([[record("old")]])
     script = DYING.format(
         tests=str(Path(__file__).parents[2]),
-        kind=destination.kind,
+        conn_id=destination.hook.get_conn_id(),
+        module=type(destination.hook).__module__,
         hook=type(destination.hook).__name__,
         moment=moment,
     )
