@@ -3,6 +3,7 @@ PYTHON ?= python3
 AIRFLOWS ?= 2.11 3.0 3.1 3.2
 WORKERS ?= 2
 WORLDS ?= 5000
+KILLS ?= 200
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
@@ -14,7 +15,7 @@ export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test prove faults bench lint format docs matrix requirements clean
+.PHONY: help env demo test prove faults kills soak bench lint format docs matrix requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -41,6 +42,12 @@ prove: .venv/ready ## read windows from thousands of differently behaving APIs (
 
 faults: .venv/ready ## try every fault of the API at every position for every destination
 	ALL_FAULTS=1 $(VENV_PYTHON) -m pytest tests/faults --durations=5
+
+kills: .venv/ready ## kill exports at random moments and write what came of it to docs/kills.md (make kills KILLS=20)
+	$(VENV_PYTHON) -m tests.kills --kills $(KILLS) --write
+
+soak: .venv/ready ## 32 exports at once against a limited API, and a backfill of 600,000 records; writes docs/soak.md
+	$(VENV_PYTHON) -m tests.soak --write
 
 bench: .venv/ready .venv-bench/ready ## measure floors, peers and this package in turn (BENCH_ARGS="--only s3 --rounds 5")
 	@$(VENV_PYTHON) -m benchmarks.run $(BENCH_ARGS)

@@ -100,7 +100,7 @@ class Transport:
                 return result
             if not is_tried_again(result) or attempt >= self._settings.max_retries:
                 raise result
-            pause = min(random.uniform(0.5, 1.0) * 2**attempt, LONGEST_WAIT) if wait is None else wait  # noqa: S311
+            pause = _pause(attempt, wait)
             attempt += 1
             log.warning("%s Trying again in %.1f s (%d of %d).", result, pause, attempt, self._settings.max_retries)
             time.sleep(pause)
@@ -223,6 +223,14 @@ class Transport:
 def is_tried_again(error: VoisoError) -> bool:
     """Tell whether a request is sent again after this error."""
     return isinstance(error, _RETRIED) and not isinstance(error, VoisoTlsError)
+
+
+def _pause(attempt: int, asked: float | None) -> float:
+    """Return the seconds to wait: what the API asks, and by chance more each time, as others were asked the same."""
+    spread = min(2.0**attempt, LONGEST_WAIT)
+    if asked is None:
+        return random.uniform(spread / 2, spread)  # noqa: S311 - no secret
+    return min(asked + random.uniform(0, spread), LONGEST_WAIT)  # noqa: S311 - no secret
 
 
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
@@ -78,6 +79,7 @@ class VoisoCdrExportOperator(BaseOperator):
         self.granularity = granularity
         self.allow_open_window = allow_open_window
         self.out_of_window: OutOfWindow = out_of_window
+        self._over = False
 
     @cached_property
     def hook(self) -> VoisoHook:
@@ -97,8 +99,23 @@ class VoisoCdrExportOperator(BaseOperator):
             allow_open_window=self.allow_open_window,
         )
 
+    def on_kill(self) -> None:
+        """End the task at once, so that what it has begun is undone; Airflow tries it again if it may.
+
+        Airflow 3 does no more than call this on SIGTERM, and kills a task that goes on some seconds later.
+        """
+        if not self._over:
+            raise SystemExit(128 + signal.SIGTERM)
+
     def export(self, window: Window, to_read: Window) -> dict[str, Any]:
         """Read ``to_read``, write it, and return the manifest of ``window``."""
+        self._over = False
+        try:
+            return self._export(window, to_read)
+        finally:
+            self._over = True
+
+    def _export(self, window: Window, to_read: Window) -> dict[str, Any]:
         client = self.hook.client
         requests, probes = client.requests, client.probes
         self.log.info("::group::Reading %s", to_read)

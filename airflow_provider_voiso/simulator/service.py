@@ -36,12 +36,14 @@ class Request:
     :param path: path without the query
     :param params: query parameters without the key
     :param status: status of the answer, 0 if the connection was cut instead
+    :param at: when it came, in seconds since some moment
     """
 
     method: str
     path: str
     params: dict[str, str]
     status: int
+    at: float
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ class Service:
         :param target: path and query
         :param accepts_gzip: whether the request accepts a compressed answer
         """
+        at = time.monotonic()
         split = urlsplit(target)
         pairs = parse_qsl(split.query, keep_blank_values=True)
         params = dict(pairs)
@@ -170,7 +173,7 @@ class Service:
             response = gzipped(response)
         shown = {k: v for k, v in params.items() if k != "key"}
         status = 0 if response.cut == "before" else response.status
-        self.log.append(Request(method, split.path, shown, status))
+        self.log.append(Request(method, split.path, shown, status, at))
         return response
 
     def _result(

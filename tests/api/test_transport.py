@@ -278,7 +278,21 @@ def test_the_api_says_how_long_to_wait(retry_after: str, expected: float, get: G
         sim.faults.add("status", status=429, path="agents", retry_after=retry_after)
         sim.faults.add("status", status=503, path="agents", retry_after=retry_after)
         get(sim.url, key=sim.key)
-    assert pauses == [expected, expected]
+    # A share of it is by chance, so that those who were told the same do not come back together.
+    assert expected <= pauses[0] <= expected + 1
+    assert expected <= pauses[1] <= expected + 2
+
+
+def test_tasks_that_are_told_to_wait_do_not_come_back_together(get: Get, pauses: list[float]) -> None:
+    with Simulator() as sim:
+        sim.faults.add("status", status=429, path="agents", retry_after="7", times=None)
+        for _ in range(20):
+            with pytest.raises(VoisoRateLimitError):
+                get(sim.url, key=sim.key, max_retries=4)
+    first, last = pauses[::4], pauses[3::4]
+    assert len(set(first)) == len(set(last)) == 20
+    assert all(7 <= pause <= 8 for pause in first)
+    assert 8 < max(last) <= 15
 
 
 def test_the_api_names_the_date_until_which_to_wait(get: Get, pauses: list[float]) -> None:
@@ -286,7 +300,7 @@ def test_the_api_names_the_date_until_which_to_wait(get: Get, pauses: list[float
     with Simulator() as sim:
         sim.faults.add("status", status=429, path="agents", retry_after=format_datetime(until, usegmt=True))
         get(sim.url, key=sim.key)
-    assert 30 < pauses[0] <= 60
+    assert 30 < pauses[0] <= 61
 
 
 @pytest.mark.parametrize(
@@ -306,7 +320,7 @@ def test_pauses_grow_up_to_a_limit(get: Get, pauses: list[float]) -> None:
             get(sim.url, key=sim.key, max_retries=12)
         assert len(sim.requests) == 13
     assert len(pauses) == 12
-    assert max(pauses) == LONGEST_WAIT
+    assert LONGEST_WAIT / 2 <= pauses[-1] <= LONGEST_WAIT
 
 
 @pytest.mark.parametrize(

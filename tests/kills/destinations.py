@@ -1,0 +1,213 @@
+"""What stands in the destinations of ``killed_exports``, what should, and what must not be there."""
+
+from __future__ import annotations
+
+import gzip
+import sqlite3
+from abc import ABC, abstractmethod
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import psycopg2
+
+from airflow_provider_voiso.export.sql_postgres import PostgresDialect
+from airflow_provider_voiso.export.sql_sqlite import SqliteDialect
+from demo.process import PartTimeoutError, wait_for
+from tests.e2e.world import COLUMNS, comparable, rows, seed_table
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+    from pathlib import Path
+
+    from demo.stack import SeaweedS3
+
+    Content = Mapping[str, Hashable]
+
+State = Literal["before", "after"]
+TABLE = "killed"
+
+
+@dataclass
+class Difference:
+    """How a destination differs from what it should hold, in records."""
+
+    lost: int = 0
+    doubled: int = 0
+    wrong: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.doubled or self.wrong)
+
+
+class Destination(ABC):
+    """One place to export to, where each kind of object or table is in one of two states."""
+
+    name: str
+    kinds: tuple[str, ...]
+
+    def __init__(self) -> None:
+        self.states: dict[str, State] = dict.fromkeys(self.kinds, "after")
+
+    @abstractmethod
+    def difference(self, states: Mapping[str, State]) -> Difference:
+        """Compare all that is there with what should be, byte by byte or value by value."""
+
+    @abstractmethod
+    def leftovers(self) -> list[str]:
+        """Name everything that a finished run, or one that was told to stop, must not leave."""
+
+    def leftovers_of_killed(self) -> list[str]:
+        """Name everything that not even a killed run may leave."""
+        return self.leftovers()
+
+
+class S3(Destination):
+    """A large object, uploaded in parts, and a small compressed one.
+
+    :param truths: records of the window by uuid, in both states
+    """
+
+    name = "S3"
+    kinds = ("s3_large", "s3_small")
+    keys = {"s3_large": "killed/2026-03-10.ndjson", "s3_small": "killed/2026-03-10.ndjson.gz"}  # noqa: RUF012
+
+    def __init__(self, server: SeaweedS3, truths: Mapping[State, Mapping[str, bytes]]) -> None:
+        super().__init__()
+        self.server = server
+        self.client = server.client()
+        self.lines = {state: list(truth.values()) for state, truth in truths.items()}
+        self.texts = {state: b"".join(line + b"\n" for line in lines) for state, lines in self.lines.items()}
+        self.packed: dict[State, bytes] = {}
+
+    def difference(self, states: Mapping[str, State]) -> Difference:
+        """Compare every byte; a compressed object's are those of the first one whose records were right."""
+        found = Difference()
+        for kind, key in self.keys.items():
+            try:
+                body: bytes = self.client.get_object(Bucket=self.server.bucket, Key=key)["Body"].read()
+            except self.client.exceptions.NoSuchKey:
+                found.lost += len(self.lines[states[kind]])
+                continue
+            expected = self.texts[states[kind]]
+            if kind == "s3_small":
+                if gzip.decompress(body) == expected:
+                    expected = self.packed.setdefault(states[kind], body)
+                    text = body
+                else:
+                    text = gzip.decompress(body)
+            else:
+                text = body
+            if text != expected:
+                lines = text.split(b"\n")[:-1]
+                wanted = set(self.lines[states[kind]])
+                found.lost += len(wanted - set(lines))
+                found.doubled += len(lines) - len(set(lines))
+                found.wrong += len(set(lines) - wanted) or 1
+        return found
+
+    def leftovers(self) -> list[str]:
+        """Name unfinished uploads and other objects."""
+        uploads = self.client.list_multipart_uploads(Bucket=self.server.bucket).get("Uploads", [])
+        return [*(f"an unfinished upload of {upload['Key']}" for upload in uploads), *self.leftovers_of_killed()]
+
+    def leftovers_of_killed(self) -> list[str]:
+        """Name other objects; parts of an upload that was killed wait for the next run."""
+        found = self.client.list_objects_v2(Bucket=self.server.bucket).get("Contents", [])
+        return [f"the object {item['Key']}" for item in found if item["Key"] not in self.keys.values()]
+
+
+class Table(Destination):
+    """A table with one row of the day before, which no export may touch.
+
+    :param truths: records of the window by uuid, in both states
+    """
+
+    definitions: str
+
+    def __init__(self, truths: Mapping[State, Mapping[str, bytes]]) -> None:
+        super().__init__()
+        seeded = seed_table(self.execute, TABLE, self.definitions)
+        neighbour = {"old-0": seeded["old-0"]}
+        self.contents = {state: {**neighbour, **rows(truth)} for state, truth in truths.items()}
+
+    @abstractmethod
+    def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Execute one statement in a transaction of its own."""
+
+    def difference(self, states: Mapping[str, State]) -> Difference:
+        """Compare all values of all rows."""
+        found = [comparable(row) for row in self.execute(f"SELECT {', '.join(COLUMNS)} FROM {TABLE}")]
+        by_uuid = {row[0]: row for row in found}
+        expected = self.contents[states[self.kinds[0]]]
+        return Difference(
+            lost=len(expected.keys() - by_uuid.keys()),
+            doubled=len(found) - len(by_uuid),
+            wrong=sum(expected.get(uuid) != row for uuid, row in by_uuid.items()),
+        )
+
+
+class Postgres(Table):
+    """A table in PostgreSQL.
+
+    :param dsn: address of the database
+    """
+
+    name = "PostgreSQL"
+    kinds = ("postgres",)
+    definitions = PostgresDialect().definitions()
+
+    def __init__(self, dsn: str, truths: Mapping[State, Mapping[str, bytes]]) -> None:
+        self.dsn = dsn
+        super().__init__(truths)
+
+    def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Execute one statement in a transaction of its own."""
+        with closing(psycopg2.connect(self.dsn)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def leftovers(self) -> list[str]:
+        """Name sessions, locks and tables, once the server had time to notice the death of its client."""
+        others = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        sessions = f"SELECT state || ': ' || left(query, 40) {others}"
+        with suppress(PartTimeoutError):
+            wait_for("the sessions to end", lambda: not self.execute(sessions), timeout=30, interval=0.02)
+        locks = f"SELECT DISTINCT mode FROM pg_locks WHERE pid IN (SELECT pid {others})"
+        tables = "SELECT relname FROM pg_class WHERE relkind = 'r' AND (relpersistence = 't' OR relname LIKE %s)"
+        return [
+            *(f"a session, {state}" for (state,) in self.execute(sessions)),
+            *(f"a lock, {mode}" for (mode,) in self.execute(locks)),
+            *(f"the table {name}" for (name,) in self.execute(tables, f"%{TABLE}%") if name != TABLE),
+        ]
+
+
+class Sqlite(Table):
+    """A table in a SQLite file that is alone in its directory.
+
+    :param file: the database
+    """
+
+    name = "SQLite"
+    kinds = ("sqlite",)
+    definitions = SqliteDialect().definitions()
+
+    def __init__(self, file: Path, truths: Mapping[State, Mapping[str, bytes]]) -> None:
+        self.file = file
+        super().__init__(truths)
+
+    def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Execute one statement in a transaction of its own, without waiting for locks."""
+        with closing(sqlite3.connect(self.file, timeout=0)) as connection, connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def leftovers(self) -> list[str]:
+        """Name tables, a journal that was not rolled back, and a lock."""
+        with closing(sqlite3.connect(self.file, timeout=0, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")  # fails if there is a lock
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            connection.execute("ROLLBACK")
+        return [
+            *(f"the table {name}" for (name,) in tables if name != TABLE),
+            *(f"the file {path.name}" for path in self.file.parent.iterdir() if path != self.file),
+        ]

@@ -1,0 +1,175 @@
+"""Run tasks of ``killed_exports`` as a worker does, and send them signals: ``python -m tests.kills.supervisor``.
+
+Airflow's own supervisor forks a process for each task, which reads the DAG file and runs the task. Only the API
+server is not there: requests to it are answered here. One order a line comes in as JSON, and its result goes out.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import io
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any
+from uuid import uuid4
+
+import httpx
+import structlog
+from airflow.sdk.api.client import Client
+from airflow.sdk.api.datamodels._generated import BundleInfo, TaskInstance
+from airflow.sdk.execution_time import supervisor
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+DAG_ID = "killed_exports"
+ESCALATION = 60.0
+"""Seconds after SIGTERM until SIGKILL; Airflow waits five, which a busy machine may need for less."""
+# What a worker's first task imports would otherwise be most of each short life.
+HEAVY = (
+    "airflow_provider_voiso.operators.cdr_to_s3", "airflow_provider_voiso.operators.cdr_to_sql", "boto3.s3.transfer",
+    "airflow.dag_processing.dagbag", "airflow.providers.amazon.aws.hooks.s3", "airflow.providers.mysql.hooks.mysql",
+    "airflow.providers.postgres.hooks.postgres", "airflow.providers.sqlite.hooks.sqlite", "psycopg", "psycopg2",
+    "airflow.sdk.execution_time.task_runner",
+)  # fmt: skip
+
+
+def api(states: list[str]) -> httpx.MockTransport:
+    """Return an API server that knows one task: it may be tried again, and ``states`` takes what becomes of it."""
+    run: dict[str, Any] = {
+        "dag_id": DAG_ID,
+        "run_id": "killed",
+        "logical_date": "2026-03-11T00:00:00Z",
+        "start_date": "2026-03-11T00:00:00Z",
+        "run_type": "manual",
+        "state": "running",
+        "run_after": "2026-03-11T00:00:00Z",
+        "consumed_asset_events": [],
+        **dict.fromkeys(("data_interval_start", "data_interval_end", "end_date", "partition_key")),
+    }
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/run"):
+            return httpx.Response(200, json={"dag_run": run, "max_tries": 1, "should_retry": True})
+        if request.url.path.endswith("/state"):
+            states.append(json.loads(request.content)["state"])
+        return httpx.Response(200, json={"message": "ok"})
+
+    return httpx.MockTransport(answer)
+
+
+class Signals:
+    """Sends one signal to a task after a while, and SIGKILL if it does not end; notes what the task was doing."""
+
+    def __init__(self, pid: int, name: str, after: float, stacks: IO[str]) -> None:
+        self.pid = pid
+        self.signal = signal.Signals[name]
+        self.stacks = stacks
+        self.sent: float | None = None
+        self.escalated = False
+        self._timers = [threading.Timer(after, self._send)]
+
+    def __enter__(self) -> Self:
+        self._timers[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for timer in self._timers:
+            timer.cancel()
+            timer.join()
+
+    def _send(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGUSR1)
+            size = 0
+            for _ in range(25):
+                time.sleep(0.002)
+                before, size = size, os.fstat(self.stacks.fileno()).st_size
+                if before == size > 0:
+                    break
+            self.sent = time.monotonic()
+            os.kill(self.pid, self.signal)
+            self._timers.append(threading.Timer(ESCALATION, self._escalate))
+            self._timers[-1].start()
+
+    def _escalate(self) -> None:
+        self.escalated = True
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def run(order: dict[str, Any], stacks: IO[str]) -> dict[str, Any]:
+    """Run one task to its end, natural or not.
+
+    :param order: ``task_id``, ``tmpdir`` for the task alone, and ``signal`` and seconds ``after`` which to send it
+    :param stacks: file to which faulthandler writes what the task is doing
+    """
+    os.environ["TMPDIR"] = order["tmpdir"]
+    tempfile.tempdir = None
+    stacks.seek(0)
+    stacks.truncate()
+    states: list[str] = []
+    log = io.StringIO()
+    logger: Any = structlog.wrap_logger(
+        structlog.WriteLogger(log),
+        processors=[structlog.processors.JSONRenderer(default=str)],
+        wrapper_class=structlog.make_filtering_bound_logger(0),
+    )
+    what = TaskInstance(
+        id=uuid4(), task_id=order["task_id"], dag_id=DAG_ID, run_id="killed", try_number=1, dag_version_id=uuid4()
+    )
+    started = time.monotonic()
+    task = supervisor.ActivitySubprocess.start(
+        what=what,
+        dag_rel_path=f"{DAG_ID}.py",
+        bundle_info=BundleInfo(name="dags-folder"),
+        client=Client(base_url=None, dry_run=True, token="", transport=api(states)),
+        logger=logger,
+    )
+    sent = None
+    escalated = False
+    if order.get("signal"):
+        with Signals(task.pid, order["signal"], order["after"], stacks) as signals:
+            task.wait()
+        sent, escalated = signals.sent, signals.escalated
+    else:
+        task.wait()
+    ended = time.monotonic()
+    stacks.seek(0)
+    return {
+        "exit_code": task._exit_code,
+        "states": states,
+        "seconds": ended - started,
+        "seconds_to_end": None if sent is None else ended - sent,
+        "escalated": escalated,
+        "stack": stacks.read(),
+        "log": log.getvalue(),
+    }
+
+
+def main() -> None:
+    """Carry out the orders on standard input, one after the other."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever else is printed goes to the log
+    for name in HEAVY:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    # The supervisor may notice no sooner that a task has ended.
+    setattr(supervisor, "MIN_HEARTBEAT_INTERVAL", 0.1)  # noqa: B010 - an int to Airflow
+    with tempfile.TemporaryFile("w+") as stacks:
+        # Tasks inherit this: on the signal they write down where each of their threads is, at once.
+        faulthandler.register(signal.SIGUSR1, file=stacks, all_threads=True)
+        for line in sys.stdin:
+            answers.write(json.dumps(run(json.loads(line), stacks)) + "\n")
+            answers.flush()
+
+
+if __name__ == "__main__":
+    main()
