@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test prove faults bench lint format docs matrix requirements clean
+.PHONY: help env demo celery test prove faults bench lint format docs matrix requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ env: .venv/ready ## make .venv with the pinned tools and Airflow (the other comm
 
 demo: .venv/ready ## backfill seven days from a simulated Voiso to S3 and SQL with a real Airflow
 	@$(VENV_PYTHON) -m demo
+
+celery: .venv/ready ## backfill a month of days on two Celery workers and compare (needs redis-server)
+	@$(VENV_PYTHON) -m demo.two_workers
 
 test: .venv/ready ## run the whole test suite on the newest Airflow
 	$(VENV_PYTHON) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
