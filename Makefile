@@ -5,6 +5,7 @@ WORKERS ?= 2
 WORLDS ?= 5000
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+AUDIT_ARGS ?=
 
 VENV_PYTHON := .venv/bin/python
 EXTRAS := --extra amazon --extra postgres --extra parquet --extra isal --extra openlineage
@@ -14,7 +15,7 @@ export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo celery test prove faults bench lint format docs matrix requirements clean
+.PHONY: help env demo celery test prove faults bench lint format docs matrix lowest audit requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -66,6 +67,13 @@ docs: .venv/ready ## write the tables of docs/windows.md from the tests that pro
 
 matrix: .venv/ready ## run the suite on the older Airflows too: make matrix AIRFLOWS="2.11 3.0"
 	.ci/matrix $(AIRFLOWS)
+
+lowest: .venv/ready ## run the unit tests with the lowest allowed versions (Airflow 2.11.0, the oldest Python found)
+	.ci/lowest
+
+audit: .venv/ready ## look the pinned packages up among known vulnerabilities (AUDIT_ARGS="-s osv" for another service)
+	$(VENV_PYTHON) -m uv tool run --quiet pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+		-r requirements-dev.txt $(AUDIT_ARGS)
 
 requirements: .venv/ready ## pin the newest versions again
 	$(VENV_PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
