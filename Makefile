@@ -6,6 +6,7 @@ WORLDS ?= 5000
 KILLS ?= 200
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+AUDIT_ARGS ?=
 
 VENV_PYTHON := .venv/bin/python
 EXTRAS := --extra amazon --extra postgres --extra mysql --extra duckdb --extra parquet --extra isal --extra openlineage
@@ -15,7 +16,7 @@ export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test prove faults kills soak bench lint format docs matrix requirements clean
+.PHONY: help env demo test prove faults kills soak bench celery lowest audit lint format docs matrix requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -33,6 +34,9 @@ env: .venv/ready ## make .venv with the pinned tools and Airflow (the other comm
 
 demo: .venv/ready ## backfill seven days from a simulated Voiso to S3 and SQL with a real Airflow
 	@$(VENV_PYTHON) -m demo
+
+celery: .venv/ready ## backfill a month of days on two Celery workers and compare (needs redis-server)
+	@$(VENV_PYTHON) -m demo.two_workers
 
 test: .venv/ready ## run the whole test suite on the newest Airflow
 	$(VENV_PYTHON) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
@@ -72,6 +76,13 @@ docs: .venv/ready ## write the tables of docs/windows.md and docs/failures.md fr
 
 matrix: .venv/ready ## run the suite on the older Airflows too: make matrix AIRFLOWS="2.11 3.0"
 	.ci/matrix $(AIRFLOWS)
+
+lowest: .venv/ready ## run the unit tests with the lowest allowed versions (Airflow 2.11.0, the oldest Python found)
+	.ci/lowest
+
+audit: .venv/ready ## look the pinned packages up among known vulnerabilities (AUDIT_ARGS="-s osv" for another service)
+	$(VENV_PYTHON) -m uv tool run --quiet pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+		-r requirements-dev.txt $(AUDIT_ARGS)
 
 requirements: .venv/ready ## pin the newest versions again
 	$(VENV_PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \

@@ -6,11 +6,20 @@ import gzip
 import json
 import sqlite3
 from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import psycopg2
+from rich.table import Table
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date
     from pathlib import Path
+
+    from rich.console import Console
+
+    from demo.stack import SeaweedS3, SimulatorProcess
 
 PREFIX = "voiso/cdr"
 
@@ -49,3 +58,35 @@ def uuids_in_sqlite(database: Path, table: str, day: date) -> list[str]:
     query = f"SELECT uuid FROM {table} WHERE substr(ended_at, 1, 10) = ?"  # noqa: S608  # our own constant
     with closing(sqlite3.connect(database)) as connection:
         return [uuid for (uuid,) in connection.execute(query, [day.isoformat()])]
+
+
+def uuids_in_postgres(uri: str, table: str, day: date) -> list[str]:
+    """Return the uuid of every row whose ``ended_at`` is on the day in UTC."""
+    query = f"SELECT uuid FROM {table} WHERE (ended_at AT TIME ZONE 'UTC')::date = %s"  # noqa: S608  # our own constant
+    with closing(psycopg2.connect(uri)) as connection, connection.cursor() as cursor:
+        cursor.execute(query, [day])
+        return [uuid for (uuid,) in cursor.fetchall()]
+
+
+def compare(
+    simulator: SimulatorProcess, s3: SeaweedS3, uuids_in_sql: Callable[[date], list[str]], days: list[date]
+) -> list[Day]:
+    """Collect the uuids of each day from the simulator, the objects and the table."""
+    client = s3.client()
+    found = []
+    for day in days:
+        start = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
+        truth = simulator.truth(start, start + timedelta(days=1))
+        found.append(Day(day, truth, uuids_in_s3(client, s3.bucket, day), uuids_in_sql(day)))
+    return found
+
+
+def show(found: list[Day], console: Console) -> None:
+    """Print one line for each day."""
+    table = Table("day (UTC)", *(f"[right]{name}" for name in ("simulator", "S3", "SQL", "same uuids")))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for day in found:
+        counts = (f"{len(uuids):,}" for uuids in (day.simulator, day.s3, day.sql))
+        table.add_row(str(day.date), *counts, "yes" if day.is_equal else "NO")
+    console.print(table)

@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import requests
 
@@ -111,6 +111,21 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))}
     loopback = ",".join(filter(None, (kept.get("NO_PROXY", kept.get("no_proxy")), LOOPBACK, "localhost")))
     return {**kept, "NO_PROXY": loopback, "no_proxy": loopback, "PYTHONUNBUFFERED": "1", **extra}
+
+
+def run_to_exit(main: Callable[[], int]) -> NoReturn:
+    """Run a program and exit with its code; an error, SIGTERM and Ctrl-C end it with all of its servers."""
+
+    def terminate(*_: object) -> NoReturn:
+        sys.exit(143)
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        sys.exit(main())
+    except PartError as error:
+        sys.exit(f"Failed: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 class Server:

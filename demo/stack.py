@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-def program(name: str) -> str:
+def program(name: str, way_out: str = "install requirements-dev.txt") -> str:
     """Return the path of a program that a package put beside this Python, else on the PATH."""
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        raise PartError(f"The program {name} is missing: install requirements-dev.txt.")
+        raise PartError(f"The program {name} is missing: {way_out}.")
     return found
 
 

@@ -8,10 +8,11 @@ import sqlite3
 from datetime import date
 from typing import TYPE_CHECKING
 
+import psycopg2
 import pytest
 
-from demo.evidence import Day, uuids_in_s3, uuids_in_sqlite
-from demo.stack import SeaweedS3
+from demo.evidence import Day, uuids_in_postgres, uuids_in_s3, uuids_in_sqlite
+from demo.stack import Postgres, SeaweedS3
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,3 +60,14 @@ def test_what_sql_holds_for_a_day_is_every_row_that_ended_on_it_in_utc(tmp_path:
         connection.executemany("INSERT INTO voiso_cdr VALUES (?, ?)", rows)
     connection.close()
     assert uuids_in_sqlite(database, "voiso_cdr", DAY) == ["a", "b"]
+
+
+def test_what_postgres_holds_for_a_day_is_every_row_that_ended_on_it_in_utc(tmp_path: Path) -> None:
+    with Postgres(tmp_path) as server:
+        connection = psycopg2.connect(server.uri)
+        with connection, connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE voiso_cdr (uuid text, ended_at timestamptz)")
+            rows = [("a", "2026-11-22 00:00+00"), ("b", "2026-11-23 00:59+01"), ("c", "2026-11-22 00:30+01")]
+            cursor.executemany("INSERT INTO voiso_cdr VALUES (%s, %s)", rows)
+        connection.close()
+        assert uuids_in_postgres(server.uri, "voiso_cdr", DAY) == ["a", "b"]
