@@ -5,23 +5,29 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import repeat
+from operator import sub
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from airflow_provider_voiso.api.window import epoch_us
+from airflow_provider_voiso.api.window import MICROSECOND, epoch_us
 from airflow_provider_voiso.exceptions import VoisoAuthenticationError, VoisoResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
+
+    Json = bytes | msgspec.Raw
+    """JSON text that can be joined and decoded; only bytes can be taken apart or compared."""
 
 _TIMESTAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*(?:(Z)|([+-])(\d\d):?(\d\d))",
     re.IGNORECASE | re.ASCII,
 )
-_FINER_THAN_MICROSECONDS = re.compile(rb":[0-9]{2}[.,][0-9]{7}")
+_FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
 
 _LONE_SURROGATE = re.compile(
     rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD]([89a-fA-F][0-9a-fA-F]{2})"
@@ -34,12 +40,12 @@ class _Answer(msgspec.Struct):
     error: Any = None
 
 
-class _Key(msgspec.Struct):
+class _Key(msgspec.Struct, gc=False):
     uuid: str
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class _LooseKey(msgspec.Struct):
+class _LooseKey(msgspec.Struct, gc=False):
     uuid: str
     timestamp: str
 
@@ -61,7 +67,7 @@ class Page:
 
     uuids: list[str]
     ended_us: list[int]
-    raws: list[bytes]
+    raws: Sequence[Json]
     token: str | None = None
 
     def __len__(self) -> int:
@@ -99,17 +105,17 @@ def parse_page(body: bytes) -> Page:
         raise error_answer(answer.error)
     if answer.records is msgspec.UNSET:
         raise VoisoResponseError("The API's answer has no 'records'.")
-    raws = [bytes(raw) for raw in answer.records]
+    raws: Sequence[Json] = answer.records
     if masked is not body:
-        raws = list(_same_places(raws, masked, body))
+        raws = list(_same_places(map(bytes, raws), masked, body))
     if b"\n" in body or b"\r" in body:  # JSON allows line breaks between tokens only, so a space means the same
-        raws = [raw.replace(b"\r", b" ").replace(b"\n", b" ") for raw in raws]
+        raws = [bytes(raw).replace(b"\r", b" ").replace(b"\n", b" ") for raw in raws]
     uuids, ended_us = keys(raws)
     token = answer.search_token
     return Page(uuids, ended_us, raws, str(token) if token not in (None, "", False) else None)
 
 
-def keys(raws: Sequence[bytes]) -> tuple[list[str], list[int]]:
+def keys(raws: Sequence[Json]) -> tuple[list[str], list[int]]:
     """Return the uuids and the timestamps, in microseconds since the epoch, of records.
 
     :raises VoisoResponseError: if a record is no object, or has no uuid or no readable timestamp with an offset
@@ -119,14 +125,13 @@ def keys(raws: Sequence[bytes]) -> tuple[list[str], list[int]]:
     if not _FINER_THAN_MICROSECONDS.search(joined):
         try:
             strict = _decode_keys(joined)
-            return [key.uuid for key in strict], [epoch_us(key.timestamp) for key in strict]
+            return [key.uuid for key in strict], _epochs_us([key.timestamp for key in strict])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
-    try:
-        loose = _decode_loose_keys(_without_lone_surrogates(joined))
-        return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
-        pass
+    for text in (joined, _without_lone_surrogates(joined)):
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+            loose = _decode_loose_keys(text)
+            return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
     raise VoisoResponseError(
         "The API returned a record that is no object, or that has no uuid or no timestamp with an offset, "
         "so that it cannot be placed in a window."
@@ -160,12 +165,21 @@ def _float(text: str) -> float | str:
     return text if math.isinf(number := float(text)) else number
 
 
+def _epochs_us(instants: list[datetime]) -> list[int]:
+    # Neighbours mostly share their zone, and then their difference is several times cheaper than that to the epoch.
+    if not instants:
+        return []
+    first = instants[0]
+    first_us = epoch_us(first)
+    return [first_us + distance // MICROSECOND for distance in map(sub, instants, repeat(first))]
+
+
 def _without_lone_surrogates(text: bytes) -> bytes:
     """Mask escaped halves of surrogate pairs, which msgspec refuses, each by a character of private use."""
     return _LONE_SURROGATE.sub(lambda match: match[1] or rb"\ue" + match[2], text)
 
 
-def _same_places(parts: list[bytes], masked: bytes, text: bytes) -> Iterator[bytes]:
+def _same_places(parts: Iterable[bytes], masked: bytes, text: bytes) -> Iterator[bytes]:
     """Yield what stands in a text where parts stand, in order, in its masked copy."""
     end = 0
     for part in parts:

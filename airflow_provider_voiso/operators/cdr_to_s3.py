@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_voiso.exceptions import VoisoReconciliationError
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_voiso.api.spool import Spool
     from airflow_provider_voiso.api.window import Window
+    from airflow_provider_voiso.export.files import Writable
 
 
 class VoisoCdrToS3Operator(VoisoCdrExportOperator):
@@ -92,27 +92,29 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         return self.export(window, window)
 
     def write(self, spool: Spool, window: Window) -> dict[str, Any]:
-        """Write the file beside the spool, upload it, and return its size and address."""
+        """Write and upload the object, and return its size and address."""
         key = self._key(window)
-        with tempfile.TemporaryFile(prefix="voiso-") as file:
+
+        def write(file: Writable) -> None:
             written = write_file(spool, file, file_format=self.file_format, compression=self.compression)
             if written != spool.records:
                 raise VoisoReconciliationError(
                     f"{written} of {spool.records} records of the window {window} were written; s3://{self.s3_bucket}/"
                     f"{key} was left as it was. Run the task again."
                 )
-            size = put_object(
-                s3_hook(self.aws_conn_id),
-                file,
-                bucket=self.s3_bucket,
-                key=key,
-                metadata={
-                    "window-start": window.start.isoformat(),
-                    "window-end": window.end.isoformat(),
-                    "records": str(written),
-                },
-                extra_args={"ContentType": CONTENT_TYPE[self.file_format], **(self.upload_extra_args or {})},
-            )
+
+        size = put_object(
+            s3_hook(self.aws_conn_id),
+            write,
+            bucket=self.s3_bucket,
+            key=key,
+            metadata={
+                "window-start": window.start.isoformat(),
+                "window-end": window.end.isoformat(),
+                "records": str(spool.records),
+            },
+            extra_args={"ContentType": CONTENT_TYPE[self.file_format], **(self.upload_extra_args or {})},
+        )
         return {"bytes": size, "uri": f"s3://{self.s3_bucket}/{key}"}
 
     def _key(self, window: Window) -> str:
