@@ -4,16 +4,17 @@ AIRFLOWS ?= 2.11 3.0 3.1 3.2
 WORKERS ?= 2
 WORLDS ?= 5000
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 VENV_PYTHON := .venv/bin/python
-EXTRAS := --extra amazon --extra postgres --extra parquet --extra openlineage
+EXTRAS := --extra amazon --extra postgres --extra parquet --extra isal --extra openlineage
 
 # uv trusts its own certificates only; those of the system also work behind a company's proxy.
 export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test prove lint format docs matrix requirements clean
+.PHONY: help env demo test prove faults bench lint format docs matrix requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -37,6 +38,17 @@ test: .venv/ready ## run the whole test suite on the newest Airflow
 prove: .venv/ready ## read windows from thousands of differently behaving APIs (make prove WORLDS=10000)
 	WORLDS=$(WORLDS) $(VENV_PYTHON) -m pytest tests/api/test_walk.py --durations=5
 
+faults: .venv/ready ## try every fault of the API at every position for every destination
+	ALL_FAULTS=1 $(VENV_PYTHON) -m pytest tests/faults --durations=5
+
+bench: .venv/ready .venv-bench/ready ## measure floors, peers and this package in turn (BENCH_ARGS="--only s3 --rounds 5")
+	@$(VENV_PYTHON) -m benchmarks.run $(BENCH_ARGS)
+
+.venv-bench/ready: benchmarks/requirements.txt | .venv/ready
+	$(VENV_PYTHON) -m uv venv --quiet --clear --python $(VENV_PYTHON) .venv-bench
+	$(VENV_PYTHON) -m uv pip install --quiet --python .venv-bench/bin/python -r benchmarks/requirements.txt
+	@touch $@
+
 lint: .venv/ready ## ruff and mypy
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
@@ -56,6 +68,8 @@ requirements: .venv/ready ## pin the newest versions again
 	$(VENV_PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
 		--custom-compile-command "make requirements" $(EXTRAS) pyproject.toml requirements-dev.in \
 		-o requirements-dev.txt
+	$(VENV_PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-annotate \
+		--custom-compile-command "make requirements" benchmarks/requirements.in -o benchmarks/requirements.txt
 
 clean: ## remove what the other commands made
-	rm -rf .venv .venv-* .demo .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venv-* .bench .demo .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

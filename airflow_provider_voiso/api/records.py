@@ -8,13 +8,11 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from itertools import repeat
-from operator import sub
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from airflow_provider_voiso.api.window import MICROSECOND, epoch_us
+from airflow_provider_voiso.api.window import epoch_us
 from airflow_provider_voiso.exceptions import VoisoAuthenticationError, VoisoResponseError
 
 if TYPE_CHECKING:
@@ -60,15 +58,20 @@ class Page:
     """The records of one answer, column by column, and the token that came with them.
 
     :param uuids: the records' ``uuid``
-    :param ended_us: the records' ``timestamp``, in microseconds since the epoch
+    :param ended: the records' ``timestamp``, with a time zone
     :param raws: the records' JSON, byte for byte, without line breaks
     :param token: ``search_token``; None if it was null, absent or empty
     """
 
     uuids: list[str]
-    ended_us: list[int]
+    ended: list[datetime]
     raws: Sequence[Json]
     token: str | None = None
+
+    @property
+    def ended_us(self) -> list[int]:
+        """The records' ``timestamp`` in microseconds since the epoch."""
+        return list(map(epoch_us, self.ended))
 
     def __len__(self) -> int:
         return len(self.uuids)
@@ -80,7 +83,7 @@ class Page:
             return self
         return Page(
             [self.uuids[index] for index in kept],
-            [self.ended_us[index] for index in kept],
+            [self.ended[index] for index in kept],
             [self.raws[index] for index in kept],
             self.token,
         )
@@ -110,28 +113,25 @@ def parse_page(body: bytes) -> Page:
         raws = list(_same_places(map(bytes, raws), masked, body))
     if b"\n" in body or b"\r" in body:  # JSON allows line breaks between tokens only, so a space means the same
         raws = [bytes(raw).replace(b"\r", b" ").replace(b"\n", b" ") for raw in raws]
-    uuids, ended_us = keys(raws)
+    uuids, ended = keys(raws)
     token = answer.search_token
-    return Page(uuids, ended_us, raws, str(token) if token not in (None, "", False) else None)
+    return Page(uuids, ended, raws, str(token) if token not in (None, "", False) else None)
 
 
-def keys(raws: Sequence[Json]) -> tuple[list[str], list[int]]:
-    """Return the uuids and the timestamps, in microseconds since the epoch, of records.
+def keys(raws: Sequence[Json]) -> tuple[list[str], list[datetime]]:
+    """Return the uuids and the timestamps of records; of what is finer than a microsecond, the whole ones.
 
     :raises VoisoResponseError: if a record is no object, or has no uuid or no readable timestamp with an offset
     """
     joined = b"[" + b",".join(raws) + b"]"
     # msgspec rounds finer fractions, which can move a record into the next window; the columns cut them.
     if not _FINER_THAN_MICROSECONDS.search(joined):
-        try:
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             strict = _decode_keys(joined)
-            return [key.uuid for key in strict], _epochs_us([key.timestamp for key in strict])
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            pass
-    for text in (joined, _without_lone_surrogates(joined)):
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
-            loose = _decode_loose_keys(text)
-            return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
+            return [key.uuid for key in strict], [key.timestamp for key in strict]
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError):
+        loose = _decode_loose_keys(_without_lone_surrogates(joined))
+        return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
     raise VoisoResponseError(
         "The API returned a record that is no object, or that has no uuid or no timestamp with an offset, "
         "so that it cannot be placed in a window."
@@ -165,15 +165,6 @@ def _float(text: str) -> float | str:
     return text if math.isinf(number := float(text)) else number
 
 
-def _epochs_us(instants: list[datetime]) -> list[int]:
-    # Neighbours mostly share their zone, and then their difference is several times cheaper than that to the epoch.
-    if not instants:
-        return []
-    first = instants[0]
-    first_us = epoch_us(first)
-    return [first_us + distance // MICROSECOND for distance in map(sub, instants, repeat(first))]
-
-
 def _without_lone_surrogates(text: bytes) -> bytes:
     """Mask escaped halves of surrogate pairs, which msgspec refuses, each by a character of private use."""
     return _LONE_SURROGATE.sub(lambda match: match[1] or rb"\ue" + match[2], text)
@@ -188,14 +179,14 @@ def _same_places(parts: Iterable[bytes], masked: bytes, text: bytes) -> Iterator
         yield text[start:end]
 
 
-def _parse_timestamp(text: str) -> int:
+def _parse_timestamp(text: str) -> datetime:
     match = _TIMESTAMP.fullmatch(text.strip())
     if match is None:
         raise ValueError
     *date_time, fraction, utc, sign, hours, minutes = match.groups()
     offset = timedelta(0) if utc else timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
-    instant = datetime(*map(int, date_time), tzinfo=timezone(offset))  # type: ignore[arg-type, misc]
-    return epoch_us(instant) + int((fraction or "").ljust(6, "0")[:6])
+    microsecond = int((fraction or "").ljust(6, "0")[:6])
+    return datetime(*map(int, date_time), microsecond, tzinfo=timezone(offset))  # type: ignore[arg-type, misc]
 
 
 def error_answer(error: Any) -> VoisoAuthenticationError | VoisoResponseError:

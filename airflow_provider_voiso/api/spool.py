@@ -10,16 +10,18 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_voiso.api.paging import BATCH
 from airflow_provider_voiso.api.records import keys
+from airflow_provider_voiso.api.window import epoch_us
 from airflow_provider_voiso.exceptions import VoisoOutOfWindowError, VoisoSpoolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
+    from datetime import datetime
     from types import TracebackType
 
     from typing_extensions import Self
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.window import Window
 
 OutOfWindow = Literal["fail", "keep", "drop"]
+_AT_ONCE = 1 << 17
 _CHUNK = 256
 """Records that are read back at once; those of all answers that overlap in time are in memory together."""
 
@@ -38,11 +41,12 @@ class _Chunk:
     """Records of one answer that are neighbours in time, ordered by it."""
 
     span: Span
-    first_us: int
-    last_us: int
+    earliest: datetime
+    latest: datetime
     offset: int
     size: int
-    first: int
+    position: int
+    """Of its first record among the digests."""
     count: int
     dropped: frozenset[int] = frozenset()
     """Those among them that were read again later."""
@@ -114,14 +118,16 @@ class Spool:
 
         :raises VoisoOutOfWindowError: if one lies outside of what was asked for, and the policy is ``fail``
         """
-        kept, outside = self._own(page.ended_us, span)
+        kept, outside = self._own(page, span)
         if outside and self._policy == "fail":
             raise VoisoOutOfWindowError(
                 f"{outside} of {len(page)} records of one answer lie outside of the window {self.window}, "
                 f"though the API reads dates in {self.reading}. Look at the timestamps of what it returns for this "
                 "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why they are there."
             )
-        order = sorted((page.ended_us[index], page.uuids[index], index) for index in kept)
+        order = sorted(zip(page.ended, page.uuids, range(len(page)), strict=True))
+        if kept is not None:
+            order = [each for each in order if each[2] in kept]
         ended = [instant for instant, _, _ in order]
         lines = [page.raws[index] for _, _, index in order]
         digests = array("q", [hash(uuid) for _, uuid, _ in order])
@@ -138,23 +144,23 @@ class Spool:
             self._digests += digests
             self._write(b"".join(blocks))
 
-    def _own(self, ended_us: Sequence[int], span: Span) -> tuple[Iterable[int], int]:
-        """Return the indices of the records that belong to the window, and how many lie outside of what was asked."""
+    def _own(self, page: Page, span: Span) -> tuple[set[int] | None, int]:
+        """Return the indices of the records to keep, None for all, and how many lie outside of what was asked for."""
         if span not in self._bounds:
             self._bounds[span] = self.reading.timestamps(span), self.reading.own_timestamps(span)
         (earliest, latest), (own, after) = self._bounds[span]
         start, end = self.window.start_us, self.window.end_us
-        if ended_us and max(start, own) <= min(ended_us) and max(ended_us) < min(end, after):
-            return range(len(ended_us)), 0
-        kept, outside = [], 0
-        for index, ended in enumerate(ended_us):
+        if not page or (max(start, own) <= epoch_us(min(page.ended)) and epoch_us(max(page.ended)) < min(end, after)):
+            return None, 0
+        kept, outside = set(), 0
+        for index, ended in enumerate(page.ended_us):
             if start <= ended < end:
                 if own <= ended < after or not earliest <= ended < latest:
-                    kept.append(index)
+                    kept.add(index)
             elif not earliest <= ended < latest:
                 outside += 1
                 if self._policy == "keep":
-                    kept.append(index)
+                    kept.add(index)
         return kept, outside
 
     def forget(self, span: Span) -> None:
@@ -170,7 +176,7 @@ class Spool:
         dropped: dict[int, set[int]] = {}
         changed: set[str] = set()
         for number, chunk in enumerate(self._chunks if repeated else ()):
-            if repeated.isdisjoint(self._digests[chunk.first : chunk.first + chunk.count]):
+            if repeated.isdisjoint(self._digests[chunk.position : chunk.position + chunk.count]):
                 continue
             lines = self._lines(chunk)
             for index, (uuid, line) in enumerate(zip(keys(lines)[0], lines, strict=True)):
@@ -206,18 +212,18 @@ class Spool:
 
     def _runs(self) -> Iterator[list[bytes]]:
         """Yield the records in order, those of chunks that overlap merged."""
-        chunks = sorted(self._chunks, key=attrgetter("first_us"))
-        merged: list[tuple[int, str, bytes]] = []
+        chunks = sorted(self._chunks, key=attrgetter("earliest"))
+        merged: list[tuple[datetime, str, bytes]] = []
         for chunk, following in zip_longest(chunks, chunks[1:]):
             lines = self._lines(chunk)
             if chunk.dropped:
                 lines = [line for index, line in enumerate(lines) if index not in chunk.dropped]
-            if not merged and (following is None or chunk.last_us < following.first_us):
+            if not merged and (following is None or chunk.latest < following.earliest):
                 yield lines
                 continue
-            uuids, ended_us = keys(lines)
-            merged = sorted([*merged, *zip(ended_us, uuids, lines, strict=True)])
-            after = len(merged) if following is None else bisect_left(merged, (following.first_us,))
+            uuids, ended = keys(lines)
+            merged = sorted([*merged, *zip(ended, uuids, lines, strict=True)])
+            after = len(merged) if following is None else bisect_left(merged, (following.earliest,))
             yield [line for _, _, line in merged[:after]]
             del merged[:after]
 
@@ -236,10 +242,13 @@ class Spool:
             raise VoisoSpoolError.of(error, self.window) from None
 
     def _repeated_digests(self) -> set[int]:
-        """Return the digests that occur twice; looked for in parts, so that no set holds all of them."""
+        """Return the digests that occur twice; looked for in parts, so that no set holds very many."""
+        present = [self._digests[chunk.position : chunk.position + chunk.count] for chunk in self._chunks]
         parts = [array("q") for _ in range(64)]
-        for chunk in self._chunks:
-            for digest in self._digests[chunk.first : chunk.first + chunk.count]:
+        if sum(map(len, present)) <= _AT_ONCE:
+            parts = [array("q", chain.from_iterable(present))]
+        else:
+            for digest in chain.from_iterable(present):
                 parts[digest & 63].append(digest)
         return {
             digest
@@ -250,7 +259,7 @@ class Spool:
         }
 
 
-def _cuts(ended: list[int]) -> Iterator[tuple[int, int]]:
+def _cuts(ended: list[datetime]) -> Iterator[tuple[int, int]]:
     """Cut ordered timestamps between different ones, so that chunks of one answer never overlap."""
     after = 0
     while after < len(ended):

@@ -91,17 +91,19 @@ class _Sla(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename={"from_party": "from", "to_party": "to"}):
-    uuid: str | None = None
-    type: str | None = None
-    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    duration: str | None = None
+    """The fields in the order of the vendor's sample, in which they are found fastest."""
+
     agent: str | None = None
-    agent_id: _Integer | None = None
-    queue: str | None = None
     from_party: str | None = None
-    to_party: str | None = None
     disposition: str | None = None
+    duration: str | None = None
+    queue: str | None = None
+    to_party: str | None = None
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    uuid: str | None = None
     wrapup_code: str | None = None
+    type: str | None = None
+    agent_id: _Integer | None = None
     cpc: float | None = None
     sid: str | None = None
     text: str | None = None
@@ -160,14 +162,18 @@ def _fitting(page: Sequence[bytes]) -> list[Sequence[Any]]:
     if any(pattern.search(joined) for pattern in _NOT_EXACT):
         raise _MisfitError
     records = _decode_records(joined)
-    fields = {name: list(map(attrgetter(name), records)) for name in _Record.__struct_fields__}
-    fields["timestamp"] = [None if timestamp is None else _utc(timestamp) for timestamp in fields["timestamp"]]
-    fields["duration"] = list(map(_optional_seconds, fields["duration"]))
-    fields["cpc"] = list(map(_optional_money, fields["cpc"]))
-    slas = fields.pop("sla")
-    for name in _Sla.__struct_fields__:
-        fields[name] = [None if sla is None else _optional_seconds(getattr(sla, name)) for sla in slas]
-    return [*fields.values(), [None] * len(page)]
+    slas = [record.sla for record in records]
+    made: dict[str, Sequence[Any]] = {
+        "ended_at": [None if record.timestamp is None else _utc(record.timestamp) for record in records],
+        "duration_seconds": [_optional_seconds(record.duration) for record in records],
+        "cpc": [_optional_money(record.cpc) for record in records],
+        "extra": [None] * len(page),
+        **{
+            column: [None if sla is None else _optional_seconds(getattr(sla, name)) for sla in slas]
+            for name, (column, _) in _SLA_FIELDS.items()
+        },
+    }
+    return [made[name] if name in made else list(map(attrgetter(name), records)) for name, _ in COLUMNS]
 
 
 def _utc(instant: datetime) -> datetime:

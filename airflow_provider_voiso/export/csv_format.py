@@ -27,9 +27,9 @@ _HARMLESS = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?|@[A-Za-z_][A-Za-z0-9_.]*|-+")
 # The latter four are the wide forms of the former, which spreadsheets of East Asia take for the same.
 _FORMULA = r"""["' \xa0]*[=+\-@\uff1d\uff0b\uff0d\uff20]"""
 _BEGINS_AS_FORMULA = re.compile(_FORMULA)
-_BEGINS_LINE_AS_FORMULA = re.compile(rf"^(?!(?:{_HARMLESS.pattern})$){_FORMULA}", re.MULTILINE)
 _HOLDS_FORMULA = re.compile(rf"[;\t\r\n]{_FORMULA}")
 _BEFORE_FORMULA = re.compile(rf"(^|[;\t\r\n])(?={_FORMULA})")
+_ODD_MARKS = (*'",;\t\r\\', *(f"\n{mark}" for mark in "'=+-@\uff1d\uff0b\uff0d\uff20"))
 _APOSTROPHE = re.compile(rf"(^|[;\t\r\n])'(?={_FORMULA})")
 
 
@@ -63,13 +63,12 @@ def _others(values: Iterable[Any]) -> list[str]:
 
 def _texts(values: Sequence[str | None]) -> list[str]:
     given = [value for value in values if value is not None]
-    joined = "\n".join(given)
+    lines = "\n" + "\n".join(given)
     plain = (
         all(given)
-        and joined.count("\n") == max(len(given) - 1, 0)
-        and not any(mark in joined for mark in '",;\t\r\\')
+        and lines.count("\n") <= max(len(given), 1)
+        and not any(mark in lines for mark in _ODD_MARKS)
         and not any(map(ne, given, map(str.strip, given)))
-        and not _BEGINS_LINE_AS_FORMULA.search(joined)
     )
     # Nearly always no cell of a column needs quotes, and that is seen many times faster for all of them at once.
     return [value or "" for value in values] if plain else [_cell(value) for value in values]

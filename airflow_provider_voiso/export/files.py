@@ -6,6 +6,7 @@ import contextlib
 import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -168,8 +169,17 @@ class _Gzip:
 
 def _deflated(block: bytes, end: int) -> bytes:
     # Without a header, and ended at a whole byte, blocks can be put one behind the other.
-    stream = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return stream.compress(block) + stream.flush(end)
+    stream = _fastest_zlib().compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return stream.compress(block) + stream.flush(end)  # type: ignore[no-any-return]
+
+
+@cache
+def _fastest_zlib() -> Any:
+    try:
+        from isal import isal_zlib  # noqa: PLC0415 - optional
+    except ImportError:
+        return zlib
+    return isal_zlib
 
 
 class _KeptOpen:

@@ -133,6 +133,7 @@ def put_object(
     described = {**metadata, **extra_args.get("Metadata", {})}
     failure: type[VoisoError] = VoisoDestinationError
     outcome = "was not written: {}. What it held before is still there. Check the bucket and the rights"
+    unanswered = "got no answer: {}. It holds what it held before, or all of this window. Check the endpoint"
     try:
         client: Any = hook.get_conn()
         config = copy(hook.transfer_config)
@@ -140,10 +141,11 @@ def put_object(
         with _upload(client.upload_fileobj, bucket, key, {**extra_args, "Metadata": described}, Config=config) as pipe:
             write(pipe)
         failure = VoisoReconciliationError
-        outcome = "was written, but cannot be looked at to check it: {}. Give the right s3:GetObject to the user"
+        outcome = unanswered = "was written, but cannot be looked at to check it: {}. Check the right s3:GetObject"
         head = client.head_object(Bucket=bucket, Key=key)
     except (Boto3Error, BotoCoreError, ClientError) as error:
         reason = _reason(error)
+        outcome = outcome if isinstance(error, ClientError) else unanswered
     else:
         size = pipe.tell()
         stored = {name.lower(): value for name, value in head["Metadata"].items()}

@@ -195,6 +195,64 @@ def test_the_timeout_is_a_deadline_for_the_whole_answer(chunked: bool, get: Get)
         assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "drip",
+    [
+        [*[part for _ in range(600) for part in (b"H", 0.1)]],
+        [b"HTTP/1.1 200 OK\r\nX-Drip: ", *[part for _ in range(600) for part in (b"x", 0.1)]],
+        [*[part for _ in range(600) for part in (b"HTTP/1.1 100 Continue\r\n\r\n", 0.1)]],
+    ],
+    ids=["status", "header", "continue"],
+)
+def test_the_deadline_holds_for_headers(drip: list[bytes | float], get: Get) -> None:
+    with RawServer(lambda _: drip) as server:
+        with pytest.raises(VoisoTransportError, match="longer than the timeout"):
+            get(server.url, timeout=0.4, max_retries=0)
+        assert len(server.requests) == 1
+
+
+def test_the_deadline_holds_with_tls(get: Get, certificate: Path) -> None:
+    with Simulator(certificate=str(certificate)) as sim:
+        sim.faults.add("drip_headers", path="agents", delay=0.1)
+        options = {"key": sim.key, "verify": str(certificate), "timeout": 0.4, "max_retries": 0}
+        with pytest.raises(VoisoTransportError, match="longer than the timeout"):
+            get(sim.url, **options)
+        assert get(sim.url, **{**options, "timeout": 10})
+
+
+def test_a_connection_has_the_whole_timeout_for_each_answer(get: Get) -> None:
+    late: list[bytes | float] = [0.3, http(BODY)]
+    with RawServer(lambda _: late) as server:
+        for _ in range(4):
+            assert get(server.url, timeout=1, max_retries=0) == json.loads(BODY)
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("kind", ["endless", "gzip_bomb"])
+def test_an_answer_has_an_end(kind: Any, get: Get, pauses: list[float]) -> None:
+    with Simulator() as sim:
+        sim.faults.add(kind, path="agents")
+        with pytest.raises(VoisoResponseError, match=r"more than 128 MiB.*'per_page'"):
+            get(sim.url, key=sim.key, max_retries=0)
+        assert get(sim.url, key=sim.key)
+    assert pauses == []
+
+
+def test_an_answer_may_be_large(get: Get) -> None:
+    with Simulator() as sim:
+        right = get(sim.url, key=sim.key)
+        sim.faults.add("large", path="agents")
+        assert get(sim.url, key=sim.key, max_retries=0) == right
+
+
+@pytest.mark.parametrize("packed", ["br", "zstd", "gzip, gzip", "compress"])
+def test_an_answer_is_packed_as_was_asked_for(packed: str, get: Get) -> None:
+    with RawServer(lambda _: [http(BODY, f"Content-Encoding: {packed}")]) as server:
+        with pytest.raises(VoisoResponseError, match="not asked for"):
+            get(server.url, max_retries=0)
+        assert b"accept-encoding: gzip\r\n" in server.requests[0].lower()
+
+
 def test_silence_meets_the_deadline(get: Get, pauses: list[float]) -> None:
     with RawServer(lambda number: [60.0] if number < 2 else [http(BODY)]) as server:
         assert get(server.url, timeout=0.2) == json.loads(BODY)

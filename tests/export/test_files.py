@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from isal import isal_zlib
 
 from airflow_provider_voiso.exceptions import VoisoResponseError
+from airflow_provider_voiso.export import files
 from airflow_provider_voiso.export.columns import COLUMNS, rows
 from airflow_provider_voiso.export.csv_format import original
 from airflow_provider_voiso.export.files import CONTENT_TYPE, check_format, extension, write_file
@@ -110,14 +112,18 @@ def test_the_same_records_give_the_same_bytes(records: list[bytes], file_format:
     assert written(in_pages(records), file_format, compression) == written(in_pages(records), file_format, compression)
 
 
+@pytest.mark.parametrize("package", [zlib, isal_zlib])
 @pytest.mark.parametrize("file_format", ["ndjson", "csv"])
-def test_gzip_depends_neither_on_pages_nor_on_threads(records: list[bytes], file_format: str) -> None:
+def test_gzip_depends_neither_on_pages_nor_on_threads(
+    records: list[bytes], file_format: str, package: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With several of the blocks that are compressed apart."""
+    monkeypatch.setattr(files, "_fastest_zlib", lambda: package)
     many = records * 25
     content = written([many], file_format, "gzip")
     assert content == written(in_pages(many), file_format, "gzip")
     assert unpacked(content, "gzip") == written([many], file_format, None)
-    assert len(unpacked(content, "gzip")) > 4 << 20
+    assert len(unpacked(content, "gzip")) > 3 << 20
 
 
 def test_pages_that_break_off_end_the_compression(records: list[bytes]) -> None:

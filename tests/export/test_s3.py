@@ -268,7 +268,7 @@ def test_wrong_credentials_leave_the_object_as_it_was(s3: SeaweedS3, put: Put, c
 
 
 def test_a_server_that_is_not_there(put: Put) -> None:
-    with pytest.raises(VoisoDestinationError, match="was not written: EndpointConnectionError"):
+    with pytest.raises(VoisoDestinationError, match="got no answer: EndpointConnectionError"):
         put(b"content", "a", connection={"extra": {"endpoint_url": "http://127.0.0.1:9"}})
 
 

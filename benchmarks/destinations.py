@@ -1,0 +1,328 @@
+"""Real destinations: what a contestant needs to reach each, how it is emptied, and what it holds."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import pickle
+import re
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing, suppress
+from getpass import getuser
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Protocol
+
+from benchmarks.measure import SkipError
+from demo.process import LOOPBACK, Server, free_ports
+from demo.stack import Postgres, SeaweedS3
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import ExitStack
+    from pathlib import Path
+
+_UUID = re.compile(rb'"uuid": ?"([^"]+)"')
+
+
+class Destination(Protocol):
+    """Where exports go; every contestant has a place of its own there, named by a slug."""
+
+    def options(self, slug: str) -> dict[str, Any]:
+        """Return the fields of a task."""
+        ...
+
+    def env(self, slug: str) -> Mapping[str, str]:
+        """Return Airflow's connections."""
+        ...
+
+    def empty(self, slug: str) -> None:
+        """Remove what an earlier run left, and make what a contestant expects to be there."""
+        ...
+
+    def uuids(self, slug: str) -> set[str]:
+        """Return the uuids that are there, by other means than the contestants'."""
+        ...
+
+
+class S3:
+    """A bucket of SeaweedFS."""
+
+    def __init__(self, home: Path, stack: ExitStack) -> None:
+        self._server = stack.enter_context(SeaweedS3(home / "s3", logs=home / "logs"))
+        self._client = self._server.client()
+
+    def options(self, slug: str) -> dict[str, Any]:
+        """Return the place of the objects, and credentials for those who know no connections."""
+        server = self._server
+        address = {
+            "aws_access_key_id": server.key,
+            "aws_secret_access_key": server.secret,
+            "endpoint_url": server.endpoint_url,
+            "region_name": server.region,
+        }
+        return {"bucket": server.bucket, "prefix": slug, "address": address}
+
+    def env(self, slug: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
+        """Return the connection of Airflow's Amazon provider."""
+        return {"AIRFLOW_CONN_AWS_DEFAULT": self._server.connection()}
+
+    def empty(self, slug: str) -> None:
+        """Delete the objects."""
+        for key in self._keys(slug):
+            self._client.delete_object(Bucket=self._server.bucket, Key=key)
+
+    def uuids(self, slug: str) -> set[str]:
+        """Read the objects, leaving out dlt's own beside them."""
+        found: set[str] = set()
+        for key in self._keys(slug):
+            if not key.split("/")[1].startswith("_dlt") and "/init" not in key:
+                found |= _uuids_of(key, self._client.get_object(Bucket=self._server.bucket, Key=key)["Body"].read())
+        return found
+
+    def _keys(self, slug: str) -> list[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._server.bucket, Prefix=f"{slug}/")
+        return [each["Key"] for page in pages for each in page.get("Contents", [])]
+
+
+def _uuids_of(key: str, data: bytes) -> set[str]:
+    if key.endswith(".parquet"):
+        import pyarrow.parquet as pq  # noqa: PLC0415 - only where it was written
+
+        return set(pq.read_table(io.BytesIO(data), columns=["uuid"])["uuid"].to_pylist())
+    data = gzip.decompress(data) if key.endswith(".gz") else data
+    if ".csv" in key:
+        return {line.split(b",", 1)[0].strip(b'"').decode() for line in data.splitlines()[1:]}
+    return {uuid.decode() for uuid in _UUID.findall(data)}
+
+
+class Database:
+    """A database whose tables are made like one that this package once filled, from which floors have their rows.
+
+    Contestants have one table each, by their slug; the floor and hand-written ones find it empty.
+
+    :param home: for files
+    """
+
+    template = "calls"
+    module = ""
+
+    def __init__(self, home: Path) -> None:
+        if self.module and find_spec(self.module) is None:
+            raise SkipError(f"the Python package {self.module} is not installed")
+        self.home = home
+        self.ready = home / f"ready-{type(self).__name__.lower()}"
+
+    def connection(self) -> dict[str, Any]:
+        """Return Airflow's connection."""
+        raise NotImplementedError
+
+    def address(self) -> dict[str, Any]:
+        """Return what the driver needs to connect."""
+        raise NotImplementedError
+
+    def connect(self) -> Any:
+        """Open a connection of the driver."""
+        raise NotImplementedError
+
+    def make_like(self, table: str) -> list[str]:
+        """Return the statements that make a table like the template."""
+        raise NotImplementedError
+
+    def keep_ready(self) -> None:
+        """Put the rows of the template where a floor finds them."""
+        raise NotImplementedError
+
+    def options(self, slug: str) -> dict[str, Any]:
+        """Return the table, and the address for those who know no connections."""
+        return {"table": slug, "address": self.address(), "ready": str(self.ready)}
+
+    def env(self, slug: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
+        """Return the connection."""
+        return {"AIRFLOW_CONN_WAREHOUSE": json.dumps(self.connection())}
+
+    def empty(self, slug: str) -> None:
+        """Drop the table, and make it anew for contestants that do not make it themselves."""
+        self.execute(
+            f"DROP TABLE IF EXISTS {slug}", *(self.make_like(slug) if slug.startswith(("floors", "peers")) else ())
+        )
+
+    def uuids(self, slug: str) -> set[str]:
+        """Read the table."""
+        with closing(self.connect()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"SELECT uuid FROM {slug}")
+            return {uuid for (uuid,) in cursor.fetchall()}
+
+    def execute(self, *statements: str) -> None:
+        """Run statements, each committed."""
+        with closing(self.connect()) as connection:
+            for statement in statements:
+                connection.cursor().execute(statement)
+                connection.commit()
+
+
+class SqliteFile(Database):
+    """A database file."""
+
+    def connection(self) -> dict[str, Any]:
+        """Return Airflow's connection."""
+        return {"conn_type": "sqlite", "host": self.address()["path"]}
+
+    def address(self) -> dict[str, Any]:
+        """Return the path."""
+        return {"path": str(self.home / "warehouse.sqlite")}
+
+    def connect(self) -> Any:
+        """Open the file."""
+        return sqlite3.connect(self.address()["path"])
+
+    def make_like(self, table: str) -> list[str]:
+        """Return the template's own statements with the other name."""
+        with closing(self.connect()) as connection:
+            found = connection.execute("SELECT sql FROM sqlite_master WHERE tbl_name = ? AND sql > ''", [self.template])
+            return [sql.replace(self.template, table) for (sql,) in found]
+
+    def keep_ready(self) -> None:
+        """Keep tuples."""
+        with closing(self.connect()) as connection:
+            rows = connection.execute(f"SELECT * FROM {self.template}").fetchall()
+        self.ready.write_bytes(pickle.dumps(rows))
+
+    def empty(self, slug: str) -> None:
+        """Also give the space back, so that the file does not grow from run to run."""
+        super().empty(slug)
+        self.execute("VACUUM")
+
+
+class PostgresServer(Database):
+    """An embedded PostgreSQL."""
+
+    module = "psycopg"
+
+    def __init__(self, home: Path, stack: ExitStack) -> None:
+        super().__init__(home)
+        self._server = stack.enter_context(Postgres(home / "logs"))
+
+    def connection(self) -> dict[str, Any]:
+        """Return Airflow's connection."""
+        return {"conn_type": "postgres", "host": self._socket(), "login": "postgres", "schema": "postgres"}
+
+    def address(self) -> dict[str, Any]:
+        """Return libpq's address, and another for dlt, which does not take one without a host and a password."""
+        dlt = f"postgresql://postgres:none@localhost/postgres?host={self._socket()}"
+        return {"uri": self._server.uri, "dlt": dlt}
+
+    def connect(self) -> Any:
+        """Open a connection."""
+        import psycopg  # noqa: PLC0415 - only where it is installed
+
+        return psycopg.connect(self._server.uri, autocommit=True)
+
+    def make_like(self, table: str) -> list[str]:
+        """Return one statement."""
+        return [f"CREATE TABLE {table} (LIKE {self.template} INCLUDING ALL)"]
+
+    def keep_ready(self) -> None:
+        """Keep the text of COPY."""
+        with closing(self.connect()) as connection, connection.cursor().copy(f"COPY {self.template} TO STDOUT") as copy:
+            self.ready.write_bytes(b"".join(bytes(part) for part in copy))
+
+    def empty(self, slug: str) -> None:
+        """Also drop dlt's schemas, and write out what is left to write."""
+        self.execute(f"DROP SCHEMA IF EXISTS {slug} CASCADE", f"DROP SCHEMA IF EXISTS {slug}_staging CASCADE")
+        super().empty(slug)
+        self.execute("CHECKPOINT")
+
+    def uuids(self, slug: str) -> set[str]:
+        """Read the table, or dlt's in a schema of its own."""
+        return super().uuids(f"{slug}.cdr" if "dlt" in slug else slug)
+
+    def _socket(self) -> str:
+        return self._server.uri.split("host=")[1]
+
+
+class MariaDbServer(Database):
+    """Debian's MariaDB in a directory of its own."""
+
+    module = "MySQLdb"
+
+    def __init__(self, home: Path, stack: ExitStack) -> None:
+        super().__init__(home)
+        programs = [shutil.which(name, path="/usr/sbin:/usr/bin") for name in ("mariadbd", "mariadb-install-db")]
+        if not all(programs):
+            raise SkipError("the program mariadbd is not installed")
+        data = home / "mariadb"
+        options = ["--no-defaults", f"--user={getuser()}", f"--datadir={data}"]
+        install = [str(programs[1]), *options, "--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(install, check=True, capture_output=True)  # noqa: S603
+        self._port = free_ports(1)[0]
+        here = [f"--bind-address={LOOPBACK}", f"--port={self._port}", f"--socket={data / 'socket'}"]
+        command = [str(programs[0]), *options, *here, f"--pid-file={data / 'pid'}", "--secure-file-priv="]
+        stack.enter_context(Server("mariadb", command, logs=home / "logs", ready=self._is_ready))
+
+    def _is_ready(self) -> bool:
+        import MySQLdb  # noqa: PLC0415 - only where it is installed
+
+        with suppress(MySQLdb.Error), closing(MySQLdb.connect(**{**self.address(), "database": ""})) as connection:
+            connection.cursor().execute("CREATE DATABASE IF NOT EXISTS calls CHARACTER SET utf8mb4")
+            return True
+        return False
+
+    def connection(self) -> dict[str, Any]:
+        """Return Airflow's connection."""
+        return {"conn_type": "mysql", "host": LOOPBACK, "port": self._port, "login": "root", "schema": "calls"}
+
+    def address(self) -> dict[str, Any]:
+        """Return the arguments of ``MySQLdb.connect``."""
+        return {"host": LOOPBACK, "port": self._port, "user": "root", "database": "calls"}
+
+    def connect(self) -> Any:
+        """Open a connection."""
+        import MySQLdb  # noqa: PLC0415 - only where it is installed
+
+        return MySQLdb.connect(**self.address(), charset="utf8mb4")
+
+    def make_like(self, table: str) -> list[str]:
+        """Return one statement."""
+        return [f"CREATE TABLE {table} LIKE {self.template}"]
+
+    def keep_ready(self) -> None:
+        """Keep the text of LOAD DATA."""
+        self.ready.unlink(missing_ok=True)
+        self.execute(f"SELECT * INTO OUTFILE '{self.ready}' CHARACTER SET utf8mb4 FROM {self.template}")
+
+
+class DuckDbFile(Database):
+    """A DuckDB file, of which only the memory is measured."""
+
+    module = "duckdb_provider"
+
+    def connection(self) -> dict[str, Any]:
+        """Return Airflow's connection."""
+        return {"conn_type": "duckdb", "host": str(self.home / "warehouse.duckdb")}
+
+    def address(self) -> dict[str, Any]:
+        """Return nothing: nobody needs it."""
+        return {}
+
+    def connect(self) -> Any:
+        """Open the file."""
+        import duckdb  # noqa: PLC0415 - only where it is installed
+
+        return duckdb.connect(self.connection()["host"])
+
+    def empty(self, slug: str) -> None:  # noqa: ARG002 - there is one table
+        """Remove the file."""
+        (self.home / "warehouse.duckdb").unlink(missing_ok=True)
+
+
+DESTINATIONS: Mapping[str, Callable[[Path, ExitStack], Destination]] = {
+    "s3": S3,
+    "postgres": PostgresServer,
+    "mariadb": MariaDbServer,
+    "sqlite": lambda home, _: SqliteFile(home),
+    "duckdb": lambda home, _: DuckDbFile(home),
+}

@@ -1,0 +1,105 @@
+"""Memory stays flat: a window of ten times as many records does not need ten times as much."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarks.run import BenchApi
+from demo.process import clean_environment
+from demo.stack import Postgres, SeaweedS3
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+MANY = 200_000
+EXPORT = """
+import json, sys
+from datetime import timedelta
+
+from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
+from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
+from benchmarks.data import START
+from benchmarks.measure import peak_rss
+
+options = json.loads(sys.argv[1])
+operator = VoisoCdrToS3Operator if "s3_bucket" in options else VoisoCdrToSqlOperator
+for hours in (2.4, 24):
+    context = {"data_interval_start": START, "data_interval_end": START + timedelta(hours=hours)}
+    records = operator(task_id="export", **options).execute(context)["records"]
+    print("peak", records, peak_rss(), file=sys.stderr)
+"""
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("memory")
+
+
+@pytest.fixture(scope="module")
+def api(directory: Path) -> Iterator[BenchApi]:
+    with BenchApi(directory / "records", MANY, logs=directory / "logs") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def s3(directory: Path) -> Iterator[SeaweedS3]:
+    with SeaweedS3(directory / "s3") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def postgres(directory: Path) -> Iterator[Postgres]:
+    with Postgres(directory / "logs") as running:
+        yield running
+
+
+def peaks(api: BenchApi, directory: Path, connection: tuple[str, str], **options: Any) -> tuple[float, float]:
+    """Return the highest memory of a fresh process after a small window and after a large one."""
+    name, value = connection
+    voiso = {"conn_type": "voiso", "host": api.url, "password": "some-key"}
+    env = {
+        "AIRFLOW_HOME": str(directory / "airflow"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW_CONN_VOISO_DEFAULT": json.dumps(voiso),
+        f"AIRFLOW_CONN_{name}": value,
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-c", EXPORT, json.dumps(options)]
+    done = subprocess.run(command, env=clean_environment(env), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = [line.split()[1:] for line in done.stderr.splitlines() if line.startswith("peak ")]
+    (few, small), (many, large) = [(int(records), int(peak)) for records, peak in found]
+    assert MANY * 0.09 < few < MANY * 0.11
+    assert many == MANY
+    return small, large
+
+
+def assert_flat(api: BenchApi, small: float, large: float) -> None:
+    """See that less was kept than the records that the large window has on top, let alone as Python objects."""
+    on_top = 0.9 * api.day.path.stat().st_size
+    assert large - small < on_top, f"{(large - small) / 1e6:.0f} MB more for {on_top / 1e6:.0f} MB of records"
+
+
+@pytest.mark.parametrize("file_format", ["ndjson", "csv", "parquet"])
+def test_export_to_s3(file_format: str, api: BenchApi, s3: SeaweedS3, directory: Path) -> None:
+    connection = "AWS_DEFAULT", s3.connection()
+    assert_flat(api, *peaks(api, directory, connection, s3_bucket=s3.bucket, file_format=file_format))
+
+
+def test_export_to_sqlite(api: BenchApi, directory: Path) -> None:
+    connection = "WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(directory / "warehouse.db")})
+    assert_flat(api, *peaks(api, directory, connection, sql_conn_id="warehouse", table="calls"))
+
+
+def test_export_to_postgres(api: BenchApi, postgres: Postgres, directory: Path) -> None:
+    socket = postgres.uri.partition("host=")[2]
+    server = {"conn_type": "postgres", "host": socket, "login": "postgres", "schema": "postgres"}
+    connection = "WAREHOUSE", json.dumps(server)
+    assert_flat(api, *peaks(api, directory, connection, sql_conn_id="warehouse", table="calls"))
