@@ -93,7 +93,7 @@ def _witness(uuid: str, ended: datetime, raw: Json) -> Witness:
     ended_us, offset, duration_us = epoch_us(ended), timedelta(0), 0
     try:
         times = msgspec.json.decode(raw, type=_Times)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Witness(uuid, ended_us, duration_us, offset)
     if match := _OFFSET.search(times.timestamp):
         offset = timedelta(hours=int(match[2]), minutes=int(match[3])) * (-1 if match[1] == "-" else 1)

@@ -15,6 +15,7 @@ import pytest
 from airflow_provider_voiso.simulator import Drift, Simulator
 from tests.e2e.halting_proxy import HaltingProxy
 from tests.e2e.world import BACKFILLED, KEY, RECORDS_PER_DAY, WRONG_KEY, World
+from tests.secret_search import AWKWARD_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,9 +68,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 }
             ),
         }
+        for number, key in enumerate(AWKWARD_KEYS):
+            simulator = stack.enter_context(Simulator(key=key, seed=number, records_per_day=20))
+            connections[f"voiso_key_{number}"] = voiso_connection(simulator, key, max_retries=0)
+        temporary = home / "airflow" / "tmp"
+        temporary.mkdir(parents=True)
+        lineage = {"type": "file", "log_file_path": str(home / "airflow" / "lineage.jsonl"), "append": True}
         env = {
             **{f"AIRFLOW_CONN_{name.upper()}": value for name, value in connections.items()},
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+            "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(lineage),
+            "TMPDIR": str(temporary),
             # A busy machine may need longer than five seconds to answer a task.
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "120",
             "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
@@ -12,7 +13,7 @@ import pytest
 
 from airflow_provider_voiso.export.sql_postgres import PostgresDialect
 from tests.e2e.world import DAY, KEY, WRONG_KEY, on_airflow_3, seed_table
-from tests.secret_search import Secret
+from tests.secret_search import AWKWARD_KEYS, Secret
 
 if TYPE_CHECKING:
     from tests.e2e.world import World
@@ -50,12 +51,38 @@ def failed_run(world: World) -> str:
 
 
 @pytest.fixture(scope="module")
-def kept(world: World, failed_run: str) -> dict[str, str]:  # noqa: ARG001 - it fails before this looks
+def run_of_every_fault(world: World) -> str:
+    """Meet every fault with keys that are hard to hide, with all that can be logged being logged."""
+    run_id = world.airflow.api.trigger("secrets")
+    world.succeed("secrets", run_id)
+    return run_id
+
+
+@pytest.fixture(scope="module")
+def kept(world: World, failed_run: str, run_of_every_fault: str) -> dict[str, str]:  # noqa: ARG001 - they must be over
     """Return the text of everything that Airflow has written so far."""
     world.succeed("exports", world.scheduled_run("exports")["dag_run_id"])
     files = [path for path in world.airflow.home.rglob("*") if path.is_file()]
     texts = {str(path.relative_to(world.airflow.home)): path.read_text(errors="replace") for path in files}
     return {**texts, **metadata(world)}
+
+
+@pytest.fixture(scope="module")
+def exported(world: World, run_of_every_fault: str) -> dict[str, str]:  # noqa: ARG001 - it must be over
+    """Return the text of all objects, of what describes them, and of all tables of the destinations."""
+    client, bucket = world.s3.client(), world.s3.bucket
+    texts = {}
+    for key, body in world.objects("").items():
+        text = (gzip.decompress(body) if key.endswith(".gz") else body).decode(errors="replace")
+        texts[key] = text + repr(client.head_object(Bucket=bucket, Key=key))
+    tables = world.postgres(
+        "SELECT quote_ident(table_name) FROM information_schema.tables WHERE table_schema = 'public'"
+    )
+    for (name,) in tables:
+        texts[name] = repr(world.postgres(f"SELECT * FROM {name}"))
+    texts["statements"] = repr(world.postgres("SELECT query FROM pg_stat_activity"))
+    texts["sqlite"] = world.sqlite_file.read_text(errors="replace")
+    return texts
 
 
 def test_failures_are_told_in_words(world: World, failed_run: str) -> None:
@@ -77,11 +104,26 @@ def test_what_is_searched_is_everything(kept: dict[str, str]) -> None:
     assert "window_start" in kept["xcom"]
 
 
-def test_no_key_is_kept_in_any_spelling(kept: dict[str, str]) -> None:
-    for key in (KEY, WRONG_KEY):
-        spellings = Secret(key).spellings()
-        found = {(name, spelling) for name, text in kept.items() for spelling in spellings if spelling in text}
-        assert found == set()
+def test_every_fault_was_met_with_every_key(world: World, run_of_every_fault: str, kept: dict[str, str]) -> None:
+    log = world.airflow.api.task_log("secrets", run_of_every_fault, "every_fault")
+    for number in range(len(AWKWARD_KEYS)):
+        assert f"secrets/voiso_key_{number}" in log
+    for error in ("Authentication", "Permission", "RateLimit", "Server", "Transport", "Response", "BadRequest"):
+        assert log.count(f"Voiso{error}Error: ") >= len(AWKWARD_KEYS), error
+    assert "botocore" in log
+    # http.client prints what others send.
+    assert "send: b'PUT /voiso-cdr/secrets/" in log
+    assert "/api/v2/cdr?…" in log
+    assert '"eventType":' in kept["lineage.jsonl"]
+    assert "secrets.every_fault" in kept["lineage.jsonl"]
+
+
+@pytest.mark.parametrize("key", [KEY, WRONG_KEY, *AWKWARD_KEYS])
+def test_no_key_is_kept_in_any_spelling(key: str, kept: dict[str, str], exported: dict[str, str]) -> None:
+    spellings = Secret(key).spellings()
+    texts = {**kept, **exported}
+    found = {(name, spelling) for name, text in texts.items() for spelling in spellings if spelling in text}
+    assert found == set()
 
 
 def test_no_records_content_is_kept(world: World, kept: dict[str, str]) -> None:
