@@ -64,7 +64,8 @@ GROUPS = {
         (
             Contestant(PACKAGE, "ours:s3", {"file_format": "parquet"}),
             Contestant("floor: socket, pyarrow, no upload", "floors:parquet"),
-            Contestant("dlt Arrow to Parquet", "dlt_peers:parquet"),
+            Contestant("dlt Arrow tables to Parquet", "dlt_peers:arrow"),
+            Contestant("dlt rest_api to Parquet", "dlt_peers:parquet"),
         ),
     ),
     "postgres": Group(
