@@ -151,7 +151,13 @@ class Bench:
         if not python.exists():
             raise SkipError("dlt is not installed; `make bench` does that")
         result, log = self.home / "result.json", self.home / "logs" / f"{contestant.slug}.log"
-        command = [str(python), "-m", "benchmarks.measure", json.dumps(asdict(task)), str(result)]
+        command = [
+            str(python),
+            "-c",
+            "from benchmarks.measure import main; main()",
+            json.dumps(asdict(task)),
+            str(result),
+        ]
         with log.open("ab") as output:
             done = subprocess.run(  # noqa: S603
                 command, stdout=output, stderr=output, env=clean_environment(env), cwd=self.home, check=False
