@@ -98,15 +98,17 @@ GROUPS = {
     ),
 }
 
-MEMORY: dict[str, tuple[str, dict[str, Any]]] = {
-    "S3, NDJSON, gzip": ("s3", {}),
-    "S3, NDJSON, not compressed": ("s3", {"compression": None}),
-    "S3, CSV, gzip": ("s3", {"file_format": "csv"}),
-    "S3, Parquet": ("s3", {"file_format": "parquet"}),
-    "PostgreSQL": ("postgres", {}),
-    "MariaDB": ("mariadb", {}),
-    "SQLite": ("sqlite", {}),
-    "DuckDB": ("duckdb", {}),
+MEMORY = {
+    "memory-s3-ndjson": Group("S3, NDJSON, gzip", "s3", (Contestant(PACKAGE, "ours:s3"),)),
+    "memory-s3-none": Group(
+        "S3, NDJSON, not compressed", "s3", (Contestant(PACKAGE, "ours:s3", {"compression": None}),)
+    ),
+    "memory-s3-csv": Group("S3, CSV, gzip", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "csv"}),)),
+    "memory-s3-parquet": Group("S3, Parquet", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "parquet"}),)),
+    "memory-postgres": Group("PostgreSQL", "postgres", (Contestant(PACKAGE, "ours:sql"),)),
+    "memory-mariadb": Group("MariaDB", "mariadb", (Contestant(PACKAGE, "ours:sql"),)),
+    "memory-sqlite": Group("SQLite", "sqlite", (Contestant(PACKAGE, "ours:sql"),)),
+    "memory-duckdb": Group("DuckDB", "duckdb", (Contestant(PACKAGE, "ours:sql"),)),
 }
 LATENCY = {
     "defaults": {},
