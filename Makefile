@@ -7,14 +7,14 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 VENV_PYTHON := .venv/bin/python
-EXTRAS := --extra amazon --extra postgres --extra parquet --extra openlineage
+EXTRAS := --extra amazon --extra postgres --extra parquet --extra isal --extra openlineage
 
 # uv trusts its own certificates only; those of the system also work behind a company's proxy.
 export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test prove bench lint format docs matrix requirements clean
+.PHONY: help env demo test prove faults bench lint format docs matrix requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ test: .venv/ready ## run the whole test suite on the newest Airflow
 
 prove: .venv/ready ## read windows from thousands of differently behaving APIs (make prove WORLDS=10000)
 	WORLDS=$(WORLDS) $(VENV_PYTHON) -m pytest tests/api/test_walk.py --durations=5
+
+faults: .venv/ready ## try every fault of the API at every position for every destination
+	ALL_FAULTS=1 $(VENV_PYTHON) -m pytest tests/faults --durations=5
 
 bench: .venv/ready .venv-bench/ready ## measure floors, peers and this package in turn (BENCH_ARGS="--only s3 --rounds 5")
 	@$(VENV_PYTHON) -m benchmarks.run $(BENCH_ARGS)

@@ -5,7 +5,12 @@ Messages never hold an API key, a URL's query string or the content of a record.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+if TYPE_CHECKING:
+    from airflow_provider_voiso.api.window import Window
 
 
 class VoisoError(AirflowException):
@@ -66,6 +71,18 @@ class VoisoClockError(VoisoError):
 
 class VoisoOutOfWindowError(VoisoError):
     """The API returned records that lie outside of what was asked for."""
+
+
+class VoisoSpoolError(VoisoError):
+    """The local disk of the worker could not keep what was read."""
+
+    @classmethod
+    def of(cls, error: OSError, window: Window) -> VoisoSpoolError:
+        """Return the error for what the operating system says."""
+        return cls(
+            f"The records of {window} could not be kept on the worker's local disk: {error.strerror}. Nothing was "
+            "exported. Free space in its temporary directory, or let TMPDIR name another one."
+        )
 
 
 class VoisoReconciliationError(VoisoError):

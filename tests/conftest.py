@@ -18,3 +18,6 @@ settings.load_profile("voiso")
 
 WORLDS = int(os.environ.get("WORLDS", "300"))
 """How many APIs the proofs draw; ``make prove`` draws thousands."""
+
+ALL_FAULTS = "ALL_FAULTS" in os.environ
+"""Whether every fault is tried at every position; ``make faults`` does."""

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 REFERENCE_LISTS = ("agents", "campaigns", "deleted_agents", "queues", "teams", "wrapup_codes")
 _LOOK_SIZE = 1_000
+_PARTS_PER_CONNECTION = 3
+"""More parts than connections, as a busy hour holds many times the records of a quiet one."""
 _MOST_READINGS = 5
 
 
@@ -62,6 +64,11 @@ class CdrClient:
         self._transport.close()
 
     @property
+    def _parts(self) -> int:
+        connections = self._settings.max_connections
+        return connections * _PARTS_PER_CONNECTION if connections > 1 else 1
+
+    @property
     def requests(self) -> int:
         """Number of requests sent so far, retries included."""
         return self._transport.requests
@@ -85,7 +92,7 @@ class CdrClient:
         params = filter_params(filters)
         try:
             search = Search(self._transport, params)
-            reading = self._calibrated(window, search, self._pager, self._settings.max_connections)
+            reading = self._calibrated(window, search, self._pager, self._parts)
             if reading.acts_on == "start":
                 search = search.limited_to(reading.longest)
             return self._read_settled(window, search, reading, out_of_window)
@@ -142,7 +149,8 @@ class CdrClient:
             longest=None if hours is None else timedelta(hours=hours),
         )
         try:
-            self.reading = calibration.run(search, _cut(self._assumed.span(window), parts)[0], pager)
+            spans = _cut(self._assumed.span(window), parts)
+            self.reading = calibration.run(search, spans[len(spans) // 2], pager)
         finally:
             self._extra_requests += calibration.extra_requests
         return self.reading or self._assumed
@@ -168,7 +176,7 @@ class CdrClient:
         self._pager.shifted = False
         spool = Spool(window, reading, out_of_window=out_of_window)
         try:
-            self._fill(spool, search, _cut(reading.span(window), self._settings.max_connections))
+            self._fill(spool, search, _cut(reading.span(window), self._parts))
             spool.seal()
         except BaseException:
             spool.close()
@@ -186,14 +194,17 @@ class CdrClient:
         if len(spans) == 1:
             walk(spans[0])
             return
-        with ThreadPoolExecutor(len(spans), thread_name_prefix="voiso") as pool:
-            walks = [pool.submit(walk, span) for span in spans]
+        with ThreadPoolExecutor(self._settings.max_connections, thread_name_prefix="voiso") as pool:
+            # The calibration has asked for the part in the middle already, so that one is read first.
+            middle = len(spans) // 2
+            walks = [pool.submit(walk, span) for span in (*spans[middle:], *spans[:middle])]
             try:
-                wait(walks, return_when=FIRST_EXCEPTION)
+                done, _ = wait(walks, return_when=FIRST_EXCEPTION)
             finally:
                 stop.set()
-            for done in walks:
-                done.result()
+                pool.shutdown(cancel_futures=True)
+            for each in done:
+                each.result()
 
 
 def _cut(span: Span, parts: int) -> list[Span]:

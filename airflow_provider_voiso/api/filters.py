@@ -63,4 +63,6 @@ def _value(name: str, value: Any) -> str:
         )
     if not text.strip():
         raise ValueError(f"The filter {name!r} is empty. Leave it out to select everything.")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"The filter {name!r} holds half a surrogate pair, which no request can carry.")
     return text

@@ -155,7 +155,7 @@ class Pager:
         while position < self._batch:
             size = self._size
             number, known = divmod(position, size)
-            page = self._read(ask, span, token, number + 1, size, position)
+            page = self._read(ask, span, token, number + 1, size, position, seen)
             if not page:
                 return
             count = len(page)
@@ -187,8 +187,10 @@ class Pager:
     def _is_still_at(self, ask: Ask, span: Span, position: int, uuid: str) -> bool:
         """Tell whether a record of the first batch kept its position while the others were read."""
         self.extra_requests += 1
-        page = self._read(ask, span, None, position, 1, position)
-        return page is not None and uuid in page.uuids
+        try:
+            return uuid in ask(span, token=None, page=position, per_page=1).uuids
+        except VoisoBadRequestError:
+            return False
 
     def _goes_on(self, ask: Ask, span: Span, token: str | None, position: int, seen: set[str]) -> bool:
         """Tell whether records follow a short answer, which may be the end or a silently capped page."""
@@ -197,7 +199,7 @@ class Pager:
         for number in range(position // size + 1, position // size + 4):
             if number * size > self._batch:
                 return True
-            page = self._read(ask, span, token, number, size, position)
+            page = self._read(ask, span, token, number, size, position, seen)
             if page is None or not seen.issuperset(page.uuids):
                 return page is not None
             if len(page) < size or size == _PROBE_SIZE:
@@ -205,7 +207,9 @@ class Pager:
             self.extra_requests += 1  # so few records may all be repetitions
         return False
 
-    def _read(self, ask: Ask, span: Span, token: str | None, number: int, size: int, position: int) -> Page | None:
+    def _read(
+        self, ask: Ask, span: Span, token: str | None, number: int, size: int, position: int, seen: set[str]
+    ) -> Page | None:
         """Return a page, or None if the API refuses to go behind the end, which is at ``position``."""
         bare = token is not None and number == 1 and not self._page_beside_token
         try:
@@ -213,9 +217,13 @@ class Pager:
         except VoisoBadRequestError:
             if token is not None and number == 1 and not bare:
                 self._page_beside_token = False
-                return self._read(ask, span, token, number, size, position)
+                return self._read(ask, span, token, number, size, position, seen)
             if position and self._serves(ask, span, token, position):
-                return None
+                # One refusal may be a gateway's; the end refuses again, and nothing stands right behind it.
+                behind = self._again(ask, span, token, position + 1, 1)
+                if seen.issuperset(behind) and not self._again(ask, span, token, number, size):
+                    return None
+                raise
             if token is not None:
                 raise Incomplete("page numbers beside a search token are refused") from None
             raise
@@ -223,8 +231,12 @@ class Pager:
     def _serves(self, ask: Ask, span: Span, token: str | None, position: int) -> bool:
         if position == 1 and token is not None:
             return False  # page 1 tells nothing about other pages beside a token
+        return bool(self._again(ask, span, token, position, 1))
+
+    def _again(self, ask: Ask, span: Span, token: str | None, number: int, size: int) -> list[str]:
+        """Return the uuids of a page, none if it is refused."""
         self.extra_requests += 1
         try:
-            return bool(ask(span, token=token, page=position, per_page=1))
+            return ask(span, token=token, page=number, per_page=size).uuids
         except VoisoBadRequestError:
-            return False
+            return []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,15 +16,20 @@ from airflow_provider_voiso.api.window import epoch_us
 from airflow_provider_voiso.exceptions import VoisoAuthenticationError, VoisoResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
+
+    Json = bytes | msgspec.Raw
+    """JSON text that can be joined and decoded; only bytes can be taken apart or compared."""
 
 _TIMESTAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*(?:(Z)|([+-])(\d\d):?(\d\d))",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
-_FINER_THAN_MICROSECONDS = re.compile(rb":[0-9]{2}[.,][0-9]{7}")
+_FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
 
-_SURROGATE_OR_BACKSLASH = re.compile(rb"(\\\\)|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_LONE_SURROGATE = re.compile(
+    rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD]([89a-fA-F][0-9a-fA-F]{2})"
+)
 
 
 class _Answer(msgspec.Struct):
@@ -31,12 +38,12 @@ class _Answer(msgspec.Struct):
     error: Any = None
 
 
-class _Key(msgspec.Struct):
+class _Key(msgspec.Struct, gc=False):
     uuid: str
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class _LooseKey(msgspec.Struct):
+class _LooseKey(msgspec.Struct, gc=False):
     uuid: str
     timestamp: str
 
@@ -51,15 +58,20 @@ class Page:
     """The records of one answer, column by column, and the token that came with them.
 
     :param uuids: the records' ``uuid``
-    :param ended_us: the records' ``timestamp``, in microseconds since the epoch
+    :param ended: the records' ``timestamp``, with a time zone
     :param raws: the records' JSON, byte for byte, without line breaks
     :param token: ``search_token``; None if it was null, absent or empty
     """
 
     uuids: list[str]
-    ended_us: list[int]
-    raws: list[bytes]
+    ended: list[datetime]
+    raws: Sequence[Json]
     token: str | None = None
+
+    @property
+    def ended_us(self) -> list[int]:
+        """The records' ``timestamp`` in microseconds since the epoch."""
+        return list(map(epoch_us, self.ended))
 
     def __len__(self) -> int:
         return len(self.uuids)
@@ -71,7 +83,7 @@ class Page:
             return self
         return Page(
             [self.uuids[index] for index in kept],
-            [self.ended_us[index] for index in kept],
+            [self.ended[index] for index in kept],
             [self.raws[index] for index in kept],
             self.token,
         )
@@ -87,7 +99,7 @@ def parse_page(body: bytes) -> Page:
     try:
         answer = _decode_answer(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        masked = _without_surrogates(body)
+        masked = _without_lone_surrogates(body)
         try:
             answer = _decode_answer(masked)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
@@ -96,34 +108,30 @@ def parse_page(body: bytes) -> Page:
         raise error_answer(answer.error)
     if answer.records is msgspec.UNSET:
         raise VoisoResponseError("The API's answer has no 'records'.")
-    raws = [bytes(raw) for raw in answer.records]
+    raws: Sequence[Json] = answer.records
     if masked is not body:
-        raws = list(_same_places(raws, masked, body))
+        raws = list(_same_places(map(bytes, raws), masked, body))
     if b"\n" in body or b"\r" in body:  # JSON allows line breaks between tokens only, so a space means the same
-        raws = [raw.replace(b"\r", b" ").replace(b"\n", b" ") for raw in raws]
-    uuids, ended_us = keys(raws)
+        raws = [bytes(raw).replace(b"\r", b" ").replace(b"\n", b" ") for raw in raws]
+    uuids, ended = keys(raws)
     token = answer.search_token
-    return Page(uuids, ended_us, raws, str(token) if token not in (None, "", False) else None)
+    return Page(uuids, ended, raws, str(token) if token not in (None, "", False) else None)
 
 
-def keys(raws: Sequence[bytes]) -> tuple[list[str], list[int]]:
-    """Return the uuids and the timestamps, in microseconds since the epoch, of records.
+def keys(raws: Sequence[Json]) -> tuple[list[str], list[datetime]]:
+    """Return the uuids and the timestamps of records; of what is finer than a microsecond, the whole ones.
 
     :raises VoisoResponseError: if a record is no object, or has no uuid or no readable timestamp with an offset
     """
     joined = b"[" + b",".join(raws) + b"]"
     # msgspec rounds finer fractions, which can move a record into the next window; the columns cut them.
     if not _FINER_THAN_MICROSECONDS.search(joined):
-        try:
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             strict = _decode_keys(joined)
-            return [key.uuid for key in strict], [epoch_us(key.timestamp) for key in strict]
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            pass
-    try:
-        loose = _decode_loose_keys(_without_surrogates(joined))
+            return [key.uuid for key in strict], [key.timestamp for key in strict]
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError):
+        loose = _decode_loose_keys(_without_lone_surrogates(joined))
         return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-        pass
     raise VoisoResponseError(
         "The API returned a record that is no object, or that has no uuid or no timestamp with an offset, "
         "so that it cannot be placed in a window."
@@ -131,19 +139,38 @@ def keys(raws: Sequence[bytes]) -> tuple[list[str], list[int]]:
 
 
 def decode(raw: bytes) -> dict[str, Any]:
-    """Return a record as a dictionary."""
+    """Return a record as a dictionary; a number that neither an int nor a float can hold comes as it was written.
+
+    :raises VoisoResponseError: if it is not valid UTF-8 or too deeply nested
+    """
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
-    except msgspec.MsgspecError:  # half a surrogate pair, or a number beyond a double
-        return json.loads(raw)  # type: ignore[no-any-return]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    try:  # it may hold half a surrogate pair, or a number beyond a double
+        return json.loads(raw.decode(), parse_int=_integer, parse_float=_float)  # type: ignore[no-any-return]
+    except (ValueError, RecursionError):
+        pass
+    raise VoisoResponseError("The API returned a record that is not valid UTF-8, or too deeply nested to be read.")
 
 
-def _without_surrogates(text: bytes) -> bytes:
-    """Mask escaped surrogates, which may be halves of pairs and which msgspec refuses, at the same length."""
-    return _SURROGATE_OR_BACKSLASH.sub(lambda match: match[1] or rb"\u003f", text)
+def _integer(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:  # Python converts no more than 4300 digits
+        return text
 
 
-def _same_places(parts: list[bytes], masked: bytes, text: bytes) -> Iterator[bytes]:
+def _float(text: str) -> float | str:
+    return text if math.isinf(number := float(text)) else number
+
+
+def _without_lone_surrogates(text: bytes) -> bytes:
+    """Mask escaped halves of surrogate pairs, which msgspec refuses, each by a character of private use."""
+    return _LONE_SURROGATE.sub(lambda match: match[1] or rb"\ue" + match[2], text)
+
+
+def _same_places(parts: Iterable[bytes], masked: bytes, text: bytes) -> Iterator[bytes]:
     """Yield what stands in a text where parts stand, in order, in its masked copy."""
     end = 0
     for part in parts:
@@ -152,14 +179,14 @@ def _same_places(parts: list[bytes], masked: bytes, text: bytes) -> Iterator[byt
         yield text[start:end]
 
 
-def _parse_timestamp(text: str) -> int:
+def _parse_timestamp(text: str) -> datetime:
     match = _TIMESTAMP.fullmatch(text.strip())
     if match is None:
         raise ValueError
     *date_time, fraction, utc, sign, hours, minutes = match.groups()
     offset = timedelta(0) if utc else timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
-    instant = datetime(*map(int, date_time), tzinfo=timezone(offset))  # type: ignore[arg-type, misc]
-    return epoch_us(instant) + int((fraction or "").ljust(6, "0")[:6])
+    microsecond = int((fraction or "").ljust(6, "0")[:6])
+    return datetime(*map(int, date_time), microsecond, tzinfo=timezone(offset))  # type: ignore[arg-type, misc]
 
 
 def error_answer(error: Any) -> VoisoAuthenticationError | VoisoResponseError:

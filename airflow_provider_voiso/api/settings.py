@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 AUTO = "auto"
 """The time zone to be found out."""
@@ -35,3 +36,10 @@ class Settings:
     max_connections: int = 1
     requests_per_second: float | None = None
     verify: bool | str = True
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled, which would write the key somewhere.
+
+        :raises TypeError: always
+        """
+        raise TypeError("Settings hold an API key; they are not pickled.")

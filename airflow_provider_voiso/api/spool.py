@@ -1,45 +1,55 @@
-"""The records of one window on local disk: in a stable order, each once, in memory a slice at a time."""
+"""The records of one window on local disk: in a stable order, each once, in memory a few at a time."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import threading
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain, zip_longest
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_voiso.api.paging import BATCH
-from airflow_provider_voiso.api.records import Page, keys
-from airflow_provider_voiso.exceptions import VoisoOutOfWindowError
+from airflow_provider_voiso.api.records import keys
+from airflow_provider_voiso.api.window import epoch_us
+from airflow_provider_voiso.exceptions import VoisoOutOfWindowError, VoisoSpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from types import TracebackType
 
     from typing_extensions import Self
 
     from airflow_provider_voiso.api.clock import Reading, Span
+    from airflow_provider_voiso.api.records import Page
     from airflow_provider_voiso.api.window import Window
 
 OutOfWindow = Literal["fail", "keep", "drop"]
-SLICES = 256
-"""Slices of the window that are sorted apart, which bounds memory to the fullest of them."""
-IN_MEMORY = 16 << 20
-"""Bytes up to which the spool needs no file."""
+_AT_ONCE = 1 << 17
+_CHUNK = 256
+"""Records that are read back at once; those of all answers that overlap in time are in memory together."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Chunk:
-    """Neighbouring records of one answer and one slice."""
+    """Records of one answer that are neighbours in time, ordered by it."""
 
-    slice: int
+    span: Span
+    earliest: datetime
+    latest: datetime
     offset: int
     size: int
-    first: int
+    position: int
+    """Of its first record among the digests."""
     count: int
-    span: Span
+    dropped: frozenset[int] = frozenset()
+    """Those among them that were read again later."""
 
 
 class Spool:
@@ -51,19 +61,23 @@ class Spool:
     :param window: the records' ``timestamp`` must lie in it
     :param reading: how the API reads the dates by which spans are asked for
     :param out_of_window: what to do with a record that lies outside of what was asked for
+    :raises VoisoSpoolError: if the local disk fails, now or later
     """
 
     def __init__(self, window: Window, reading: Reading, *, out_of_window: OutOfWindow = "fail") -> None:
         self.window = window
         self.reading = reading
         self._policy = out_of_window
-        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, prefix="voiso-")  # noqa: SIM115 - closed by close()
+        try:
+            self._file = tempfile.TemporaryFile(prefix="voiso-", buffering=0)  # noqa: SIM115 - closed by close()
+        except OSError as error:
+            raise VoisoSpoolError.of(error, window) from None
         self._chunks: list[_Chunk] = []
         self._digests = array("q")
         self._outside: Counter[Span] = Counter()
         self._bounds: dict[Span, tuple[tuple[int, int], tuple[int, int]]] = {}
         self._lock = threading.Lock()
-        self._final_slice: dict[str, int] = {}
+        self._end = 0
         self.duplicates = 0
         self.changed = 0
 
@@ -104,39 +118,50 @@ class Spool:
 
         :raises VoisoOutOfWindowError: if one lies outside of what was asked for, and the policy is ``fail``
         """
-        start, end = self.window.start_us, self.window.end_us
-        width = end - start
-        (earliest, latest), (own, after) = self._bounds_of(span)
-        by_slice: dict[int, list[int]] = {}
-        outside = 0
-        for index, ended in enumerate(page.ended_us):
-            if start <= ended < end:
-                if own <= ended < after or not earliest <= ended < latest:
-                    by_slice.setdefault((ended - start) * SLICES // width, []).append(index)
-            elif not earliest <= ended < latest:
-                outside += 1
-                if self._policy == "keep":
-                    by_slice.setdefault(0 if ended < start else SLICES - 1, []).append(index)
+        kept, outside = self._own(page, span)
         if outside and self._policy == "fail":
             raise VoisoOutOfWindowError(
                 f"{outside} of {len(page)} records of one answer lie outside of the window {self.window}, "
                 f"though the API reads dates in {self.reading}. Look at the timestamps of what it returns for this "
                 "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why they are there."
             )
+        order = sorted(zip(page.ended, page.uuids, range(len(page)), strict=True))
+        if kept is not None:
+            order = [each for each in order if each[2] in kept]
+        ended = [instant for instant, _, _ in order]
+        lines = [page.raws[index] for _, _, index in order]
+        digests = array("q", [hash(uuid) for _, uuid, _ in order])
+        cuts = list(_cuts(ended))
+        blocks = [b"\n".join(lines[first:after]) + b"\n" for first, after in cuts]
         with self._lock:
             self._outside[span] += outside
-            for slice_, indices in by_slice.items():
-                data = b"".join(page.raws[index] + b"\n" for index in indices)
+            for (first, after), block in zip(cuts, blocks, strict=True):
+                position = len(self._digests) + first
                 self._chunks.append(
-                    _Chunk(slice_, self._file.seek(0, 2), len(data), len(self._digests), len(indices), span)
+                    _Chunk(span, ended[first], ended[after - 1], self._end, len(block), position, after - first)
                 )
-                self._digests.extend(hash(page.uuids[index]) for index in indices)
-                self._file.write(data)
+                self._end += len(block)
+            self._digests += digests
+            self._write(b"".join(blocks))
 
-    def _bounds_of(self, span: Span) -> tuple[tuple[int, int], tuple[int, int]]:
+    def _own(self, page: Page, span: Span) -> tuple[set[int] | None, int]:
+        """Return the indices of the records to keep, None for all, and how many lie outside of what was asked for."""
         if span not in self._bounds:
             self._bounds[span] = self.reading.timestamps(span), self.reading.own_timestamps(span)
-        return self._bounds[span]
+        (earliest, latest), (own, after) = self._bounds[span]
+        start, end = self.window.start_us, self.window.end_us
+        if not page or (max(start, own) <= epoch_us(min(page.ended)) and epoch_us(max(page.ended)) < min(end, after)):
+            return None, 0
+        kept, outside = set(), 0
+        for index, ended in enumerate(page.ended_us):
+            if start <= ended < end:
+                if own <= ended < after or not earliest <= ended < latest:
+                    kept.add(index)
+            elif not earliest <= ended < latest:
+                outside += 1
+                if self._policy == "keep":
+                    kept.add(index)
+        return kept, outside
 
     def forget(self, span: Span) -> None:
         """Drop all that was taken for ``span``."""
@@ -147,18 +172,25 @@ class Spool:
     def seal(self) -> None:
         """Find the records that were read more than once; to be called when everything was added."""
         repeated = self._repeated_digests()
-        times: Counter[str] = Counter()
-        contents: dict[str, bytes] = {}
+        last: dict[str, tuple[int, int, bytes]] = {}
+        dropped: dict[int, set[int]] = {}
         changed: set[str] = set()
-        for chunk in self._chunks if repeated else ():
+        for number, chunk in enumerate(self._chunks if repeated else ()):
+            if repeated.isdisjoint(self._digests[chunk.position : chunk.position + chunk.count]):
+                continue
             lines = self._lines(chunk)
-            for uuid, line in zip(keys(lines)[0], lines, strict=True):
-                if hash(uuid) in repeated:
-                    times[uuid] += 1
-                    self._final_slice[uuid] = chunk.slice
-                    if contents.setdefault(uuid, line) != line:
+            for index, (uuid, line) in enumerate(zip(keys(lines)[0], lines, strict=True)):
+                if hash(uuid) not in repeated:
+                    continue
+                if uuid in last:
+                    before, place, content = last[uuid]
+                    dropped.setdefault(before, set()).add(place)
+                    if content != line:
                         changed.add(uuid)
-        self.duplicates = times.total() - len(times)
+                last[uuid] = number, index, line
+        for number, chunk in enumerate(self._chunks):
+            chunk.dropped = frozenset(dropped.get(number, ()))
+        self.duplicates = sum(map(len, dropped.values()))
         self.changed = len(changed)
 
     def digest(self) -> bytes:
@@ -169,29 +201,54 @@ class Spool:
         return digest.digest()
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        by_slice: dict[int, list[_Chunk]] = {}
-        for chunk in self._chunks:
-            by_slice.setdefault(chunk.slice, []).append(chunk)
-        for slice_ in sorted(by_slice):
-            latest: dict[str, tuple[int, str, bytes]] = {}
-            for chunk in by_slice[slice_]:
-                lines = self._lines(chunk)
-                for uuid, ended, line in zip(*keys(lines), lines, strict=True):
-                    if self._final_slice.get(uuid, slice_) == slice_:
-                        latest[uuid] = (ended, uuid, line)
-            ordered = [line for _, _, line in sorted(latest.values())]
-            for first in range(0, len(ordered), BATCH):
-                yield ordered[first : first + BATCH]
+        page: list[bytes] = []
+        for lines in self._runs():
+            page += lines
+            while len(page) >= BATCH:
+                yield page[:BATCH]
+                del page[:BATCH]
+        if page:
+            yield page
+
+    def _runs(self) -> Iterator[list[bytes]]:
+        """Yield the records in order, those of chunks that overlap merged."""
+        chunks = sorted(self._chunks, key=attrgetter("earliest"))
+        merged: list[tuple[datetime, str, bytes]] = []
+        for chunk, following in zip_longest(chunks, chunks[1:]):
+            lines = self._lines(chunk)
+            if chunk.dropped:
+                lines = [line for index, line in enumerate(lines) if index not in chunk.dropped]
+            if not merged and (following is None or chunk.latest < following.earliest):
+                yield lines
+                continue
+            uuids, ended = keys(lines)
+            merged = sorted([*merged, *zip(ended, uuids, lines, strict=True)])
+            after = len(merged) if following is None else bisect_left(merged, (following.earliest,))
+            yield [line for _, _, line in merged[:after]]
+            del merged[:after]
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise VoisoSpoolError.of(error, self.window) from None
 
     def _lines(self, chunk: _Chunk) -> list[bytes]:
-        self._file.seek(chunk.offset)
-        return self._file.read(chunk.size).split(b"\n")[:-1]
+        try:
+            return os.pread(self._file.fileno(), chunk.size, chunk.offset).split(b"\n")[:-1]
+        except OSError as error:
+            raise VoisoSpoolError.of(error, self.window) from None
 
     def _repeated_digests(self) -> set[int]:
-        """Return the digests that occur twice; looked for in parts, so that no set holds all of them."""
+        """Return the digests that occur twice; looked for in parts, so that no set holds very many."""
+        present = [self._digests[chunk.position : chunk.position + chunk.count] for chunk in self._chunks]
         parts = [array("q") for _ in range(64)]
-        for chunk in self._chunks:
-            for digest in self._digests[chunk.first : chunk.first + chunk.count]:
+        if sum(map(len, present)) <= _AT_ONCE:
+            parts = [array("q", chain.from_iterable(present))]
+        else:
+            for digest in chain.from_iterable(present):
                 parts[digest & 63].append(digest)
         return {
             digest
@@ -200,3 +257,13 @@ class Spool:
             for digest, times in Counter(part).items()
             if times > 1
         }
+
+
+def _cuts(ended: list[datetime]) -> Iterator[tuple[int, int]]:
+    """Cut ordered timestamps between different ones, so that chunks of one answer never overlap."""
+    after = 0
+    while after < len(ended):
+        first, after = after, min(after + _CHUNK, len(ended))
+        while after < len(ended) and ended[after] == ended[after - 1]:
+            after += 1
+        yield first, after

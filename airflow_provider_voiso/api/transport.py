@@ -12,9 +12,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
+from airflow_provider_voiso.api.deadline import DeadlineAdapter
 from airflow_provider_voiso.exceptions import (
     VoisoAuthenticationError,
     VoisoBadRequestError,
@@ -37,7 +37,14 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 LONGEST_WAIT = 120.0
 """Seconds; the API publishes no limit for 429, so an absurd Retry-After must not hold a worker for hours."""
+LARGEST_ANSWER = 128 << 20
+"""Bytes, unpacked; ten thousand records of 13 kB each. An answer without end must not fill a worker's memory."""
 _RETRIED = (VoisoRateLimitError, VoisoServerError, VoisoTransportError, VoisoResponseError)
+_UNASKABLE = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidProxyURL,
+    requests.exceptions.InvalidSchema,
+)
 _QUERY_WITH_KEY = re.compile(r"\?[^\s\"']*\bkey=[^\s\"']*")
 
 
@@ -62,9 +69,11 @@ class Transport:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._session = requests.Session()
+        # The environment's proxy would read the key in a plain request; of one by TLS it learns the host's name.
+        self._session.trust_env = settings.base_url.startswith("https:")
         self._session.auth = _keep_headers  # without it requests would send a password from ~/.netrc to the host
-        self._session.headers["Accept"] = "application/json"
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.max_connections, max_retries=0)
+        self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip"})
+        adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=settings.max_connections, max_retries=0)
         self._session.mount(settings.base_url, adapter)
         self._lock = threading.Lock()
         self._next_start = 0.0
@@ -89,8 +98,7 @@ class Transport:
             wait, result = self._try(path, params, parse)
             if not isinstance(result, VoisoError):
                 return result
-            again = isinstance(result, _RETRIED) and not isinstance(result, VoisoTlsError)
-            if not again or attempt >= self._settings.max_retries:
+            if not is_tried_again(result) or attempt >= self._settings.max_retries:
                 raise result
             pause = min(random.uniform(0.5, 1.0) * 2**attempt, LONGEST_WAIT) if wait is None else wait  # noqa: S311
             attempt += 1
@@ -107,20 +115,11 @@ class Transport:
         """
         try:
             status, wait, body = self._send(path, params)
-        except requests.exceptions.SSLError:
-            return None, VoisoTlsError(
-                f"The certificate of {self._settings.base_url} was not accepted. Check the connection's host, or "
-                "give the path of the CA bundle that signed it in the extra 'verify'."
-            )
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidProxyURL, UnicodeError):
-            return None, VoisoBadRequestError(
-                f"{self._settings.base_url} is not a host that can be asked. Check the connection's host."
-            )
-        except (requests.exceptions.RequestException, HTTPError, OSError) as failure:
-            return None, VoisoTransportError(
-                f"No whole answer came from {self._settings.base_url}{path}: {_reason(failure)}. Check the "
-                "connection's host and the network, or raise its extra 'timeout'."
-            )
+        except (VoisoResponseError, requests.exceptions.RequestException, HTTPError, OSError, UnicodeError) as failure:
+            return None, self._failure(path, failure)
+        except BaseException as interruption:  # noqa: BLE001 - such as a task's timeout; frames behind it hold the URL
+            interruption.__context__ = None
+            raise interruption.with_traceback(None) from None
         try:
             return wait, self._error(status, path, body) or parse(body)
         except VoisoError as failure:
@@ -130,7 +129,6 @@ class Transport:
     def _send(self, path: str, params: Mapping[str, str]) -> tuple[int, float | None, bytes]:
         settings = self._settings
         self._take_turn()
-        deadline = time.monotonic() + settings.timeout
         with self._session.get(
             settings.base_url + path,
             params={**params, "key": settings.key},
@@ -139,12 +137,19 @@ class Transport:
             allow_redirects=False,
             stream=True,
         ) as response:
-            parts = []
-            # read1 returns after one read of the socket, so that a drip of single bytes meets the deadline too.
-            while part := response.raw.read1(1 << 20, decode_content=True):
+            packed = response.headers.get("Content-Encoding", "identity").lower()
+            if response.status_code == 200 and packed not in {"identity", "gzip"}:
+                raise VoisoResponseError("The API's answer is packed in a way that was not asked for.")
+            parts, size = [], 0
+            # urllib3 before 2.6 unpacks all that it has read at once, a thousandfold at worst.
+            while part := response.raw.read1(1 << (16 if packed == "gzip" else 20), decode_content=True):
                 parts.append(part)
-                if time.monotonic() > deadline:
-                    raise requests.exceptions.ReadTimeout
+                size += len(part)
+                if size > LARGEST_ANSWER:
+                    raise VoisoResponseError(
+                        f"The API's answer has more than {LARGEST_ANSWER >> 20} MiB. Lower the connection's extra "
+                        "'per_page'."
+                    )
             return response.status_code, _retry_after(response.headers.get("Retry-After")), b"".join(parts)
 
     def _take_turn(self) -> None:
@@ -156,6 +161,30 @@ class Transport:
             start = max(now, self._next_start)
             self._next_start = start + 1 / self._settings.requests_per_second
         time.sleep(start - now)
+
+    def _failure(self, path: str, failure: Exception) -> VoisoError:
+        host = self._settings.base_url
+        if isinstance(failure, VoisoResponseError):
+            return failure.with_traceback(None)
+        if isinstance(failure, requests.exceptions.SSLError):
+            return VoisoTlsError(
+                f"The certificate of {host} was not accepted. Check the connection's host, or give the path of the CA "
+                "bundle that signed it in the extra 'verify'."
+            )
+        if "TLS CA certificate bundle" in str(failure):
+            return VoisoTlsError(
+                f"The CA bundle by which to judge {host} does not exist. Check the path in the connection's extra "
+                "'verify', or in the environment's REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE."
+            )
+        if isinstance(failure, (*_UNASKABLE, UnicodeError)):
+            return VoisoBadRequestError(
+                f"{host} is not a host that can be asked. Check the connection's host, and the proxy if the "
+                "environment names one in HTTPS_PROXY or ALL_PROXY."
+            )
+        return VoisoTransportError(
+            f"No whole answer came from {host}{path}: {_reason(failure)}. Check the connection's host and the network, "
+            "or raise its extra 'timeout'."
+        )
 
     def _error(self, status: int, path: str, body: bytes) -> VoisoError | None:  # noqa: PLR0911 - one line a status
         host = self._settings.base_url
@@ -189,6 +218,11 @@ class Transport:
         )
 
 
+def is_tried_again(error: VoisoError) -> bool:
+    """Tell whether a request is sent again after this error."""
+    return isinstance(error, _RETRIED) and not isinstance(error, VoisoTlsError)
+
+
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
@@ -196,6 +230,8 @@ def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest
 def _reason(failure: BaseException) -> str:
     """Name the kind of a failure; its own text holds the URL."""
     text = str(failure)
+    if isinstance(failure, requests.exceptions.ProxyError):
+        return "the proxy that the environment names in HTTPS_PROXY or ALL_PROXY did not connect"
     for kind, words in (
         ("the host name is unknown", ("NameResolution", "getaddrinfo", "Name or service")),
         ("connection refused", ("Connection refused",)),
@@ -218,6 +254,6 @@ def _retry_after(value: str | None) -> float | None:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
     return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else None  # noqa: PLR0124 - not a number

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
+import zlib
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from importlib.util import find_spec
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+    from typing_extensions import Self
 
     from airflow_provider_voiso.export.columns import Page
 
@@ -22,6 +28,26 @@ CONTENT_TYPE: dict[FileFormat, str] = {
     "csv": "text/csv; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",
 }
+
+
+_THREADS = 4
+_BLOCK = 1 << 20
+_GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\x04\xff"
+"""Deflate, no flags, no time, compressed fast, on no particular system."""
+
+
+class Writable(Protocol):
+    """As much of a binary file as is needed."""
+
+    def write(self, data: bytes, /) -> Any:
+        """Append all of the data."""
+
+    def flush(self) -> None:
+        """Nothing, or what files do."""
+
+    def tell(self) -> int:
+        """Return how many bytes were written."""
+        ...
 
 
 def check_format(file_format: str, compression: str | None) -> None:
@@ -54,7 +80,7 @@ def extension(file_format: FileFormat, compression: Compression | None) -> str:
 
 
 def write_file(
-    pages: Iterable[Page], file: IO[bytes], *, file_format: FileFormat, compression: Compression | None
+    pages: Iterable[Page], file: Writable, *, file_format: FileFormat, compression: Compression | None
 ) -> int:
     """Write records to an open file and return their number.
 
@@ -82,9 +108,9 @@ def write_file(
 
 
 @contextlib.contextmanager
-def _compressed(file: IO[bytes], compression: Compression | None) -> Iterator[Callable[[bytes], Any]]:
+def _compressed(file: Writable, compression: Compression | None) -> Iterator[Callable[[bytes], Any]]:
     if compression == "gzip":
-        with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=1, mtime=0) as stream:
+        with _Gzip(file.write) as stream:
             yield stream.write
     elif compression == "zstd":
         import pyarrow as pa  # noqa: PLC0415 - optional
@@ -95,12 +121,73 @@ def _compressed(file: IO[bytes], compression: Compression | None) -> Iterator[Ca
         yield file.write
 
 
+class _Gzip:
+    """One gzip member, compressed block by block in several threads; its bytes depend on nothing but the content.
+
+    :param write: takes the compressed bytes, in the caller's thread
+    """
+
+    def __init__(self, write: Callable[[bytes], Any]) -> None:
+        self._write = write
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="voiso-gzip")
+        self._compressing: deque[Future[bytes]] = deque()
+        self._rest = b""
+        self._crc = self._size = 0
+
+    def __enter__(self) -> Self:
+        self._write(_GZIP_HEADER)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._pool:
+            if error is not None:
+                self._pool.shutdown(cancel_futures=True)
+                return
+            self._submit(self._rest, zlib.Z_FINISH)
+            while self._compressing:
+                self._write(self._compressing.popleft().result())
+        trailer = (self._crc, self._size & 0xFFFFFFFF)
+        self._write(b"".join(number.to_bytes(4, "little") for number in trailer))
+
+    def write(self, data: bytes) -> None:
+        """Compress data, sooner or later."""
+        self._crc = zlib.crc32(data, self._crc)
+        self._size += len(data)
+        data = self._rest + data
+        whole = len(data) - len(data) % _BLOCK
+        for start in range(0, whole, _BLOCK):
+            self._submit(data[start : start + _BLOCK], zlib.Z_SYNC_FLUSH)
+        self._rest = data[whole:]
+
+    def _submit(self, block: bytes, end: int) -> None:
+        if len(self._compressing) > 2 * _THREADS:
+            self._write(self._compressing.popleft().result())
+        self._compressing.append(self._pool.submit(_deflated, block, end))
+
+
+def _deflated(block: bytes, end: int) -> bytes:
+    # Without a header, and ended at a whole byte, blocks can be put one behind the other.
+    stream = _fastest_zlib().compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return stream.compress(block) + stream.flush(end)  # type: ignore[no-any-return]
+
+
+@cache
+def _fastest_zlib() -> Any:
+    try:
+        from isal import isal_zlib  # noqa: PLC0415 - optional
+    except ImportError:
+        return zlib
+    return isal_zlib
+
+
 class _KeptOpen:
     """A file that pyarrow may not close."""
 
     closed = False
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: Writable) -> None:
         self.write = file.write
         self.flush = file.flush
         self.tell = file.tell
@@ -112,11 +199,11 @@ class _KeptOpen:
         return True
 
 
-def _write_parquet(pages: Iterable[Page], file: IO[bytes], compression: Compression | None) -> int:
+def _write_parquet(pages: Iterable[Page], file: Writable, compression: Compression | None) -> int:
     import pyarrow as pa  # noqa: PLC0415 - optional
     import pyarrow.parquet as pq  # noqa: PLC0415 - optional
 
-    from airflow_provider_voiso.export.columns import COLUMNS, rows  # noqa: PLC0415
+    from airflow_provider_voiso.export.columns import COLUMNS, columns  # noqa: PLC0415
 
     types = {
         "text": pa.string(),
@@ -129,8 +216,7 @@ def _write_parquet(pages: Iterable[Page], file: IO[bytes], compression: Compress
     records = 0
     with pq.ParquetWriter(_KeptOpen(file), schema, compression=compression or "none") as writer:
         for page in filter(None, pages):
-            columns = zip(*rows(page), strict=True)
-            arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+            arrays = [pa.array(values, field.type) for values, field in zip(columns(page), schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             records += len(page)
     return records

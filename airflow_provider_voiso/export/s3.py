@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import re
-from typing import IO, TYPE_CHECKING, Any
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from airflow_provider_voiso.exceptions import (
     VoisoConfigurationError,
@@ -14,10 +20,12 @@ from airflow_provider_voiso.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+    from airflow_provider_voiso.export.files import Writable
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +33,7 @@ DEFAULT_KEY = (
     "voiso/cdr/dt={window_start:%Y-%m-%d}/cdr_{window_start:%Y%m%dT%H%M%S%z}_{window_end:%Y%m%dT%H%M%S%z}.{extension}"
 )
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}|arn:[A-Za-z0-9:/_-]+")
 
 
 def object_key(template: str, *, window_start: datetime, window_end: datetime, extension: str) -> str:
@@ -33,7 +42,8 @@ def object_key(template: str, *, window_start: datetime, window_end: datetime, e
     :param template: the key after Jinja
     :param window_start: in the zone whose calendar the key is to show
     :param window_end: likewise
-    :raises ValueError: for any other placeholder, an empty key, or one that climbs out of its prefix
+    :raises ValueError: for any other placeholder, and for a key that some reader could take for a path that climbs out
+        of its prefix
     """
 
     def fill(match: re.Match[str]) -> str:
@@ -49,13 +59,38 @@ def object_key(template: str, *, window_start: datetime, window_end: datetime, e
         return instant.strftime(form) if form else instant.isoformat()
 
     key = _PLACEHOLDER.sub(fill, template)
-    parts = key.split("/")
-    if not key.strip() or key.startswith("/") or ".." in parts or "." in parts or len(key.encode()) > 1024:
+    plain = _as_lenient_readers_see(key)
+    if not (key.isprintable() and plain.isprintable() and len(key.encode()) <= 1024) or "\\" in plain:
         raise ValueError(
-            "The s3_key must be a path of at most 1024 bytes below the bucket, without a leading slash and without "
-            f"parts '.' or '..'; it is {len(key)} characters long."
+            "The s3_key must be a path of at most 1024 bytes below the bucket, without backslashes and without "
+            "characters that cannot be printed."
+        )
+    if not all(part.strip(" .") for part in plain.split("/")):
+        raise ValueError(
+            "The s3_key must be a path below the bucket: no part of it may be empty or consist of dots, however they "
+            "are spelled. Check what its templates are filled with."
         )
     return key
+
+
+def _as_lenient_readers_see(key: str) -> str:
+    """Return a key without percent escapes and look-alikes, which some tools take for what they mean."""
+    before = ""
+    while key != before:
+        before, key = key, unquote(unicodedata.normalize("NFKC", key))
+    return key
+
+
+def check_bucket(name: str) -> None:
+    """Refuse what is not the name of a bucket or the ARN of an access point.
+
+    :raises ValueError: before anything is asked for under such a name
+    """
+    if not _BUCKET.fullmatch(name):
+        raise ValueError(
+            "The s3_bucket is not the name of a bucket: a letter or digit, then letters, digits, dots, dashes and "
+            "underscores. Check what its templates are filled with."
+        )
 
 
 def s3_hook(aws_conn_id: str | None) -> S3Hook:
@@ -74,19 +109,19 @@ def s3_hook(aws_conn_id: str | None) -> S3Hook:
 
 def put_object(
     hook: S3Hook,
-    file: IO[bytes],
+    write: Callable[[Writable], None],
     *,
     bucket: str,
     key: str,
     metadata: Mapping[str, str],
     extra_args: Mapping[str, Any],
 ) -> int:
-    """Upload an open file as one object, in parts if it is large, and return its size in bytes.
+    """Upload what ``write`` writes as one object, in parts if it is large, and return its size in bytes.
 
-    The object is replaced at once when all of it has arrived. Parts of a failed upload are aborted, those of a
-    killed one by the next upload of the same object.
+    Parts go out while the next ones are written, one at a time. The object is replaced at once when all of it has
+    arrived. Parts of a failed upload are aborted, those of a killed one by the next upload of the same object.
 
-    :param file: positioned anywhere; is read from its beginning
+    :param write: writes the object's content to the file it is given; if it raises, nothing is replaced
     :param metadata: stored with the object, and looked for afterwards
     :param extra_args: further arguments of the upload, such as ``ServerSideEncryption``; they take precedence
     :raises VoisoDestinationError: if S3 refuses the upload
@@ -95,22 +130,24 @@ def put_object(
     from boto3.exceptions import Boto3Error  # noqa: PLC0415 - optional, and slow to import
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    size = file.seek(0, 2)
-    file.seek(0)
     described = {**metadata, **extra_args.get("Metadata", {})}
     failure: type[VoisoError] = VoisoDestinationError
     outcome = "was not written: {}. What it held before is still there. Check the bucket and the rights"
+    unanswered = "got no answer: {}. It holds what it held before, or all of this window. Check the endpoint"
     try:
         client: Any = hook.get_conn()
-        client.upload_fileobj(
-            file, bucket, key, ExtraArgs={**extra_args, "Metadata": described}, Config=hook.transfer_config
-        )
+        config = copy(hook.transfer_config)
+        config.use_threads = False  # so that no more than one part is in memory
+        with _upload(client.upload_fileobj, bucket, key, {**extra_args, "Metadata": described}, Config=config) as pipe:
+            write(pipe)
         failure = VoisoReconciliationError
-        outcome = "was written, but cannot be looked at to check it: {}. Give the right s3:GetObject to the user"
+        outcome = unanswered = "was written, but cannot be looked at to check it: {}. Check the right s3:GetObject"
         head = client.head_object(Bucket=bucket, Key=key)
     except (Boto3Error, BotoCoreError, ClientError) as error:
         reason = _reason(error)
+        outcome = outcome if isinstance(error, ClientError) else unanswered
     else:
+        size = pipe.tell()
         stored = {name.lower(): value for name, value in head["Metadata"].items()}
         if head["ContentLength"] != size or any(stored.get(name) != described[name] for name in metadata):
             raise VoisoReconciliationError(
@@ -120,6 +157,58 @@ def put_object(
         _abort_unfinished(client, bucket, key)
         return size
     raise failure(f"s3://{bucket}/{key} {outcome.format(reason)} of the AWS connection.")
+
+
+@contextlib.contextmanager
+def _upload(upload_fileobj: Callable[..., None], *args: Any, **options: Any) -> Iterator[_Pipe]:
+    """Give a file to write to, whose content is uploaded in the background; leaving it raises what went wrong there."""
+    pipe = _Pipe()
+
+    def drain() -> None:
+        try:
+            upload_fileobj(pipe, *args, **options)
+        finally:
+            pipe.source.close()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="voiso-upload") as pool:
+        upload = pool.submit(drain)
+        # The pipe breaks when the upload has failed, and then that tells why.
+        with contextlib.suppress(BrokenPipeError), contextlib.closing(pipe.sink):
+            yield pipe
+            pipe.whole = True
+        upload.result()
+
+
+class _Pipe:
+    """A file whose one end is written and whose other end is read, by two threads."""
+
+    def __init__(self) -> None:
+        source, sink = os.pipe()
+        self.source, self.sink = open(source, "rb"), open(sink, "wb")  # noqa: SIM115, PTH123 - descriptors
+        self.whole = False
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append; blocks until the reader has taken most of it."""
+        self.sink.write(data)
+        self._size += len(data)
+
+    def flush(self) -> None:
+        """Nothing: the end is told by closing."""
+
+    def tell(self) -> int:
+        """Return how many bytes were written."""
+        return self._size
+
+    def read(self, size: int = -1) -> bytes:
+        """Return that many bytes, fewer only at the end; all by default.
+
+        :raises BrokenPipeError: if the writer failed, so that what it left off is not taken for all of it
+        """
+        data = self.source.read(size)
+        if len(data) != size and not self.whole:
+            raise BrokenPipeError
+        return data
 
 
 def _abort_unfinished(client: Any, bucket: str, key: str) -> None:

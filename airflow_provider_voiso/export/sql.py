@@ -89,6 +89,7 @@ def load_window(
         raise VoisoConfigurationError(f"mode={mode!r} is not one of {', '.join(get_args(Mode))}.")
     dialect = dialect_of(hook)
     target = dialect.qualified(table)
+    refusal = None
     with closing(hook.get_conn()) as connection:
         try:
             dialect.begin(connection)
@@ -104,9 +105,11 @@ def load_window(
         except BaseException as error:
             with suppress(connection.Error):
                 connection.rollback()
-            if isinstance(error, connection.Error):
-                raise VoisoDestinationError(_failure(error, table, window)) from None
-            raise
+            if not isinstance(error, connection.Error):
+                raise
+            refusal = _failure(error, table, window)
+    if refusal:  # raised here, so that the driver's error, which may quote records, is not its context
+        raise VoisoDestinationError(refusal)
     return found
 
 

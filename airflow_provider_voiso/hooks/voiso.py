@@ -50,6 +50,10 @@ class VoisoHook(BaseHook):
         """Return what the form relabels and hides."""
         return connection_fields.ui_field_behaviour()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the client, which holds the key; a copy asks for the connection again."""
+        return {name: value for name, value in vars(self).items() if name != "client"}
+
     @cached_property
     def client(self) -> CdrClient:
         """The account that the connection names."""

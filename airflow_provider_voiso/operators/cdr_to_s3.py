@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_voiso.exceptions import VoisoReconciliationError
+from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
 from airflow_provider_voiso.export.files import (
     CONTENT_TYPE,
     Compression,
@@ -14,8 +13,9 @@ from airflow_provider_voiso.export.files import (
     extension,
     write_file,
 )
-from airflow_provider_voiso.export.s3 import DEFAULT_KEY, object_key, put_object, s3_hook
+from airflow_provider_voiso.export.s3 import DEFAULT_KEY, check_bucket, object_key, put_object, s3_hook
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator, calendar_zone
+from airflow_provider_voiso.operators.mapping import check_mapped_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_voiso.api.spool import Spool
     from airflow_provider_voiso.api.window import Window
+    from airflow_provider_voiso.export.files import Writable
 
 
 class VoisoCdrToS3Operator(VoisoCdrExportOperator):
@@ -36,10 +37,12 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
     :param s3_key: key of the object (templated). After Jinja, ``{window_start}`` and ``{window_end}``, each with an
         optional ``strftime`` format as in ``{window_start:%Y-%m-%d}``, show the window in the DAG's time zone, and
         ``{extension}`` the end that fits the format. Let the window stand in it: runs whose key is the same
-        overwrite one another.
+        overwrite one another, and of mapped tasks that is an error. A part that is empty or made of dots, in whatever
+        spelling, fails the task, so that what fills a template stays below the prefix before it.
     :param aws_conn_id: connection of Airflow's Amazon provider (templated)
     :param file_format: ``ndjson`` keeps every record's bytes as the API sent them; ``csv`` and ``parquet`` hold typed
-        columns
+        columns. In CSV, text that a spreadsheet would take for a formula has an apostrophe in front, which
+        :func:`~airflow_provider_voiso.export.csv_format.original` takes away again
     :param compression: ``gzip``, ``zstd`` or None; ``auto`` is gzip for NDJSON and CSV, and zstd inside Parquet
     :param upload_extra_args: arguments for the upload, such as ``{"ServerSideEncryption": "aws:kms",
         "SSEKMSKeyId": ..., "StorageClass": ...}`` (templated)
@@ -84,32 +87,47 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         """Export the window of the run."""
         window = self.resolve_window(context)
         self._zone = calendar_zone(context)
+        check_mapped_destination(
+            self,
+            context,
+            window,
+            arguments={"s3_bucket": None, "s3_key": DEFAULT_KEY, "aws_conn_id": "aws_default", "file_format": "ndjson"},
+            place=lambda part: f"s3://{self.s3_bucket}/{self._key(part)}",
+            way_out="Let the mapped window stand in s3_key, as in {window_start:%Y%m%dT%H%M%S}, or {{ ti.map_index }}.",
+        )
         self._key(window)
+        check_bucket(self.s3_bucket)
         s3_hook(self.aws_conn_id)
         return self.export(window, window)
 
     def write(self, spool: Spool, window: Window) -> dict[str, Any]:
-        """Write the file beside the spool, upload it, and return its size and address."""
+        """Write and upload the object, and return its size and address."""
         key = self._key(window)
-        with tempfile.TemporaryFile(prefix="voiso-") as file:
+
+        def write(file: Writable) -> None:
             written = write_file(spool, file, file_format=self.file_format, compression=self.compression)
             if written != spool.records:
                 raise VoisoReconciliationError(
                     f"{written} of {spool.records} records of the window {window} were written; s3://{self.s3_bucket}/"
                     f"{key} was left as it was. Run the task again."
                 )
+
+        try:
             size = put_object(
                 s3_hook(self.aws_conn_id),
-                file,
+                write,
                 bucket=self.s3_bucket,
                 key=key,
                 metadata={
                     "window-start": window.start.isoformat(),
                     "window-end": window.end.isoformat(),
-                    "records": str(written),
+                    "records": str(spool.records),
                 },
                 extra_args={"ContentType": CONTENT_TYPE[self.file_format], **(self.upload_extra_args or {})},
             )
+        except (VoisoDestinationError, VoisoReconciliationError) as error:
+            error.args = (f"The window {window} was not exported. {error}",)
+            raise
         return {"bytes": size, "uri": f"s3://{self.s3_bucket}/{key}"}
 
     def _key(self, window: Window) -> str:

@@ -12,6 +12,7 @@ from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.export.sql import Mode, TableName, dialect_of, load_window
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
+from airflow_provider_voiso.operators.mapping import check_mapped_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,6 +77,15 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
         """Export the window of the run."""
         window = self.resolve_window(context)
         TableName.parse(self.table)
+        if self.mode == "replace_window":
+            check_mapped_destination(
+                self,
+                context,
+                window,
+                arguments={"sql_conn_id": None, "table": None},
+                place=lambda part: f"the window {part} of the table {self.table}",
+                way_out="Give each a table of its own, or use mode='upsert'.",
+            )
         dialect_of(self._sql_hook())
         return self.export(window, Window(window.start - self.lookback, window.end))
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import threading
+import zlib
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
     from .paging import Answer
 
 FaultKind = Literal[
-    "status", "reset_before", "reset_within", "truncated", "cut", "drip", "invalid_json", "html", "error_body",
-    "missing_records", "scalar_records", "no_uuid", "no_timestamp", "bad_timestamp", "lying_gzip", "redirect",
+    "status", "gone", "reset_before", "reset_within", "truncated", "cut", "drip", "drip_headers", "endless", "large",
+    "invalid_json", "html", "error_body", "missing_records", "scalar_records", "no_uuid", "no_timestamp",
+    "bad_timestamp", "lying_gzip", "gzip_bomb", "redirect",
 ]  # fmt: skip
+LARGE = 50_000_000
+"""Bytes of a ``large`` answer."""
 _PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Sign in</form></body></html>"
 
 
@@ -32,6 +36,9 @@ class Response:
     :param cut: where the connection is broken: nowhere, before the answer, within its body (both by a reset), or
         within its body by an orderly end
     :param drip: seconds between small pieces of the body, 0 for all at once
+    :param drip_headers: seconds between the bytes of the headers, 0 for all at once
+    :param endless: blanks follow the body for as long as the client takes them
+    :param gone: from now on nobody listens
     """
 
     status: int
@@ -39,6 +46,9 @@ class Response:
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json; charset=utf-8"})
     cut: Literal["", "before", "within", "end"] = ""
     drip: float = 0.0
+    drip_headers: float = 0.0
+    endless: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,13 +73,16 @@ class Where:
 class Fault:
     """One fault and the requests that it befalls: all conditions that are given must hold.
 
-    :param kind: what happens. ``status`` answers with another status; ``reset_before`` and ``reset_within`` reset the
+    :param kind: what happens. ``status`` answers with another status; ``gone`` resets the connection and refuses all
+        others until the simulator is started again; ``reset_before`` and ``reset_within`` reset the
         connection; ``truncated`` ends the connection within a body whose Content-Length announces the whole; ``cut``
-        sends part of the body with the Content-Length of that part; ``drip`` sends it in small pieces;
-        ``lying_gzip`` declares gzip and sends none; the others answer 200 with something else than documented
+        sends part of the body with the Content-Length of that part; ``drip`` sends it in small pieces, and
+        ``drip_headers`` the headers byte by byte; ``endless`` never ends the body; ``large`` is the right answer with
+        blanks around it, 50 MB in all; ``lying_gzip`` declares gzip and sends none; ``gzip_bomb`` is a
+        megabyte that unpacks to a gigabyte; the others answer 200 with something else than documented
     :param status: status for ``status`` and ``redirect``
     :param retry_after: value of Retry-After, sent as it is; ``date+5`` becomes the HTTP date five seconds ahead
-    :param delay: seconds between the pieces of ``drip``
+    :param delay: seconds between the pieces of ``drip`` and the bytes of ``drip_headers``
     :param location: where ``redirect`` leads
     :param request: number of the request since the start, from 1
     :param page: page number of the answer
@@ -195,6 +208,14 @@ def _redirect(fault: Fault, _: Response) -> Response:
     return Response(fault.status if 300 <= fault.status < 400 else 302, b"", {"Location": fault.location})
 
 
+def _gzip_bomb(_: Fault, right: Response) -> Response:
+    blanks = b" " * (1 << 20)
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    first, again = (packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    # What follows a full flush refers to nothing before it, so that it may be repeated.
+    return replace(right, body=first + again * 1023, headers={**right.headers, "Content-Encoding": "gzip"})
+
+
 _DISTORTIONS: dict[str, Callable[[Fault, Response], Response]] = {
     "status": _status,
     "redirect": _redirect,
@@ -204,6 +225,11 @@ _DISTORTIONS: dict[str, Callable[[Fault, Response], Response]] = {
     "lying_gzip": lambda _, right: replace(right, headers={**right.headers, "Content-Encoding": "gzip"}),
     "cut": lambda _, right: replace(right, body=right.body[: len(right.body) // 2]),
     "drip": lambda fault, right: replace(right, drip=fault.delay),
+    "drip_headers": lambda fault, right: replace(right, drip_headers=fault.delay),
+    "endless": lambda _, right: replace(right, endless=True),
+    "large": lambda _, right: replace(right, body=right.body + b" " * (LARGE - len(right.body))),
+    "gzip_bomb": _gzip_bomb,
+    "gone": lambda _, right: replace(right, cut="before", gone=True),
     "reset_before": lambda _, right: replace(right, cut="before"),
     "reset_within": lambda _, right: replace(right, cut="within"),
     "truncated": lambda _, right: replace(right, cut="end"),

@@ -10,18 +10,22 @@ import struct
 import sys
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .control import CONTROL_PATH, control
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .faults import Response
     from .service import Service
 
 _PIECE = 256
+_BLANKS = b" " * 65_536
 
 
 class Server(ThreadingHTTPServer):
@@ -68,12 +72,30 @@ class Server(ThreadingHTTPServer):
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
+    def stop_listening(self) -> None:
+        """Refuse new connections; those that are open go on."""
+        self.shutdown()
+        self.server_close()
+
     def close_connections(self) -> None:
         """Wake every connection that waits for its client's next request."""
         with self._guard:
             for connection in self._open:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Drip(BufferedIOBase):
+    def __init__(self, target: BufferedIOBase, size: int, delay: float) -> None:
+        self._target = target
+        self._size = size
+        self._delay = delay
+
+    def write(self, data: Any) -> int:
+        for start in range(0, len(data), self._size):
+            self._target.write(data[start : start + self._size])
+            time.sleep(self._delay)
+        return len(data)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -113,28 +135,46 @@ class Handler(BaseHTTPRequestHandler):
         self._write(response)
 
     def _write(self, response: Response) -> None:
+        if response.gone:
+            self.server.stop_listening()
         if response.cut == "before":
             self._reset()
             return
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(response.body)))
-        self.end_headers()
-        if self.command == "HEAD":
-            return
+        if response.endless:
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(len(response.body)))
+        with self._dripping(1, response.drip_headers):
+            self.end_headers()
+        if self.command != "HEAD":
+            self._write_body(response)
+
+    def _write_body(self, response: Response) -> None:
         body = response.body
         if response.cut:
             self.wfile.write(body[: len(body) // 2])
             self.close_connection = True
             if response.cut == "within":
                 self._reset()
-        elif response.drip:
-            for start in range(0, len(body), _PIECE):
-                self.wfile.write(body[start : start + _PIECE])
-                time.sleep(response.drip)
-        else:
+            return
+        with self._dripping(_PIECE, response.drip):
             self.wfile.write(body)
+        while response.endless:
+            self.wfile.write(_BLANKS)
+
+    @contextmanager
+    def _dripping(self, size: int, delay: float) -> Iterator[None]:
+        """Send what is written in small pieces, with a pause after each, if there is a delay."""
+        whole = self.wfile
+        if delay:
+            self.wfile = _Drip(whole, size, delay)
+        try:
+            yield
+        finally:
+            self.wfile = whole
 
     def _reset(self) -> None:
         self.close_connection = True

@@ -98,8 +98,7 @@ class Simulator:
     def stop(self) -> None:
         """Stop listening and end every connection."""
         if self._server and self._thread:
-            self._server.shutdown()
-            self._server.server_close()
+            self._server.stop_listening()
             self._server.close_connections()
             self._thread.join()
             self._server = self._thread = None

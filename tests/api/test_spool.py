@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_voiso.api.clock import Reading, Span, ZoneClock
 from airflow_provider_voiso.api.records import keys, parse_page
-from airflow_provider_voiso.api.spool import IN_MEMORY, OutOfWindow, Spool
+from airflow_provider_voiso.api.spool import OutOfWindow, Spool
 from airflow_provider_voiso.api.window import Window
-from airflow_provider_voiso.exceptions import VoisoOutOfWindowError
+from airflow_provider_voiso.exceptions import VoisoOutOfWindowError, VoisoSpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -185,7 +185,6 @@ def test_a_large_window_goes_to_a_file_without_a_name(directory: Path) -> None:
         for answer in range(20)
     ]
     with spool_of(*pages) as spool:
-        assert spool.size > IN_MEMORY
         assert list(directory.iterdir()) == []
         deleted = [link for link in open_files() if link.startswith(str(directory))]
         assert len(deleted) == 1
@@ -204,11 +203,33 @@ def open_files() -> list[str]:
     return found
 
 
+def test_a_disk_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(VoisoSpoolError, match=r"local disk: No such file or directory\. .*TMPDIR"):
+        Spool(WINDOW, READING)
+
+
 @on_linux
-def test_a_small_window_needs_no_file(directory: Path) -> None:
-    with spool_of(INSIDE) as spool:
-        assert not [link for link in open_files() if link.startswith(str(directory))]
-        assert content(spool) == INSIDE
+def test_a_disk_that_is_full_is_named() -> None:
+    with spool_of() as spool:
+        spool._file.close()
+        spool._file = open("/dev/full", "wb", buffering=0)  # noqa: PTH123, SIM115 - closed by the spool
+        with pytest.raises(VoisoSpoolError, match=r"local disk: No space left on device\. Nothing was exported"):
+            spool.add(page(INSIDE), SPAN)
+
+
+@given(st.lists(st.lists(st.integers(0, 3_000), max_size=900), max_size=6))
+def test_answers_that_overlap_in_time_are_merged(answers: list[list[int]]) -> None:
+    """With timestamps that several records share, across chunks and across answers."""
+    records = [
+        [raw(f"{number}-{position:04}", second) for position, second in enumerate(seconds)]
+        for number, seconds in enumerate(answers)
+    ]
+    everything = [record for each in records for record in each]
+    with spool_of(*records) as spool:
+        assert content(spool) == [
+            line for *_, line in sorted(zip(*reversed(keys(everything)), everything, strict=True))
+        ]
 
 
 def test_a_spool_can_be_read_twice() -> None:

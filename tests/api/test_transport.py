@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import socket
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
@@ -193,6 +195,64 @@ def test_the_timeout_is_a_deadline_for_the_whole_answer(chunked: bool, get: Get)
         assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "drip",
+    [
+        [*[part for _ in range(600) for part in (b"H", 0.1)]],
+        [b"HTTP/1.1 200 OK\r\nX-Drip: ", *[part for _ in range(600) for part in (b"x", 0.1)]],
+        [*[part for _ in range(600) for part in (b"HTTP/1.1 100 Continue\r\n\r\n", 0.1)]],
+    ],
+    ids=["status", "header", "continue"],
+)
+def test_the_deadline_holds_for_headers(drip: list[bytes | float], get: Get) -> None:
+    with RawServer(lambda _: drip) as server:
+        with pytest.raises(VoisoTransportError, match="longer than the timeout"):
+            get(server.url, timeout=0.4, max_retries=0)
+        assert len(server.requests) == 1
+
+
+def test_the_deadline_holds_with_tls(get: Get, certificate: Path) -> None:
+    with Simulator(certificate=str(certificate)) as sim:
+        sim.faults.add("drip_headers", path="agents", delay=0.1)
+        options = {"key": sim.key, "verify": str(certificate), "timeout": 0.4, "max_retries": 0}
+        with pytest.raises(VoisoTransportError, match="longer than the timeout"):
+            get(sim.url, **options)
+        assert get(sim.url, **{**options, "timeout": 10})
+
+
+def test_a_connection_has_the_whole_timeout_for_each_answer(get: Get) -> None:
+    late: list[bytes | float] = [0.3, http(BODY)]
+    with RawServer(lambda _: late) as server:
+        for _ in range(4):
+            assert get(server.url, timeout=1, max_retries=0) == json.loads(BODY)
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("kind", ["endless", "gzip_bomb"])
+def test_an_answer_has_an_end(kind: Any, get: Get, pauses: list[float]) -> None:
+    with Simulator() as sim:
+        sim.faults.add(kind, path="agents")
+        with pytest.raises(VoisoResponseError, match=r"more than 128 MiB.*'per_page'"):
+            get(sim.url, key=sim.key, max_retries=0)
+        assert get(sim.url, key=sim.key)
+    assert pauses == []
+
+
+def test_an_answer_may_be_large(get: Get) -> None:
+    with Simulator() as sim:
+        right = get(sim.url, key=sim.key)
+        sim.faults.add("large", path="agents")
+        assert get(sim.url, key=sim.key, max_retries=0) == right
+
+
+@pytest.mark.parametrize("packed", ["br", "zstd", "gzip, gzip", "compress"])
+def test_an_answer_is_packed_as_was_asked_for(packed: str, get: Get) -> None:
+    with RawServer(lambda _: [http(BODY, f"Content-Encoding: {packed}")]) as server:
+        with pytest.raises(VoisoResponseError, match="not asked for"):
+            get(server.url, max_retries=0)
+        assert b"accept-encoding: gzip\r\n" in server.requests[0].lower()
+
+
 def test_silence_meets_the_deadline(get: Get, pauses: list[float]) -> None:
     with RawServer(lambda number: [60.0] if number < 2 else [http(BODY)]) as server:
         assert get(server.url, timeout=0.2) == json.loads(BODY)
@@ -357,6 +417,25 @@ def ask_for_records(url: str, key: str, **options: Any) -> Any:
         transport.close()
 
 
+class InterruptionError(BaseException):
+    pass
+
+
+def interrupt(*_: object) -> None:
+    raise InterruptionError
+
+
+@contextmanager
+def interrupted(seconds: float) -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 @pytest.mark.usefixtures("pauses")
 class TestNothingTellsTheKey:
     """Neither logs, nor output, nor an exception or anything that hangs on it."""
@@ -377,6 +456,28 @@ class TestNothingTellsTheKey:
     def test_when_all_is_well(self) -> None:
         with Simulator(key=SECRET.text, records_per_day=10) as sim:
             assert len(ask_for_records(sim.url, SECRET.text))
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_when_http_client_prints_requests(
+        self, scheme: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(HTTPConnection, "debuglevel", 1)
+        verify = str(certificate)
+        with Simulator(key=SECRET.text, records_per_day=10, certificate=verify if scheme == "https" else None) as sim:
+            assert len(ask_for_records(sim.url, SECRET.text, verify=verify))
+
+    def test_when_a_signal_interrupts_it(self) -> None:
+        with RawServer(lambda _: [60.0]) as server, pytest.raises(InterruptionError) as caught, interrupted(0.2):
+            ask_for_records(server.url, SECRET.text, timeout=60.0)
+        SECRET.assert_absent_from(caught.value)
+
+    def test_when_the_connection_broke_before_a_signal_interrupts_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Where the signal arrives while a failure is handled, that one, which holds the URL, becomes the context.
+        monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool._put_conn", interrupt)
+        with RawServer(lambda _: [None]) as server, pytest.raises(InterruptionError) as caught:
+            ask_for_records(server.url, SECRET.text)
+        SECRET.assert_absent_from(caught.value)
+        assert caught.value.__context__ is None
 
     @pytest.mark.parametrize("kind", FAULTS)
     def test_when_an_answer_is_wrong(self, kind: Any) -> None:

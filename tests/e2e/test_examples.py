@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_voiso.api.window import Window
+from airflow_provider_voiso.sub_windows import sub_windows
 from tests.e2e.world import day_before, needs_partitions, on_airflow_3, rows
 
 if TYPE_CHECKING:
@@ -50,3 +53,35 @@ def test_the_hourly_example_holds_the_matching_calls_of_the_hour_and_its_lookbac
     expected = rows(world.voiso.truth(tick - timedelta(hours=7), end, filters))
     assert expected
     assert world.table("sqlite", "voiso_inbound") == expected
+
+
+def test_the_example_in_parts_holds_the_day_before_in_six_objects_and_in_one_table(world: World) -> None:
+    dag_id = "voiso_cdr_in_parts"
+    run = world.scheduled_run(dag_id)
+    world.succeed(dag_id, run["dag_run_id"])
+    window = day_before(run["logical_date"])
+    truth = world.voiso.truth(*window)
+    objects = world.objects(f"voiso/parts/dt={window[0]:%Y-%m-%d}/")
+    assert [name.rpartition("/")[2] for name in sorted(objects)] == [
+        f"cdr_{hour:02}0000+0000.ndjson.gz" for hour in range(0, 24, 4)
+    ]
+    lines = [line for body in objects.values() for line in gzip.decompress(body).splitlines()]
+    assert sorted(lines) == sorted(truth.values())
+    assert world.table("sqlite", dag_id) == rows(truth)
+    tasks = world.airflow.api.task_instances(dag_id, run["dag_run_id"])
+    assert {(task["task_id"], task["rendered_map_index"]) for task in tasks if task["map_index"] >= 0} == {
+        (task_id, f"{part['window_start']} to {part['window_end']}")
+        for task_id in ("export_to_s3", "export_to_sql")
+        for part in sub_windows(Window(*window), parts=6)
+    }
+
+
+def test_mapped_tasks_that_would_overwrite_one_another_are_refused(world: World) -> None:
+    run_id = world.airflow.api.trigger("overwriting")
+    assert world.airflow.api.wait_for_run("overwriting", run_id) == "failed"
+    tasks = world.airflow.api.task_instances("overwriting", run_id)
+    assert [(task["map_index"], task["state"], task["try_number"]) for task in tasks] == [
+        (0, "failed", 1),
+        (1, "failed", 1),
+    ]
+    assert world.objects("overwriting/") == {}

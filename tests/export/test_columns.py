@@ -279,3 +279,18 @@ def test_a_record_gives_the_same_values_beside_an_unknown_field(record: dict[str
     assert extra.pop("zz") == 1
     assert json.loads(plain.pop("extra") or "{}") == extra
     assert plain == odd
+
+
+@pytest.mark.parametrize("depth", [100, 500, 1_000, 100_000])
+@pytest.mark.parametrize("brackets", [("[", "]"), ('{"":', "}")], ids=repr)
+def test_deep_nesting_is_kept_or_an_error(depth: int, brackets: tuple[str, str]) -> None:
+    opening, closing = brackets
+    nested = opening * depth + "1" + closing * depth
+    record = ('{"uuid":"u","new":' + nested + "}").encode()
+    try:
+        [row] = rows([record])
+    except VoisoResponseError as error:
+        assert depth > 100
+        assert "nested" in str(error)  # noqa: PT017
+    else:
+        assert row[-1] == '{"new":' + nested + "}"

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 import zlib
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from isal import isal_zlib
 
+from airflow_provider_voiso.exceptions import VoisoResponseError
+from airflow_provider_voiso.export import files
 from airflow_provider_voiso.export.columns import COLUMNS, rows
+from airflow_provider_voiso.export.csv_format import original
 from airflow_provider_voiso.export.files import CONTENT_TYPE, check_format, extension, write_file
 from airflow_provider_voiso.simulator import Simulator
 
@@ -79,7 +84,7 @@ def test_csv_holds_the_typed_columns(records: list[bytes], compression: str | No
         ]
         for row in rows(records)
     ]
-    assert lines == expected
+    assert [list(map(original, line)) for line in lines] == expected
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd", None])
@@ -105,6 +110,31 @@ def test_parquet_types_do_not_depend_on_the_records() -> None:
 @pytest.mark.parametrize(("file_format", "compression"), EVERY_FORMAT)
 def test_the_same_records_give_the_same_bytes(records: list[bytes], file_format: str, compression: str | None) -> None:
     assert written(in_pages(records), file_format, compression) == written(in_pages(records), file_format, compression)
+
+
+@pytest.mark.parametrize("package", [zlib, isal_zlib])
+@pytest.mark.parametrize("file_format", ["ndjson", "csv"])
+def test_gzip_depends_neither_on_pages_nor_on_threads(
+    records: list[bytes], file_format: str, package: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With several of the blocks that are compressed apart."""
+    monkeypatch.setattr(files, "_fastest_zlib", lambda: package)
+    many = records * 25
+    content = written([many], file_format, "gzip")
+    assert content == written(in_pages(many), file_format, "gzip")
+    assert unpacked(content, "gzip") == written([many], file_format, None)
+    assert len(unpacked(content, "gzip")) > 3 << 20
+
+
+def test_pages_that_break_off_end_the_compression(records: list[bytes]) -> None:
+    def pages() -> Any:
+        yield records * 25
+        raise VoisoResponseError("broken")
+
+    before = threading.active_count()
+    with pytest.raises(VoisoResponseError, match="broken"):
+        write_file(pages(), io.BytesIO(), file_format="ndjson", compression="gzip")
+    assert threading.active_count() == before
 
 
 def test_a_gzip_file_tells_neither_a_name_nor_a_time(records: list[bytes]) -> None:
@@ -200,6 +230,7 @@ sys.meta_path.insert(0, Missing())
 
 import io
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
+from airflow_provider_voiso.export.csv_format import original
 from airflow_provider_voiso.export.files import check_format, write_file
 
 for file_format, compression in (("parquet", "gzip"), ("parquet", None), ("csv", "zstd"), ("ndjson", "zstd")):

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
-import io
 import json
+import posixpath
 import random
 import subprocess
 import sys
+import unicodedata
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
 from threading import Thread
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,14 +20,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
-from airflow_provider_voiso.export.s3 import DEFAULT_KEY, object_key, put_object, s3_hook
+from airflow_provider_voiso.export.s3 import DEFAULT_KEY, check_bucket, object_key, put_object, s3_hook
 from demo.stack import SeaweedS3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from airflow_provider_voiso.export.files import Writable
+
     Put = Callable[..., int]
 
+UNPRINTABLE = ["\0", "\n", "\r", "\t", "\x7f", "\x85", "\u2028", "\u202e", "\u200b", "\ud800", "\\", "%5c", "%00"]
+PARTS_THAT_LEAD_ELSEWHERE = [
+    *["", " ", ".", "..", " ..", ".. ", "...", "%2e%2e", "%2E.", "%252e%252e", "%25252e.", "%c0%ae/..", "%EF%BC%8E."],
+    *[
+        "\uff0e\uff0e",
+        "\u2024.",
+        "\u2025",
+        "..\uff0f..",
+        "..%2f..",
+        "\uff05\uff12e.",
+        "{window_start:}/..",
+        "{window_start:..}",
+    ],
+]
 START = datetime(2026, 11, 10, tzinfo=timezone.utc)
 OURS = {"window-start": "2026-11-10T00:00:00+00:00", "records": "3"}
 
@@ -44,6 +64,7 @@ def key_of(template: str, zone: Any = timezone.utc) -> str:
         ("ü/日本/{extension}", "ü/日本/csv.gz"),
         ("..hidden/a..b/.c", "..hidden/a..b/.c"),
         ("100%", "100%"),
+        ("at=2026-11-10 00%3A00/a%2Fb", "at=2026-11-10 00%3A00/a%2Fb"),
         ("{window_start:}", "2026-11-10T00:00:00+00:00"),
         ("a}b{", "a}b{"),
     ],
@@ -68,12 +89,45 @@ def test_unknown_placeholders_are_named(template: str) -> None:
         key_of(template)
 
 
-@pytest.mark.parametrize(
-    "template", ["", " ", "/a", "..", "../a", "a/../b", "a/..", "./a", "a/./b", "x" * 1025, "ü" * 600]
-)
-def test_keys_that_lead_elsewhere_are_refused(template: str) -> None:
+@pytest.mark.parametrize("template", ["x" * 1025, "ü" * 600, *[f"a/{mark}b" for mark in UNPRINTABLE]])
+def test_keys_that_no_path_can_have_are_refused(template: str) -> None:
     with pytest.raises(ValueError, match="must be a path of at most 1024 bytes below the bucket"):
         key_of(template)
+
+
+@pytest.mark.parametrize("part", PARTS_THAT_LEAD_ELSEWHERE)
+@pytest.mark.parametrize("template", ["{}", "{}/a", "a/{}", "a/{}/b", "a/{}/{}/b"])
+def test_keys_that_lead_elsewhere_are_refused(template: str, part: str) -> None:
+    with pytest.raises(ValueError, match="must be a path"):
+        key_of(template.replace("{}", part))
+
+
+@given(st.text(max_size=20), st.lists(st.sampled_from([*PARTS_THAT_LEAD_ELSEWHERE, "/", "%", "a", "25"])).map("".join))
+def test_what_a_template_is_filled_with_stays_below_its_prefix(text: str, hostile: str) -> None:
+    for name in (text, hostile, text + hostile):
+        with suppress(ValueError):
+            key = key_of(f"exports/{name}/x")
+            assert key.isprintable()
+            for _ in range(5):
+                path = PurePosixPath("/bucket", key.replace("\\", "/"))
+                assert posixpath.normpath(path).startswith("/bucket/exports/")
+                assert "//" not in key
+                key = unicodedata.normalize("NFKC", unquote(key))
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "a/../b", "..a", "a b", "a\n", "a\0", "a%2fb", "a?x", "a#", "a@b:c"]
+)
+def test_names_of_no_bucket_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="not the name of a bucket"):
+        check_bucket(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["voiso-cdr", "a1.b-c", "Old_Bucket", "arn:aws:s3:eu-west-1:123456789012:accesspoint/a"]
+)
+def test_names_of_buckets(name: str) -> None:
+    check_bucket(name)
 
 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)), st.timedeltas(timedelta(seconds=1), timedelta(9)))  # noqa: DTZ001 - the zone is added below
@@ -114,7 +168,7 @@ def put(s3: SeaweedS3, monkeypatch: pytest.MonkeyPatch) -> Put:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_TEST", json.dumps(described))
         return put_object(
             s3_hook("aws_test"),
-            io.BytesIO(content) if isinstance(content, bytes) else content,
+            content if callable(content) else lambda file: file.write(content),
             key=key,
             **{"bucket": s3.bucket, "metadata": OURS, "extra_args": extra or {}, **options},
         )
@@ -140,13 +194,6 @@ def test_an_object_is_stored_with_what_describes_it(s3: SeaweedS3, put: Put) -> 
     described = head(s3, "a/b")
     assert described["Metadata"] == OURS
     assert described["ContentType"] == "text/csv"
-
-
-def test_a_file_is_read_from_its_beginning(s3: SeaweedS3, put: Put) -> None:
-    file = io.BytesIO(b"content")
-    file.seek(3)
-    assert put(file, "beginning") == 7
-    assert stored(s3, "beginning") == b"content"
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"short"])
@@ -191,19 +238,15 @@ def test_the_callers_metadata_take_precedence(s3: SeaweedS3, put: Put) -> None:
     assert head(s3, "metadata")["Metadata"] == {**OURS, "records": "many"}
 
 
-class BreaksOff(io.BytesIO):
-    """A file that cannot be read to its end."""
+@pytest.mark.parametrize("size", [0, 10, 20 << 20])
+def test_a_writer_that_breaks_off_leaves_the_object_and_no_parts(s3: SeaweedS3, put: Put, size: int) -> None:
+    def break_off(file: Writable) -> None:
+        file.write(bytes(size))
+        raise RuntimeError("the disk is gone")
 
-    def read(self, size: int | None = -1) -> bytes:
-        if self.tell() > 9 << 20:
-            raise OSError("the disk is gone")
-        return super().read(size)
-
-
-def test_a_file_that_breaks_off_leaves_the_object_and_no_parts(s3: SeaweedS3, put: Put) -> None:
     put(b"before", "kept")
-    with pytest.raises(OSError, match="the disk is gone"):
-        put(BreaksOff(bytes(20 << 20)), "kept")
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        put(break_off, "kept")
     assert stored(s3, "kept") == b"before"
     assert unfinished(s3) == []
 
@@ -225,7 +268,7 @@ def test_wrong_credentials_leave_the_object_as_it_was(s3: SeaweedS3, put: Put, c
 
 
 def test_a_server_that_is_not_there(put: Put) -> None:
-    with pytest.raises(VoisoDestinationError, match="was not written: EndpointConnectionError"):
+    with pytest.raises(VoisoDestinationError, match="got no answer: EndpointConnectionError"):
         put(b"content", "a", connection={"extra": {"endpoint_url": "http://127.0.0.1:9"}})
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import socket
 import threading
 from datetime import datetime, timedelta, timezone
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
+from airflow_provider_voiso.api.settings import Settings
 from airflow_provider_voiso.exceptions import VoisoError, VoisoServerError
 from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.simulator import Readings, Simulator
@@ -278,3 +281,23 @@ def test_a_connection_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> No
     works, words = VoisoHook("voiso_test").test_connection()
     assert not works
     assert "The password of the connection 'voiso_test' is empty" in words
+
+
+def test_a_copy_or_a_pickle_of_a_hook_holds_no_key(sim: Simulator, connect: Connect) -> None:
+    hook = connect(sim.url)
+    assert hook.test_connection()[0]
+    pickled = pickle.dumps(hook)
+    Secret(KEY).assert_absent(repr(hook), repr(vars(hook)), pickled.decode(errors="replace"), repr(hook.client))
+    for again in (pickle.loads(pickled), copy.deepcopy(hook)):  # noqa: S301 - it was pickled here
+        assert again.client is not hook.client
+        assert again.test_connection()[0]
+        again.client.close()
+
+
+@pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_settings_are_not_written_anywhere(take: Callable[[Any], Any]) -> None:
+    settings = Settings("https://voiso.example", KEY)
+    Secret(KEY).assert_absent(repr(settings))
+    with pytest.raises(TypeError, match="not pickled") as caught:
+        take(settings)
+    Secret(KEY).assert_absent_from(caught.value)

@@ -138,7 +138,8 @@ def test_templates_are_checked_once_they_are_filled(
     ("kind", "options", "complaint"),
     [
         ("s3", {"s3_key": "{ds}/cdr"}, "holds {ds}. It may hold"),
-        ("s3", {"s3_key": "../cdr"}, "without parts '.' or '..'"),
+        ("s3", {"s3_key": "../cdr"}, "no part of it may be empty or consist of dots"),
+        ("s3", {"s3_bucket": ".."}, "s3_bucket is not the name of a bucket"),
         ("s3", {"s3_key": ""}, "must be a path"),
         ("sql", {"sql_conn_id": "cloud"}, "connection 'cloud' is not a SQL database"),
     ],

@@ -7,9 +7,11 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
 from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
+from airflow_provider_voiso.sub_windows import sub_windows
 
 BUCKET = "voiso-cdr"
 ONCE_MORE = {"retries": 1, "retry_delay": timedelta(seconds=1)}
@@ -75,3 +77,8 @@ with dag("failing"):
     for reason in ("wrong_key", "malformed"):
         VoisoCdrToS3Operator(task_id=reason, voiso_conn_id=f"voiso_{reason}", s3_bucket=BUCKET, s3_key=KEY, **DAY)
     VoisoCdrToSqlOperator(task_id="refused", sql_conn_id="postgres", table="failing", **DAY)
+
+with dag("overwriting", default_args=ONCE_MORE):
+    VoisoCdrToS3Operator.partial(
+        task_id="export", s3_bucket=BUCKET, s3_key="overwriting/{window_start:%Y-%m-%d}.{extension}"
+    ).expand_kwargs(sub_windows(Window(*DAY.values()), parts=2))

@@ -1,0 +1,45 @@
+"""Every day, yesterday in six parts that are exported in parallel, each to an object of its own and to one table."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG, task
+
+from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
+from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
+from airflow_provider_voiso.run_window import resolve_window
+from airflow_provider_voiso.sub_windows import sub_windows
+
+# The name of a mapped task in Airflow's UI.
+PART = "{{ task.window_start }} to {{ task.window_end }}"
+
+
+@task
+def cut_into_parts(parts: int, **context: Any) -> list[dict[str, str]]:
+    """Return the arguments of each mapped task: its part of the run's window."""
+    return sub_windows(resolve_window(context), parts=parts)
+
+
+with DAG(
+    dag_id="voiso_cdr_in_parts",
+    schedule="@daily",
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
+    tags=["voiso"],
+):
+    parts = cut_into_parts(6)
+    VoisoCdrToS3Operator.partial(
+        task_id="export_to_s3",
+        map_index_template=PART,
+        s3_bucket="voiso-cdr",
+        s3_key="voiso/parts/dt={window_start:%Y-%m-%d}/cdr_{window_start:%H%M%S%z}.{extension}",
+    ).expand_kwargs(parts)
+    VoisoCdrToSqlOperator.partial(
+        task_id="export_to_sql",
+        map_index_template=PART,
+        sql_conn_id="voiso_warehouse",
+        table="voiso_cdr_in_parts",
+    ).expand_kwargs(parts)

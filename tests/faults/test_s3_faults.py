@@ -1,0 +1,206 @@
+"""Whatever S3 does while an object is uploaded, at once or in parts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
+from tests.faults.destinations import END, S3, START, ended_at
+from tests.faults.promise import WINDOW, voiso
+from tests.faults.s3_proxy import S3Fault, S3Proxy
+from tests.secret_search import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from demo.stack import SeaweedS3
+    from tests.faults.promise import Promise
+
+LARGE = "calls/large"
+
+
+@pytest.fixture(scope="module")
+def proxy(s3_server: SeaweedS3) -> Iterator[S3Proxy]:
+    host, _, port = s3_server.endpoint_url.removeprefix("http://").rpartition(":")
+    with S3Proxy((host, int(port))) as running:
+        yield running
+
+
+@pytest.fixture
+def through(proxy: S3Proxy, s3: S3, promise: Promise, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Proxy]:
+    """Let the exports go through the proxy, each request once."""
+    connect(monkeypatch, s3, proxy)
+    promise.lead_to(promise.new)
+    yield proxy
+    proxy.faults.clear()
+    proxy.lost_at = None
+
+
+def connect(
+    monkeypatch: pytest.MonkeyPatch, s3: S3, proxy: S3Proxy, *, threshold: int = 5 << 20, **changed: str
+) -> None:
+    connection = {**json.loads(s3.server.connection()), **changed}
+    config = {"retries": {"total_max_attempts": 1, "mode": "standard"}}
+    parts = {"transfer_config_args": {"multipart_threshold": threshold, "multipart_chunksize": 5 << 20}}
+    connection["extra"].update(endpoint_url=proxy.url, config_kwargs=config, service_config={"s3": parts})
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+
+
+pytestmark = pytest.mark.parametrize("destination", ["s3"], indirect=True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (S3Fault("put", "status"), "S3 answered SlowDown"),
+        (S3Fault("put", "status", 500, "InternalError"), "S3 answered InternalError"),
+        (S3Fault("put", "status", 403, "AccessDenied"), "S3 answered AccessDenied.*the rights"),
+        (S3Fault("put", "status", 404, "NoSuchBucket"), "S3 answered NoSuchBucket.*the bucket"),
+        (S3Fault("put", "status", 403, "ExpiredToken"), "S3 answered ExpiredToken"),
+        (S3Fault("put", "reset"), "Connection"),
+    ],
+    ids=lambda value: f"{value.kind} {value.code}" if isinstance(value, S3Fault) else "",
+)
+def test_an_object_that_is_not_taken(fault: S3Fault, says: str, promise: Promise, through: S3Proxy) -> None:
+    through.faults.append(fault)
+    promise.assert_fails(VoisoDestinationError, says)
+    through.faults.clear()
+    promise.assert_succeeds()
+
+
+def test_an_object_that_is_taken_though_no_answer_comes(promise: Promise, through: S3Proxy) -> None:
+    """The new state is there, which the error must not deny."""
+    through.faults.append(S3Fault("put", "reset_after"))
+    with pytest.raises(VoisoDestinationError) as caught:
+        promise.destination.export()
+    assert "or all of this window" in str(caught.value)
+    promise.assert_new()
+    through.faults.clear()
+    promise.assert_succeeds()
+
+
+@pytest.mark.parametrize("kind", ["status", "reset"])
+def test_an_object_that_cannot_be_looked_at(kind: Any, promise: Promise, through: S3Proxy) -> None:
+    through.faults.append(S3Fault("head", kind, 403, "AccessDenied"))
+    with pytest.raises(VoisoReconciliationError, match="was written, but cannot be looked at") as caught:
+        promise.destination.export()
+    assert WINDOW in str(caught.value)
+    promise.assert_new()
+    through.faults.clear()
+    promise.assert_succeeds()
+
+
+def test_one_failure_is_made_up_for_by_the_client(
+    promise: Promise, through: S3Proxy, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = json.loads(s3.server.connection())
+    connection["extra"]["endpoint_url"] = through.url
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+    through.faults += [S3Fault("put", "status", times=1), S3Fault("head", "reset", times=1)]
+    promise.assert_succeeds()
+    assert through.faults == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"password": "not-the-secret"}, "SignatureDoesNotMatch.*the rights of the AWS connection"),
+        ({"login": "nobody"}, "InvalidAccessKeyId.*the rights of the AWS connection"),
+    ],
+    ids=["secret", "key"],
+)
+def test_wrong_credentials(
+    changed: dict[str, Any], says: str, promise: Promise, proxy: S3Proxy, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(monkeypatch, s3, proxy, **changed)
+    promise.lead_to(promise.new)
+    error = promise.assert_fails(VoisoDestinationError, says)
+    assert "not-the-secret" not in text_of(error)
+    connect(monkeypatch, s3, proxy)
+    promise.assert_succeeds()
+
+
+def test_a_bucket_that_is_missing(promise: Promise, through: S3Proxy) -> None:
+    assert through
+    promise.assert_fails(VoisoDestinationError, "NoSuchBucket.*Check the bucket", s3_bucket="no-such-bucket")
+    promise.assert_succeeds()
+
+
+@pytest.fixture
+def in_parts(promise: Promise, through: S3Proxy, s3: S3, monkeypatch: pytest.MonkeyPatch) -> Promise:
+    """Let even a small object be uploaded by the requests of a large one."""
+    connect(monkeypatch, s3, through, threshold=1)
+    return promise
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (S3Fault("create", "status", 403, "AccessDenied"), "AccessDenied"),
+        (S3Fault("part", "status"), "SlowDown"),
+        (S3Fault("part", "reset"), "Connection"),
+        (S3Fault("part", "reset_after"), "Connection"),
+        (S3Fault("complete", "status", 403, "AccessDenied"), "AccessDenied.*the rights"),
+        (S3Fault("complete", "late_error", 200, "InternalError"), "InternalError"),
+        (S3Fault("complete", "reset"), "Connection"),
+    ],
+    ids=lambda value: f"{value.operation} {value.kind}" if isinstance(value, S3Fault) else "",
+)
+def test_an_upload_in_parts_that_fails(fault: S3Fault, says: str, in_parts: Promise, through: S3Proxy) -> None:
+    through.faults.append(fault)
+    in_parts.assert_fails(VoisoDestinationError, says)
+    through.faults.clear()
+    in_parts.assert_succeeds()
+
+
+def test_a_completion_whose_answer_is_lost(in_parts: Promise, through: S3Proxy) -> None:
+    through.faults.append(S3Fault("complete", "reset_after"))
+    with pytest.raises(VoisoDestinationError, match="or all of this window"):
+        in_parts.destination.export()
+    in_parts.assert_new()
+    through.faults.clear()
+    in_parts.assert_succeeds()
+
+
+@pytest.mark.parametrize(
+    "lost", [[S3Fault("complete", "status"), S3Fault("abort", "status")], "all"], ids=["no abort", "all"]
+)
+def test_parts_that_are_left_are_removed_by_the_next_run(
+    lost: Any, in_parts: Promise, through: S3Proxy, s3: S3
+) -> None:
+    if lost == "all":
+        through.lost_at = "complete"
+    else:
+        through.faults += lost
+    with pytest.raises(VoisoDestinationError) as caught:
+        in_parts.destination.export()
+    assert WINDOW in str(caught.value)
+    assert len(s3.unfinished()) == 1
+    through.faults.clear()
+    through.lost_at = None
+    in_parts.assert_succeeds()
+
+
+def test_a_later_part_that_breaks_off(promise: Promise, through: S3Proxy, s3: S3) -> None:
+    """The first part is there already, more of the window is still to be compressed."""
+    bucket = s3.server.bucket
+    s3.client.put_object(Bucket=bucket, Key=LARGE, Body=b"old")
+    through.faults.append(S3Fault("part", "reset", spared=1))
+    with voiso(drifted=True, records_per_day=20_000) as sim:
+        promise.lead_to(sim, per_page=10_000)
+        with pytest.raises(VoisoDestinationError) as caught:
+            s3.export(s3_key=LARGE, compression=None)
+        promise.assert_untold(caught.value)
+        assert through.faults[0].spared == 0
+        assert s3.client.get_object(Bucket=bucket, Key=LARGE)["Body"].read() == b"old"
+        assert s3.unfinished() == []
+        through.faults.clear()
+        s3.export(s3_key=LARGE, compression=None)
+        ordered = sorted(sim.truth(START, END).items(), key=lambda item: (ended_at(json.loads(item[1])), item[0]))
+    stored = s3.client.get_object(Bucket=bucket, Key=LARGE)["Body"].read()
+    s3.client.delete_object(Bucket=bucket, Key=LARGE)
+    assert stored == b"".join(record + b"\n" for _, record in ordered)
+    assert s3.unfinished() == []
