@@ -11,11 +11,13 @@ class Contestant(NamedTuple):
     :param name: as the table shows it
     :param call: ``module:function``
     :param options: further fields of its task
+    :param extra: of Airflow's connection to the database
     """
 
     name: str
     call: str
     options: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    extra: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
     @property
     def slug(self) -> str:
@@ -83,6 +85,7 @@ GROUPS = {
         "mariadb",
         (
             Contestant(PACKAGE, "ours:sql"),
+            Contestant(f"{PACKAGE}, `local_infile` in the extra", "ours:sql", extra={"local_infile": True}),
             Contestant("floor: socket, LOAD DATA of ready-made text", "floors:mariadb"),
             Contestant("requests, json, insert_rows", "peers:insert_rows"),
         ),

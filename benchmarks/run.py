@@ -113,7 +113,7 @@ class Bench:
         :raises RuntimeError: if it fails, or does not export every record
         """
         slug = slug or contestant.slug
-        key = f"{contestant.call} {contestant.options} {name}"
+        key = f"{contestant} {name}"
         if key not in self._late_imports:  # found out with few records, so that no import is measured as export
             self._late_imports[key] = self._run_once(contestant, name, self.api(_FEW), slug).late_imports
         measured = self._run_once(contestant, name, api, slug, extra=extra, preload=self._late_imports[key])
@@ -146,7 +146,7 @@ class Bench:
             "AIRFLOW_CONN_BENCH_HTTP": json.dumps({"conn_type": "http", "host": api.url}),
             "RUNTIME__DLTHUB_TELEMETRY": "false",
             "PYTHONPATH": str(ROOT),
-            **destination.env(slug),
+            **destination.env(contestant.extra),
         }
         python = DLT_PYTHON if contestant.call.startswith("dlt") else Path(sys.executable)
         if not python.exists():
