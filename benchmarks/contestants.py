@@ -11,11 +11,13 @@ class Contestant(NamedTuple):
     :param name: as the table shows it
     :param call: ``module:function``
     :param options: further fields of its task
+    :param extra: of Airflow's connection to the database
     """
 
     name: str
     call: str
     options: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    extra: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
     @property
     def slug(self) -> str:
@@ -64,7 +66,8 @@ GROUPS = {
         (
             Contestant(PACKAGE, "ours:s3", {"file_format": "parquet"}),
             Contestant("floor: socket, pyarrow, no upload", "floors:parquet"),
-            Contestant("dlt Arrow to Parquet", "dlt_peers:parquet"),
+            Contestant("dlt Arrow tables to Parquet", "dlt_peers:arrow"),
+            Contestant("dlt rest_api to Parquet", "dlt_peers:parquet"),
         ),
     ),
     "postgres": Group(
@@ -82,6 +85,7 @@ GROUPS = {
         "mariadb",
         (
             Contestant(PACKAGE, "ours:sql"),
+            Contestant(f"{PACKAGE}, `local_infile` in the extra", "ours:sql", extra={"local_infile": True}),
             Contestant("floor: socket, LOAD DATA of ready-made text", "floors:mariadb"),
             Contestant("requests, json, insert_rows", "peers:insert_rows"),
         ),
@@ -97,15 +101,17 @@ GROUPS = {
     ),
 }
 
-MEMORY: dict[str, tuple[str, dict[str, Any]]] = {
-    "S3, NDJSON, gzip": ("s3", {}),
-    "S3, NDJSON, not compressed": ("s3", {"compression": None}),
-    "S3, CSV, gzip": ("s3", {"file_format": "csv"}),
-    "S3, Parquet": ("s3", {"file_format": "parquet"}),
-    "PostgreSQL": ("postgres", {}),
-    "MariaDB": ("mariadb", {}),
-    "SQLite": ("sqlite", {}),
-    "DuckDB": ("duckdb", {}),
+MEMORY = {
+    "memory-s3-ndjson": Group("S3, NDJSON, gzip", "s3", (Contestant(PACKAGE, "ours:s3"),)),
+    "memory-s3-none": Group(
+        "S3, NDJSON, not compressed", "s3", (Contestant(PACKAGE, "ours:s3", {"compression": None}),)
+    ),
+    "memory-s3-csv": Group("S3, CSV, gzip", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "csv"}),)),
+    "memory-s3-parquet": Group("S3, Parquet", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "parquet"}),)),
+    "memory-postgres": Group("PostgreSQL", "postgres", (Contestant(PACKAGE, "ours:sql"),)),
+    "memory-mariadb": Group("MariaDB", "mariadb", (Contestant(PACKAGE, "ours:sql"),)),
+    "memory-sqlite": Group("SQLite", "sqlite", (Contestant(PACKAGE, "ours:sql"),)),
+    "memory-duckdb": Group("DuckDB", "duckdb", (Contestant(PACKAGE, "ours:sql"),)),
 }
 LATENCY = {
     "defaults": {},

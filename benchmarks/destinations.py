@@ -34,8 +34,8 @@ class Destination(Protocol):
         """Return the fields of a task."""
         ...
 
-    def env(self, slug: str) -> Mapping[str, str]:
-        """Return Airflow's connections."""
+    def env(self, extra: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return Airflow's connections, with what a contestant wants in their extra."""
         ...
 
     def empty(self, slug: str) -> None:
@@ -65,7 +65,7 @@ class S3:
         }
         return {"bucket": server.bucket, "prefix": slug, "address": address}
 
-    def env(self, slug: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
+    def env(self, extra: Mapping[str, Any]) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
         """Return the connection of Airflow's Amazon provider."""
         return {"AIRFLOW_CONN_AWS_DEFAULT": self._server.connection()}
 
@@ -139,9 +139,9 @@ class Database:
         """Return the table, and the address for those who know no connections."""
         return {"table": slug, "address": self.address(), "ready": str(self.ready)}
 
-    def env(self, slug: str) -> Mapping[str, str]:  # noqa: ARG002 - the same for all
+    def env(self, extra: Mapping[str, Any]) -> Mapping[str, str]:
         """Return the connection."""
-        return {"AIRFLOW_CONN_WAREHOUSE": json.dumps(self.connection())}
+        return {"AIRFLOW_CONN_WAREHOUSE": json.dumps({**self.connection(), "extra": extra})}
 
     def empty(self, slug: str) -> None:
         """Drop the table, and make it anew for contestants that do not make it themselves."""

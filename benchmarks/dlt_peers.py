@@ -26,7 +26,14 @@ def jsonl(task: Task) -> Export:
 
 
 def parquet(task: Task) -> Export:
-    """Arrow tables made of the answers to Parquet in S3."""
+    """Bring the rest_api source to Parquet in S3."""
+    return _pipeline(
+        task, _s3(task), lambda: _rest_api(task), loader_file_format="parquet", write_disposition="replace"
+    )
+
+
+def arrow(task: Task) -> Export:
+    """Bring Arrow tables, made of the answers, to Parquet in S3."""
 
     def tables() -> Iterator[pa.Table]:
         params: dict[str, Any] = {**task.params, "page": 1, "per_page": task.per_page}

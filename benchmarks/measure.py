@@ -1,7 +1,4 @@
-"""Runs one contestant in this fresh process and tells what it took; imports nothing that a contestant does not.
-
-Usage: ``python -m benchmarks.measure TASK RESULT``: a :class:`Task` as JSON, and the file for a :class:`Measurement`.
-"""
+"""Runs one contestant in a fresh process and tells what it took; imports nothing that a contestant does not."""
 
 from __future__ import annotations
 
@@ -120,5 +117,6 @@ def measure(task: Task) -> Measurement:
     return Measurement(seconds, cpu, peak_rss() / 1e6, started - began, sorted(set(sys.modules) - loaded), told)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Read a :class:`Task` from the first argument, and write a :class:`Measurement` to the file that is the second."""
     Path(sys.argv[2]).write_text(json.dumps(asdict(measure(Task(**json.loads(sys.argv[1]))))))

@@ -172,6 +172,7 @@ def _memory(found: Iterable[tuple[Series, Series]]) -> str:
         "MB at the large day",
         "ratio: min / median / max",
         "seconds, large",
+        "",
     ]
     return _table(header, rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import shlex
 import shutil
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contestants import GROUPS, LATENCY, MEMORY, PACKAGE, Contestant, Group
+from benchmarks.contestants import GROUPS, LATENCY, MEMORY, Contestant, Group
 from benchmarks.data import END, START, Day
 from benchmarks.destinations import DESTINATIONS, Database, Destination
 from benchmarks.measure import Measurement, SkipError, Task
@@ -112,7 +113,7 @@ class Bench:
         :raises RuntimeError: if it fails, or does not export every record
         """
         slug = slug or contestant.slug
-        key = f"{contestant.call} {contestant.options} {name}"
+        key = f"{contestant} {name}"
         if key not in self._late_imports:  # found out with few records, so that no import is measured as export
             self._late_imports[key] = self._run_once(contestant, name, self.api(_FEW), slug).late_imports
         measured = self._run_once(contestant, name, api, slug, extra=extra, preload=self._late_imports[key])
@@ -145,13 +146,19 @@ class Bench:
             "AIRFLOW_CONN_BENCH_HTTP": json.dumps({"conn_type": "http", "host": api.url}),
             "RUNTIME__DLTHUB_TELEMETRY": "false",
             "PYTHONPATH": str(ROOT),
-            **destination.env(slug),
+            **destination.env(contestant.extra),
         }
         python = DLT_PYTHON if contestant.call.startswith("dlt") else Path(sys.executable)
         if not python.exists():
             raise SkipError("dlt is not installed; `make bench` does that")
         result, log = self.home / "result.json", self.home / "logs" / f"{contestant.slug}.log"
-        command = [str(python), "-m", "benchmarks.measure", json.dumps(asdict(task)), str(result)]
+        command = [
+            str(python),
+            "-c",
+            "from benchmarks.measure import main; main()",
+            json.dumps(asdict(task)),
+            str(result),
+        ]
         with log.open("ab") as output:
             done = subprocess.run(  # noqa: S603
                 command, stdout=output, stderr=output, env=clean_environment(env), cwd=self.home, check=False
@@ -191,17 +198,13 @@ def run_latency(bench: Bench, *, records: int, rounds: int, latency: float) -> l
     return found
 
 
-def run_memory(bench: Bench, *, records: int, large: int) -> list[tuple[Series, Series]]:
-    """Measure this package with few records and with many, everywhere."""
-    found = []
-    for title, (destination, options) in MEMORY.items():
-        contestant = Contestant(PACKAGE, "ours:s3" if destination == "s3" else "ours:sql", options)
-        pair = Series("memory", title), Series("memory", title)
-        found.append(pair)
-        for _ in range(_MEMORY_ROUNDS):
-            for series, count in zip(pair, (records, large), strict=True):
-                _add(series, bench, contestant, destination, bench.api(count))
-    return found
+def run_memory(bench: Bench, group: Group, *, records: int, large: int) -> tuple[Series, Series]:
+    """Measure this package with few records and with many."""
+    pair = Series("memory", group.title), Series("memory", group.title)
+    for _ in range(_MEMORY_ROUNDS):
+        for series, count in zip(pair, (records, large), strict=True):
+            _add(series, bench, group.contestants[0], group.destination, bench.api(count))
+    return pair
 
 
 def _add(series: Series, bench: Bench, *run: Any, **options: Any) -> None:
@@ -217,10 +220,25 @@ def _add(series: Series, bench: Bench, *run: Any, **options: Any) -> None:
     print(f"{series.group}, {series.name}: {outcome}", file=sys.stderr)
 
 
+def _take_home(stack: ExitStack) -> None:
+    """Keep other benchmarks out, and remove what the last one left but for the records."""
+    HOME.mkdir(exist_ok=True)
+    lock = stack.enter_context((HOME / "lock").open("w"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit("Another benchmark runs in this clone. Wait for its end: two at once would measure each other.")
+    for path in HOME.glob("*"):
+        if path.name not in {"lock", "records"}:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="comma list of " + ", ".join([*GROUPS, "latency", "memory"]))
+    parser.add_argument(
+        "--only", default="", help="comma list of beginnings of " + ", ".join([*GROUPS, "latency", *MEMORY])
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--large", type=int, default=1_000_000, help="records of the day for memory")
@@ -234,12 +252,9 @@ def main() -> None:
     def is_wanted(name: str) -> bool:
         return not wanted or any(name.startswith(word) for word in wanted)
 
-    for path in HOME.glob("*"):
-        if path.name != "records":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    HOME.mkdir(exist_ok=True)
     results = Results([], [], [])
     with ExitStack() as stack:
+        _take_home(stack)
         bench = Bench(HOME, stack)
         for name, group in GROUPS.items():
             if is_wanted(name):
@@ -251,8 +266,9 @@ def main() -> None:
             results.latency.extend(
                 run_latency(bench, records=options.records, rounds=options.rounds, latency=options.latency)
             )
-        if is_wanted("memory"):
-            results.memory.extend(run_memory(bench, records=options.records, large=options.large))
+        for name, group in MEMORY.items():
+            if is_wanted(name):
+                results.memory.append(run_memory(bench, group, records=options.records, large=options.large))
     text = render(
         results,
         arguments=shlex.join(sys.argv[1:]),

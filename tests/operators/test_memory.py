@@ -82,9 +82,9 @@ def peaks(api: BenchApi, directory: Path, connection: tuple[str, str], **options
 
 
 def assert_flat(api: BenchApi, small: float, large: float) -> None:
-    """See that less was kept than the records that the large window has on top, let alone as Python objects."""
+    """See that the records which the large window has on top were not kept, which as Python objects take more still."""
     on_top = 0.9 * api.day.path.stat().st_size
-    assert large - small < on_top, f"{(large - small) / 1e6:.0f} MB more for {on_top / 1e6:.0f} MB of records"
+    assert large - small < 0.75 * on_top, f"{(large - small) / 1e6:.0f} MB more for {on_top / 1e6:.0f} MB of records"
 
 
 @pytest.mark.parametrize("file_format", ["ndjson", "csv", "parquet"])
