@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_voiso.exceptions import VoisoConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -24,23 +26,23 @@ RESERVED = frozenset(
 def check_filter_names(filters: Mapping[str, Any]) -> None:
     """Refuse names that the API does not document and names that the package sets itself.
 
-    :raises ValueError: naming the first such name and the way out
+    :raises VoisoConfigurationError: naming the first such name and the way out
     """
     for name in filters:
         if name in RESERVED:
-            raise ValueError(
+            raise VoisoConfigurationError(
                 f"The filter {name!r} is set by the package itself: the connection gives the key and the page "
                 "size, the window gives the dates."
             )
         if name not in FILTERS:
-            raise ValueError(f"Unknown filter {name!r}. The API knows: {', '.join(sorted(FILTERS))}.")
+            raise VoisoConfigurationError(f"Unknown filter {name!r}. The API knows: {', '.join(sorted(FILTERS))}.")
 
 
 def filter_params(filters: Mapping[str, Any] | None) -> dict[str, str]:
     """Turn filters into request parameters; lists and tuples become comma lists.
 
-    :raises ValueError: for an unknown or reserved name, and for a value that would select nothing or everything
-        by accident: None, a boolean, an empty text or list, a list item that holds a comma
+    :raises VoisoConfigurationError: for an unknown or reserved name, and for a value that would select nothing or
+        everything by accident: None, a boolean, an empty text or list, a list item that holds a comma
     """
     filters = filters or {}
     check_filter_names(filters)
@@ -53,16 +55,18 @@ def _value(name: str, value: Any) -> str:
     if isinstance(value, (list, tuple)):
         items = [_value(name, item) for item in value]
         if any("," in item for item in items):
-            raise ValueError(f"An item of the filter {name!r} holds a comma, which the API reads as two items.")
+            raise VoisoConfigurationError(
+                f"An item of the filter {name!r} holds a comma, which the API reads as two items."
+            )
         text = ",".join(items)
     elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
         text = str(value)
     else:
-        raise ValueError(  # noqa: TRY004 - one class for every unusable filter, as the public contract says
+        raise VoisoConfigurationError(
             f"The filter {name!r} is a {type(value).__name__}; it must be a text, a number or a list of those."
         )
     if not text.strip():
-        raise ValueError(f"The filter {name!r} is empty. Leave it out to select everything.")
+        raise VoisoConfigurationError(f"The filter {name!r} is empty. Leave it out to select everything.")
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError(f"The filter {name!r} holds half a surrogate pair, which no request can carry.")
+        raise VoisoConfigurationError(f"The filter {name!r} holds half a surrogate pair, which no request can carry.")
     return text

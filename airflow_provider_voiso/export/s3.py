@@ -42,8 +42,8 @@ def object_key(template: str, *, window_start: datetime, window_end: datetime, e
     :param template: the key after Jinja
     :param window_start: in the zone whose calendar the key is to show
     :param window_end: likewise
-    :raises ValueError: for any other placeholder, and for a key that some reader could take for a path that climbs out
-        of its prefix
+    :raises VoisoConfigurationError: for any other placeholder, and for a key that some reader could take for a path
+        that climbs out of its prefix
     """
 
     def fill(match: re.Match[str]) -> str:
@@ -51,7 +51,7 @@ def object_key(template: str, *, window_start: datetime, window_end: datetime, e
         if name == "extension" and not form:
             return extension
         if name not in {"window_start", "window_end"}:
-            raise ValueError(
+            raise VoisoConfigurationError(
                 f"The s3_key holds {match[0]}. It may hold {{window_start}}, {{window_end}}, each with a "
                 "format such as {window_start:%Y-%m-%d}, and {extension}."
             )
@@ -61,12 +61,12 @@ def object_key(template: str, *, window_start: datetime, window_end: datetime, e
     key = _PLACEHOLDER.sub(fill, template)
     plain = _as_lenient_readers_see(key)
     if not (key.isprintable() and plain.isprintable() and len(key.encode()) <= 1024) or "\\" in plain:
-        raise ValueError(
+        raise VoisoConfigurationError(
             "The s3_key must be a path of at most 1024 bytes below the bucket, without backslashes and without "
             "characters that cannot be printed."
         )
     if not all(part.strip(" .") for part in plain.split("/")):
-        raise ValueError(
+        raise VoisoConfigurationError(
             "The s3_key must be a path below the bucket: no part of it may be empty or consist of dots, however they "
             "are spelled. Check what its templates are filled with."
         )
@@ -84,10 +84,10 @@ def _as_lenient_readers_see(key: str) -> str:
 def check_bucket(name: str) -> None:
     """Refuse what is not the name of a bucket or the ARN of an access point.
 
-    :raises ValueError: before anything is asked for under such a name
+    :raises VoisoConfigurationError: before anything is asked for under such a name
     """
     if not _BUCKET.fullmatch(name):
-        raise ValueError(
+        raise VoisoConfigurationError(
             "The s3_bucket is not the name of a bucket: a letter or digit, then letters, digits, dots, dashes and "
             "underscores. Check what its templates are filled with."
         )

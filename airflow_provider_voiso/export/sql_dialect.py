@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.export.columns import COLUMNS
 
 if TYPE_CHECKING:
@@ -54,12 +55,12 @@ class TableName:
     def parse(cls, text: str) -> TableName:
         """Read ``name`` or ``schema.name``.
 
-        :raises ValueError: if a part is not a plain identifier: letters, digits and underscores, no digit first,
-            63 characters at most
+        :raises VoisoConfigurationError: if a part is not a plain identifier: letters, digits and underscores, no digit
+            first, 63 characters at most
         """
         *schema, name = text.split(".")
         if len(schema) > 1 or not all(map(_IDENTIFIER.fullmatch, (*schema, name))):
-            raise ValueError(
+            raise VoisoConfigurationError(
                 f"{text!r} is not a table name. Give `name` or `schema.name`, each of letters, digits and "
                 "underscores, not starting with a digit, and at most 63 characters long."
             )
