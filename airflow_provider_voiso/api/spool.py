@@ -125,12 +125,12 @@ class Spool:
                 f"though the API reads dates in {self.reading}. Look at the timestamps of what it returns for this "
                 "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why they are there."
             )
-        order = sorted(zip(page.ended, page.uuids, range(len(page)), strict=True))
-        if kept is not None:
-            order = [each for each in order if each[2] in kept]
-        ended = [instant for instant, _, _ in order]
-        lines = [page.raws[index] for _, _, index in order]
-        digests = array("q", [hash(uuid) for _, uuid, _ in order])
+        # Two sorts of numbers, not one of tuples: tens of thousands of these have Python look for garbage everywhere.
+        indices = range(len(page)) if kept is None else kept
+        order = sorted(sorted(indices, key=page.uuids.__getitem__), key=page.ended.__getitem__)
+        ended = [page.ended[index] for index in order]
+        lines = [page.raws[index] for index in order]
+        digests = array("q", [hash(page.uuids[index]) for index in order])
         cuts = list(_cuts(ended))
         blocks = [b"\n".join(lines[first:after]) + b"\n" for first, after in cuts]
         with self._lock:
@@ -144,7 +144,7 @@ class Spool:
             self._digests += digests
             self._write(b"".join(blocks))
 
-    def _own(self, page: Page, span: Span) -> tuple[set[int] | None, int]:
+    def _own(self, page: Page, span: Span) -> tuple[list[int] | None, int]:
         """Return the indices of the records to keep, None for all, and how many lie outside of what was asked for."""
         if span not in self._bounds:
             self._bounds[span] = self.reading.timestamps(span), self.reading.own_timestamps(span)
@@ -152,15 +152,15 @@ class Spool:
         start, end = self.window.start_us, self.window.end_us
         if not page or (max(start, own) <= epoch_us(min(page.ended)) and epoch_us(max(page.ended)) < min(end, after)):
             return None, 0
-        kept, outside = set(), 0
+        kept, outside = [], 0
         for index, ended in enumerate(page.ended_us):
             if start <= ended < end:
                 if own <= ended < after or not earliest <= ended < latest:
-                    kept.add(index)
+                    kept.append(index)
             elif not earliest <= ended < latest:
                 outside += 1
                 if self._policy == "keep":
-                    kept.add(index)
+                    kept.append(index)
         return kept, outside
 
     def forget(self, span: Span) -> None:
