@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_voiso.export.sql_dialect import Dialect, TableName, stage_name
 from airflow_provider_voiso.export.sql_text import lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from airflow_provider_voiso.export.columns import Column
     from airflow_provider_voiso.export.sql_dialect import Block
@@ -55,7 +57,8 @@ class PostgresDialect(Dialect):
         if hasattr(cursor, "copy_expert"):
             reader = _Reader(chunks)
             try:
-                cursor.copy_expert(statement, reader)
+                with _nothing_printed():
+                    cursor.copy_expert(statement, reader)
             except Exception:
                 if reader.error is not None:
                     raise reader.error from None
@@ -104,6 +107,16 @@ class PostgresDialect(Dialect):
             (self.qualified(table),),
         )
         return cursor.fetchone() is not None
+
+
+@contextmanager
+def _nothing_printed() -> Iterator[None]:
+    """Keep psycopg2 from printing an error, and the record in it, that it cannot raise as it raises another one."""
+    hook, sys.excepthook = sys.excepthook, lambda *_: None
+    try:
+        yield
+    finally:
+        sys.excepthook = hook
 
 
 class _Reader:

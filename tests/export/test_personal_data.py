@@ -205,7 +205,8 @@ def test_no_answer_is_repeated(why: str, status: str, monkeypatch: pytest.Monkey
 def test_an_s3_server_that_repeats_what_it_was_sent_is_not_repeated(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "botocore")  # which logs whole answers
+    for name in ("botocore", "s3transfer"):  # which log whole answers, and errors as the server words them
+        caplog.set_level(logging.INFO, name)
     start = datetime(2026, 11, 22, tzinfo=timezone.utc)
     said = f"<Error><Code>Refused</Code><Message>{PERSON}{UUID}</Message><Resource>{UUID}</Resource></Error>".encode()
     whole = json.dumps({"records": [], "search_token": None}).encode()

@@ -84,9 +84,10 @@ def promise(
     states: tuple[Simulator, Simulator],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> Promise:
     """Return what must hold for a destination that holds the window in one state when Voiso has another."""
     for name in ("urllib3", "requests", "airflow_provider_voiso"):
         caplog.set_level(logging.DEBUG, name)
     destination.connect(monkeypatch)
-    return Promise(destination, states, monkeypatch, caplog)
+    return Promise(destination, states, monkeypatch, caplog, capfd)

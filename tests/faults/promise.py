@@ -44,10 +44,12 @@ class Promise:
         states: tuple[Simulator, Simulator],
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
+        capfd: pytest.CaptureFixture[str],
     ) -> None:
         self.destination = destination
         self._monkeypatch = monkeypatch
         self._caplog = caplog
+        self._capfd = capfd
         for sim in states:
             sim.faults.clear()
         self.old, self.new = states
@@ -103,8 +105,9 @@ class Promise:
         self.assert_untold()
 
     def assert_untold(self, error: BaseException | None = None) -> None:
-        """See that neither logs nor the error or anything behind it hold the key, a query or a record."""
-        said = [f"{record.getMessage()} {record.__dict__!r}" for record in self._caplog.get_records("call")]
+        """See that neither logs nor output nor the error or anything behind it hold the key, a query or a record."""
+        said = list(self._capfd.readouterr())
+        said += [f"{record.getMessage()} {record.__dict__!r}" for record in self._caplog.get_records("call")]
         if error is not None:
             SECRET.assert_absent_from(error)
             said.append(text_of(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,7 @@ def test_a_server_that_is_not_there(promise: Promise, database: Sql, monkeypatch
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        ("PERFORM pg_terminate_backend(pg_backend_pid())", "57P01"),
+        ("PERFORM pg_terminate_backend(pg_backend_pid())", "57P01|OperationalError"),
         ("RAISE EXCEPTION 'no space for %', NEW USING ERRCODE = '53100'", "DiskFull.*53100"),
         ("RAISE EXCEPTION 'deadlock at %', NEW USING ERRCODE = '40P01'", "DeadlockDetected.*40P01"),
         ("RAISE EXCEPTION 'cannot take %', NEW USING DETAIL = NEW.from_party, HINT = NEW.uuid", "P0001"),
@@ -240,6 +241,7 @@ def test_a_file_that_may_not_grow(promise: Promise, database: Sql, monkeypatch: 
     """As on a full disk: SQLite itself refuses the next page."""
     hook_class = type(database.hook)
     get_conn = hook_class.get_conn
+    database.execute("VACUUM")
     needed = database.execute("PRAGMA page_count")[0][0]
 
     def get_full_conn(hook: Any) -> sqlite3.Connection:
@@ -247,13 +249,12 @@ def test_a_file_that_may_not_grow(promise: Promise, database: Sql, monkeypatch: 
         connection.execute(f"PRAGMA max_page_count = {needed}")
         return connection
 
-    database.execute("CREATE TABLE calls_2 AS SELECT * FROM calls")
     monkeypatch.setattr(hook_class, "get_conn", get_full_conn)
-    with pytest.raises(VoisoDestinationError, match="SQLITE_FULL") as caught:
+    full = "SQLITE_FULL" if sys.version_info >= (3, 11) else "OperationalError"
+    with pytest.raises(VoisoDestinationError, match=full) as caught:
         database.export(table="calls_3")
     assert WINDOW in str(caught.value)
     monkeypatch.setattr(hook_class, "get_conn", get_conn)
-    database.execute("DROP TABLE calls_2")
     promise.assert_untold(caught.value)
     promise.assert_old()
     promise.assert_succeeds()
