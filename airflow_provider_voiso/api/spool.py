@@ -10,8 +10,8 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
-from itertools import chain, zip_longest
-from operator import attrgetter
+from itertools import chain, compress, islice, zip_longest
+from operator import attrgetter, eq
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_voiso.api.paging import BATCH
@@ -20,7 +20,7 @@ from airflow_provider_voiso.api.window import epoch_us
 from airflow_provider_voiso.exceptions import VoisoOutOfWindowError, VoisoSpoolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from types import TracebackType
 
@@ -125,10 +125,7 @@ class Spool:
                 f"though the API reads dates in {self.reading}. Look at the timestamps of what it returns for this "
                 "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why they are there."
             )
-        # Two sorts of numbers, not one of tuples: tens of thousands of these have Python look for garbage everywhere.
-        indices = range(len(page)) if kept is None else kept
-        order = sorted(sorted(indices, key=page.uuids.__getitem__), key=page.ended.__getitem__)
-        ended = [page.ended[index] for index in order]
+        order, ended = _ordered(page, range(len(page)) if kept is None else kept)
         lines = [page.raws[index] for index in order]
         digests = array("q", [hash(page.uuids[index]) for index in order])
         cuts = list(_cuts(ended))
@@ -257,6 +254,22 @@ class Spool:
             for digest, times in Counter(part).items()
             if times > 1
         }
+
+
+def _ordered(page: Page, indices: Iterable[int]) -> tuple[list[int], list[datetime]]:
+    """Return indices in the order of timestamps and, where these are equal, of uuids; and the timestamps."""
+    # Numbers are sorted, not tuples: tens of thousands of these have Python look for garbage everywhere.
+    order = sorted(indices, key=page.ended.__getitem__)
+    ended = [page.ended[index] for index in order]
+    after = 0
+    for tie in compress(range(1, len(ended)), map(eq, ended, islice(ended, 1, None))):
+        if tie < after:
+            continue
+        first, after = tie - 1, tie + 1
+        while after < len(ended) and ended[after] == ended[first]:
+            after += 1
+        order[first:after] = sorted(order[first:after], key=page.uuids.__getitem__)
+    return order, ended
 
 
 def _cuts(ended: list[datetime]) -> Iterator[tuple[int, int]]:

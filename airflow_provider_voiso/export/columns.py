@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from operator import attrgetter
@@ -72,13 +72,9 @@ _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8})(?:[.,]([0-9]+))?\s*(Z|[+-][0-9]{2}:?[0-9]{2})", re.IGNORECASE
 )
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
-# What msgspec would accept and change: NUL, digits beyond the microsecond or beyond a double, names spelled by escapes.
+# What msgspec would accept and change: NUL, digits beyond the microsecond, names spelled by escapes.
 # Each is a search of its own, as those that begin with fixed characters are many times faster.
-_NOT_EXACT = (
-    re.compile(rb"\\u00(?:00|[67])"),
-    re.compile(rb"\.[0-9]{7}"),
-    re.compile(rb'"cpc"\s*:\s*(?:[^,}\s]{16}|[-.0-9]+[eE])'),
-)
+_NOT_EXACT = (re.compile(rb"\\u00(?:00|[67])"), re.compile(rb"\.[0-9]{7}"))
 _REMEMBERED = 1 << 14
 
 _Integer = Annotated[int, msgspec.Meta(ge=-_LIMIT, le=_LIMIT - 1)]
@@ -104,7 +100,7 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename={"fro
     wrapup_code: str | None = None
     type: str | None = None
     agent_id: _Integer | None = None
-    cpc: float | None = None
+    cpc: msgspec.Raw = msgspec.Raw(b"null")
     sid: str | None = None
     text: str | None = None
     related_call: str | None = None
@@ -164,9 +160,12 @@ def _fitting(page: Sequence[bytes]) -> list[Sequence[Any]]:
     records = _decode_records(joined)
     slas = [record.sla for record in records]
     made: dict[str, Sequence[Any]] = {
-        "ended_at": [None if record.timestamp is None else _utc(record.timestamp) for record in records],
+        "ended_at": [
+            ended if ended is None or ended.tzinfo is timezone.utc else _utc(ended)
+            for ended in map(attrgetter("timestamp"), records)
+        ],
         "duration_seconds": [_optional_seconds(record.duration) for record in records],
-        "cpc": [_optional_money(record.cpc) for record in records],
+        "cpc": [_optional_money(bytes(record.cpc)) for record in records],
         "extra": [None] * len(page),
         **{
             column: [None if sla is None else _optional_seconds(getattr(sla, name)) for sla in slas]
@@ -189,8 +188,8 @@ def _optional_seconds(value: str | None) -> int | None:
 
 
 @lru_cache(_REMEMBERED)
-def _optional_money(value: float | None) -> Decimal | None:
-    return None if value is None else _money(Decimal(repr(value)))
+def _optional_money(json: bytes) -> Decimal | None:
+    return None if json == b"null" else _decimal(_Number(json.decode()))
 
 
 def _seconds(value: Any) -> int:

@@ -83,6 +83,12 @@ def test_a_full_record_fills_every_column_with_its_type() -> None:
     }
 
 
+@pytest.mark.parametrize("record", [FULL, {**dict.fromkeys(FULL), "uuid": "u"}, {"uuid": "u"}])
+def test_what_is_documented_is_read_the_fast_way(record: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("airflow_provider_voiso.export.columns._careful")
+    assert as_dict(record)["uuid"] == record["uuid"]
+
+
 def test_instants_are_in_utc_whatever_their_offset() -> None:
     ended_at = as_dict(FULL)["ended_at"]
     assert ended_at.tzinfo is timezone.utc
