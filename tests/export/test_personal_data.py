@@ -13,11 +13,14 @@ import psycopg2
 import pytest
 
 from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoError
+from airflow_provider_voiso.export.sql_duckdb import DuckdbDialect
+from airflow_provider_voiso.export.sql_mysql import MysqlDialect
 from airflow_provider_voiso.export.sql_postgres import PostgresDialect
 from airflow_provider_voiso.export.sql_sqlite import SqliteDialect
 from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from tests.api.raw_server import RawServer, http
+from tests.export.conftest import MYSQL_KINDS
 from tests.secret_search import text_of
 
 if TYPE_CHECKING:
@@ -158,6 +161,61 @@ def test_sqlite_quotes_records_in_vain(sqlite: Destination, record: MakeRecord, 
         sqlite.load([[record(UUID, **PERSON)]], mode=mode)
     assert_unsaid(raised.value)
     assert UUID not in sqlite.uuids()
+
+
+MYSQL_TABLE = f"CREATE TABLE calls ({MysqlDialect().definitions()}, PRIMARY KEY (uuid)"
+MYSQL_TRIGGER = "CREATE TRIGGER speaking BEFORE INSERT ON calls FOR EACH ROW {}"
+MYSQL_SAYS = {
+    "check": [f"{MYSQL_TABLE}, CONSTRAINT few CHECK (from_party <> '15557571011'))"],
+    "unique": [
+        f"{MYSQL_TABLE}, UNIQUE (from_party(100)))",
+        "INSERT INTO calls (uuid, from_party) VALUES ('x', '15557571011')",
+    ],
+    "length": [f"{MYSQL_TABLE})", "ALTER TABLE calls MODIFY agent VARCHAR(3) CHARACTER SET utf8mb4"],
+    "not null": [f"{MYSQL_TABLE})", "ALTER TABLE calls MODIFY cpc DECIMAL(12,4) NOT NULL"],
+    "cast": [f"{MYSQL_TABLE})", MYSQL_TRIGGER.format("SET NEW.duration_seconds = NEW.text")],
+    "exception": [
+        f"{MYSQL_TABLE})",
+        MYSQL_TRIGGER.format(
+            "BEGIN DECLARE said TEXT DEFAULT CONCAT(NEW.uuid, NEW.agent, NEW.from_party); "
+            "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = said; END"
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("mode", ["replace_window", "upsert"])
+@pytest.mark.parametrize("why", MYSQL_SAYS)
+@pytest.mark.parametrize("mysql", MYSQL_KINDS, indirect=True)
+def test_mysql_quotes_records_in_vain(mysql: Destination, record: MakeRecord, why: str, mode: str) -> None:
+    for statement in MYSQL_SAYS[why]:
+        mysql.execute(statement)
+    with pytest.raises(VoisoError) as raised:
+        mysql.load([[record(UUID, **PERSON)]], mode=mode)
+    assert_unsaid(raised.value)
+    assert UUID not in mysql.uuids()
+
+
+DUCKDB_TABLE = f"CREATE TABLE calls ({DuckdbDialect().definitions()}, PRIMARY KEY (uuid)"
+DUCKDB_SAYS = {
+    "check": [f"{DUCKDB_TABLE}, CHECK (from_party <> '15557571011'))"],
+    "cast": [f"{DUCKDB_TABLE}, CHECK (CAST(text AS INTEGER) > 0))"],
+    "unique": [
+        f"{DUCKDB_TABLE}, UNIQUE (from_party))",
+        "INSERT INTO calls (uuid, from_party) VALUES ('x', '15557571011')",
+    ],
+}
+
+
+@pytest.mark.parametrize("mode", ["replace_window", "upsert"])
+@pytest.mark.parametrize("why", DUCKDB_SAYS)
+def test_duckdb_quotes_records_in_vain(duckdb: Destination, record: MakeRecord, why: str, mode: str) -> None:
+    for statement in DUCKDB_SAYS[why]:
+        duckdb.execute(statement)
+    with pytest.raises(VoisoDestinationError) as raised:
+        duckdb.load([[record(UUID, **PERSON)]], mode=mode)
+    assert_unsaid(raised.value)
+    assert UUID not in duckdb.uuids()
 
 
 def answers() -> dict[str, bytes]:
