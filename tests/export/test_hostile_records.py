@@ -99,17 +99,18 @@ def exported(s3: SeaweedS3, file_format: Any, compression: Any = None) -> bytes:
 
 
 def load(destination: Destination) -> set[tuple[Any, ...]]:
-    connection = f"calls_{destination.kind}"
+    connection = f"calls_{destination.family}"
     VoisoCdrToSqlOperator(task_id="export", sql_conn_id=connection, table="calls").execute(CONTEXT)
     return destination.rows()
 
 
-def as_stored(row: tuple[Any, ...], kind: str) -> tuple[Any, ...]:
-    if kind != "sqlite":
-        return row
+def as_stored(row: tuple[Any, ...], database: str) -> tuple[Any, ...]:
     named = dict(zip(NAMES, row, strict=True))
-    named["ended_at"] = named["ended_at"].isoformat(timespec="microseconds")
-    named["cpc"] = None if named["cpc"] is None else float(named["cpc"])
+    if database == "mysql":
+        named["ended_at"] = named["ended_at"].replace(tzinfo=None)
+    if database == "sqlite":
+        named["ended_at"] = named["ended_at"].isoformat(timespec="microseconds")
+        named["cpc"] = None if named["cpc"] is None else float(named["cpc"])
     return tuple(named.values())
 
 
@@ -258,17 +259,17 @@ def test_files_hold_every_record(
 @example(AWKWARD, "\r\n\t ")
 @given(st.lists(fields, min_size=1, max_size=5), st.sampled_from(["", "\n"]))
 def test_tables_hold_every_record(
-    account: Account, both: list[Destination], many: list[list[tuple[str, str]]], blank: str
+    account: Account, databases: list[Destination], many: list[list[tuple[str, str]]], blank: str
 ) -> None:
     account.records, account.blank = records_of(many, blank), blank.encode()
     typed = rows([raw for _, raw in account.records])
-    for destination in both:
-        assert load(destination) == {as_stored(row, destination.kind) for row in typed}
+    for destination in databases:
+        assert load(destination) == {as_stored(row, destination.family) for row in typed}
 
 
 @pytest.fixture
-def both(sqlite: Destination, postgres: Destination) -> list[Destination]:
-    return [sqlite, postgres]
+def databases(sqlite: Destination, postgres: Destination, mysql: Destination, duckdb: Destination) -> list[Destination]:
+    return [sqlite, postgres, mysql, duckdb]
 
 
 UNREADABLE = [
@@ -284,32 +285,32 @@ UNREADABLE = [
 ]
 
 
-def test_what_cannot_be_kept_whole_is_an_error(account: Account, s3: SeaweedS3, both: list[Destination]) -> None:
+def test_what_cannot_be_kept_whole_is_an_error(account: Account, s3: SeaweedS3, databases: list[Destination]) -> None:
     account.records, account.blank = records_of([[('"new"', '"kept"')]]), b""
     exported(s3, "ndjson")
-    before = [load(destination) for destination in both]
+    before = [load(destination) for destination in databases]
     for value in UNREADABLE:
         account.records = records_of([[], [('"new"', value)], []])
         with pytest.raises(VoisoError):
             exported(s3, "ndjson")
-        for destination in both:
+        for destination in databases:
             with pytest.raises(VoisoError):
                 load(destination)
         with pytest.raises(VoisoError):
             list(VoisoHook().iter_cdrs(WINDOW.start, WINDOW.end))
     assert b'"kept"' in s3.client().get_object(Bucket=s3.bucket, Key="hostile")["Body"].read()
-    assert [destination.rows() for destination in both] == before
+    assert [destination.rows() for destination in databases] == before
 
 
 def test_bytes_that_are_no_text_are_an_error_where_text_is_meant(
-    account: Account, s3: SeaweedS3, both: list[Destination]
+    account: Account, s3: SeaweedS3, databases: list[Destination]
 ) -> None:
     [(timestamp, raw)] = records_of([[('"text"', '"?"')]])
     account.records, account.blank = [(timestamp, raw.replace(b"?", b"\xff"))], b""
     assert exported(s3, "ndjson") == account.records[0][1] + b"\n"
     with pytest.raises(VoisoError):
         exported(s3, "csv")
-    for destination in both:
+    for destination in databases:
         with pytest.raises(VoisoError):
             load(destination)
 
