@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -111,12 +110,9 @@ class VoisoCdrExportOperator(BaseOperator):
     def export(self, window: Window, to_read: Window) -> dict[str, Any]:
         """Read ``to_read``, write it, and return the manifest of ``window``."""
         self._over = False
-        # What an export makes would have Python look for garbage in all of Airflow too, for a quarter of its time.
-        gc.freeze()
         try:
             return self._export(window, to_read)
         finally:
-            gc.unfreeze()
             self._over = True
 
     def _export(self, window: Window, to_read: Window) -> dict[str, Any]:
