@@ -20,7 +20,7 @@ class Settings:
     :param longest_interaction: hours; needed only if the API turns out to select interactions by their start
     :param per_page: records to ask for per answer, 1 to 10000
     :param timeout: seconds within which a whole answer must have arrived
-    :param max_retries: how often one request is sent again after 429, 5xx or a transport error
+    :param max_retries: how often a request is sent again after 5xx or a transport error; after 429 four times as often
     :param max_connections: requests that may be in flight at once
     :param requests_per_second: upper bound for one process, or None for no bound
     :param verify: False to skip certificate checks, or the path of a CA bundle

@@ -37,6 +37,10 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 LONGEST_WAIT = 120.0
 """Seconds; the API publishes no limit for 429, so an absurd Retry-After must not hold a worker for hours."""
+_MORE_PATIENCE = 4
+"""Whoever is refused for asking too often knows that the API is well, and may be refused many times in a row."""
+_WIDEST_SPREAD = 16.0
+"""Seconds within which tasks that were refused together ask again; longer ones would leave the API idle."""
 LARGEST_ANSWER = 128 << 20
 """Bytes, unpacked; ten thousand records of 13 kB each. An answer without end must not fill a worker's memory."""
 _RETRIED = (VoisoRateLimitError, VoisoServerError, VoisoTransportError, VoisoResponseError)
@@ -88,6 +92,8 @@ class Transport:
     def get(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], T]) -> T:
         """Send one GET request, again while that can help, and return what ``parse`` makes of the body.
 
+        It is sent again ``max_retries`` times, or four times as often if the API says that it is asked too often.
+
         :param path: path below the host
         :param params: query parameters without the key
         :param parse: reads a body; its :class:`VoisoResponseError` counts as a failed try
@@ -98,11 +104,14 @@ class Transport:
             wait, result = self._try(path, params, parse)
             if not isinstance(result, VoisoError):
                 return result
-            if not is_tried_again(result) or attempt >= self._settings.max_retries:
+            most, longest = self._settings.max_retries, LONGEST_WAIT
+            if isinstance(result, VoisoRateLimitError):
+                most, longest = most * _MORE_PATIENCE, _WIDEST_SPREAD
+            if not is_tried_again(result) or attempt >= most:
                 raise result
-            pause = _pause(attempt, wait)
+            pause = _pause(min(2.0**attempt, longest), wait)
             attempt += 1
-            log.warning("%s Trying again in %.1f s (%d of %d).", result, pause, attempt, self._settings.max_retries)
+            log.warning("%s Trying again in %.1f s (%d of %d).", result, pause, attempt, most)
             time.sleep(pause)
 
     def _try(
@@ -225,9 +234,8 @@ def is_tried_again(error: VoisoError) -> bool:
     return isinstance(error, _RETRIED) and not isinstance(error, VoisoTlsError)
 
 
-def _pause(attempt: int, asked: float | None) -> float:
-    """Return the seconds to wait: what the API asks, and by chance more each time, as others were asked the same."""
-    spread = min(2.0**attempt, LONGEST_WAIT)
+def _pause(spread: float, asked: float | None) -> float:
+    """Return the seconds to wait: what the API asks, and by chance up to ``spread`` more, as others were asked too."""
     if asked is None:
         return random.uniform(spread / 2, spread)  # noqa: S311 - no secret
     return min(asked + random.uniform(0, spread), LONGEST_WAIT)  # noqa: S311 - no secret

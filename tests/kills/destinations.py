@@ -7,10 +7,13 @@ import sqlite3
 from abc import ABC, abstractmethod
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
+import mysql.connector
 import psycopg2
 
+from airflow_provider_voiso.export.sql_mysql import MysqlDialect
 from airflow_provider_voiso.export.sql_postgres import PostgresDialect
 from airflow_provider_voiso.export.sql_sqlite import SqliteDialect
 from demo.process import PartTimeoutError, wait_for
@@ -182,6 +185,50 @@ class Postgres(Table):
         ]
 
 
+class Mariadb(Table):
+    """A table in MariaDB.
+
+    :param port: where the server listens
+    """
+
+    name = "MariaDB"
+    kinds = ("mariadb",)
+    definitions = MysqlDialect().definitions()
+    schema = "killed_exports"
+
+    def __init__(self, port: int, truths: Mapping[State, Mapping[str, bytes]]) -> None:
+        self.port = port
+        self.execute(f"CREATE DATABASE {self.schema} CHARACTER SET utf8mb4", database=None)
+        super().__init__(truths)
+
+    def execute(self, statement: str, *parameters: Any, database: str | None = schema) -> list[tuple[Any, ...]]:
+        """Execute one statement in a transaction of its own; its DATETIMEs, which know no zones, are in UTC."""
+        address = {"host": "127.0.0.1", "port": self.port, "user": "root", "database": database}
+        with closing(mysql.connector.connect(**address)) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute(statement.replace("+00:00'", "'"), parameters)
+            found = cursor.fetchall() if cursor.description else []
+            connection.commit()
+        return [
+            tuple(value.replace(tzinfo=timezone.utc) if isinstance(value, datetime) else value for value in row)
+            for row in found
+        ]
+
+    def leftovers(self) -> list[str]:
+        """Name sessions, transactions and tables, once the server had time to notice the death of its client."""
+        others = "FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()"
+        sessions = f"SELECT command, state {others}"
+        with suppress(PartTimeoutError):
+            wait_for("the sessions to end", lambda: not self.execute(sessions), timeout=30, interval=0.02)
+        return [
+            *(f"a session, {command} {state}" for command, state in self.execute(sessions)),
+            *(
+                f"a transaction, {state}"
+                for (state,) in self.execute("SELECT trx_state FROM information_schema.innodb_trx")
+            ),
+            *(f"the table {name}" for (name,) in self.execute("SHOW TABLES") if name != TABLE),
+        ]
+
+
 class Sqlite(Table):
     """A table in a SQLite file that is alone in its directory.
 
@@ -211,3 +258,7 @@ class Sqlite(Table):
             *(f"the table {name}" for (name,) in tables if name != TABLE),
             *(f"the file {path.name}" for path in self.file.parent.iterdir() if path != self.file),
         ]
+
+    def leftovers_of_killed(self) -> list[str]:
+        """Name the same but for the journal of the transaction that was cut off, which the next one removes."""
+        return [what for what in self.leftovers() if what != f"the file {self.file.name}-journal"]

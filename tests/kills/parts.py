@@ -11,8 +11,10 @@ from airflow_provider_voiso.simulator import Drift, Simulator
 from demo.stack import Postgres as PostgresServer
 from demo.stack import SeaweedS3, SimulatorProcess
 from tests.kills.dags.killed_exports import DAY, HOURS
-from tests.kills.destinations import S3, Destination, Postgres, Sqlite, State
+from tests.kills.destinations import S3, Destination, Mariadb, Postgres, Sqlite, State
 from tests.kills.worker import Worker
+from tests.mariadb import mariadb
+from tests.mariadb import missing as mariadb_is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,11 +57,19 @@ def parts(home: Path, workers: int) -> Iterator[tuple[dict[str, Destination], li
         socket = parse_qs(urlsplit(dsn).query)["host"][0]
         postgres = {"conn_type": "postgres", "host": socket, "login": "postgres", "schema": "postgres"}
         connections["postgres"] = json.dumps(postgres)
+        day, hours = truths(DAY), truths(HOURS)
+        destinations: list[Destination] = [S3(s3, day), Postgres(dsn, hours)]
+        if not mariadb_is_missing():
+            port = stack.enter_context(mariadb())
+            server = {"conn_type": "mysql", "host": "127.0.0.1", "port": port, "login": "root"}
+            connections["mariadb"] = json.dumps(
+                {**server, "schema": Mariadb.schema, "extra": {"client": "mysql-connector-python"}}
+            )
+            destinations.append(Mariadb(port, hours))
         file = home / "sqlite" / "warehouse.db"
         file.parent.mkdir()
         connections["sqlite"] = json.dumps({"conn_type": "sqlite", "host": str(file)})
-        day, hours = truths(DAY), truths(HOURS)
-        destinations: list[Destination] = [S3(s3, day), Postgres(dsn, hours), Sqlite(file, hours)]
+        destinations.append(Sqlite(file, hours))
         yield (
             {destination.name: destination for destination in destinations},
             [stack.enter_context(Worker(home / f"airflow-{number}", connections)) for number in range(workers)],

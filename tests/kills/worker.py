@@ -31,12 +31,12 @@ _S3_CALL = re.compile(r"\bclient\.([a-z]+_[a-z_]+)\(")
 _PACKAGE = "airflow_provider_voiso/"
 # The first that matches any frame tells what the task was doing.
 _PHASES = (
-    ("export/sql.py", "fill", "staging rows"),
-    ("export/sql", "create_stage|begin", "beginning the transaction"),
+    ("export/sql", "fill", "loading rows"),
+    ("export/sql", "connect|begin|create_stage", "beginning the transaction"),
     ("export/sql", "lock", "locking the table"),
     ("export/sql.py", "prepare", "looking at the table"),
-    ("export/sql.py", "write", "deleting and inserting"),
-    ("export/sql.py", "reconcile", "counting rows"),
+    ("export/sql.py", "_execute", "deleting, inserting and counting"),
+    ("export/sql.py", "run|_directly|_staged", "between two statements"),
     ("export/files.py", ".*", "writing the file"),
     ("operators/cdr_to_s3.py", "write", "waiting for the upload"),
     ("api/client.py", "_calibrated", "proving the clock"),
