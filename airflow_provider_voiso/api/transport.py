@@ -7,6 +7,7 @@ import random
 import re
 import threading
 import time
+from collections import Counter
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -99,19 +100,19 @@ class Transport:
         :param parse: reads a body; its :class:`VoisoResponseError` counts as a failed try
         :raises VoisoError: of the class that fits the last try, once every retry is used up or none can help
         """
-        attempt = 0
+        tries: Counter[bool] = Counter()
         while True:
             wait, result = self._try(path, params, parse)
             if not isinstance(result, VoisoError):
                 return result
             most, longest = self._settings.max_retries, LONGEST_WAIT
-            if isinstance(result, VoisoRateLimitError):
+            if refused := isinstance(result, VoisoRateLimitError):
                 most, longest = most * _MORE_PATIENCE, _WIDEST_SPREAD
-            if not is_tried_again(result) or attempt >= most:
+            if not is_tried_again(result) or tries[refused] >= most:
                 raise result
-            pause = _pause(min(2.0**attempt, longest), wait)
-            attempt += 1
-            log.warning("%s Trying again in %.1f s (%d of %d).", result, pause, attempt, most)
+            pause = _pause(min(2.0 ** tries[refused], longest), wait)
+            tries[refused] += 1
+            log.warning("%s Trying again in %.1f s (%d of %d).", result, pause, tries[refused], most)
             time.sleep(pause)
 
     def _try(

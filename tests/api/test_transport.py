@@ -398,13 +398,14 @@ def test_a_host_that_cannot_be_asked_is_a_typed_error(url: str, get: Get) -> Non
 
 def test_the_last_failure_decides_what_is_raised(get: Get, pauses: list[float]) -> None:
     with Simulator() as sim:
-        sim.faults.add("status", status=503, path="agents")
+        for status in (429, 503, 429):
+            sim.faults.add("status", status=status, path="agents")
         sim.faults.add("reset_before", path="agents")
-        sim.faults.add("status", status=429, path="agents")
-        with pytest.raises(VoisoRateLimitError):
+        sim.faults.add("status", status=500, path="agents")
+        with pytest.raises(VoisoServerError, match="500"):
             get(sim.url, key=sim.key, max_retries=2)
         assert get(sim.url, key=sim.key)
-    assert len(pauses) == 2
+    assert len(pauses) == 4
 
 
 @pytest.fixture
