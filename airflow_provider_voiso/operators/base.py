@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
     from dateutil.relativedelta import relativedelta
 
+    from airflow_provider_voiso.api.client import CdrClient
     from airflow_provider_voiso.api.spool import OutOfWindow, Spool
     from airflow_provider_voiso.api.window import Window
+
+_KILLED = 128 + signal.SIGTERM
+"""The exit code of a process that ended upon SIGTERM."""
 
 
 def calendar_zone(context: Mapping[str, Any]) -> tzinfo:
@@ -79,7 +83,7 @@ class VoisoCdrExportOperator(BaseOperator):
         self.granularity = granularity
         self.allow_open_window = allow_open_window
         self.out_of_window: OutOfWindow = out_of_window
-        self._over = False
+        self._is_exporting = self._is_killed = False
 
     @cached_property
     def hook(self) -> VoisoHook:
@@ -102,21 +106,25 @@ class VoisoCdrExportOperator(BaseOperator):
     def on_kill(self) -> None:
         """End the task at once, so that what it has begun is undone; Airflow tries it again if it may.
 
-        Airflow 3 does no more than call this on SIGTERM, and kills a task that goes on some seconds later.
+        Airflow 3 does no more than call this on SIGTERM, and kills a task that goes on some seconds later. Outside of
+        the export it may be in the midst of a message to its supervisor, and what is raised there can block the task.
         """
-        if not self._over:
-            raise SystemExit(128 + signal.SIGTERM)
+        self._is_killed = True
+        if self._is_exporting:
+            raise SystemExit(_KILLED)
 
     def export(self, window: Window, to_read: Window) -> dict[str, Any]:
         """Read ``to_read``, write it, and return the manifest of ``window``."""
-        self._over = False
-        try:
-            return self._export(window, to_read)
-        finally:
-            self._over = True
-
-    def _export(self, window: Window, to_read: Window) -> dict[str, Any]:
         client = self.hook.client
+        try:
+            self._is_exporting = True
+            if self._is_killed:
+                raise SystemExit(_KILLED)
+            return self._export(client, window, to_read)
+        finally:
+            self._is_exporting = self._is_killed = False
+
+    def _export(self, client: CdrClient, window: Window, to_read: Window) -> dict[str, Any]:
         requests, probes = client.requests, client.probes
         self.log.info("::group::Reading %s", to_read)
         with self.hook.read_window(to_read, self.filters, out_of_window=self.out_of_window) as spool:

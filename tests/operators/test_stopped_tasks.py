@@ -69,3 +69,15 @@ def test_a_task_that_is_over_is_not_ended_again(
     with pytest.raises(VoisoServerError):
         task.execute(context)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_task_that_is_stopped_before_its_export_does_not_begin_it(
+    simulate: Simulate, task: VoisoCdrToSqlOperator, context: dict[str, Any], tmp_path: Path
+) -> None:
+    voiso = simulate()
+    os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(SystemExit) as stopped:
+        task.execute(context)
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert voiso.requests == ()
+    assert not (tmp_path / "calls.db").exists() or not (tmp_path / "calls.db").stat().st_size
