@@ -138,6 +138,18 @@ class Table(Destination):
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Execute one statement in a transaction of its own."""
 
+    def remaining(self, sessions: str) -> list[tuple[Any, ...]]:
+        """Return the sessions of others that do not end."""
+        found: list[tuple[Any, ...]] = []
+
+        def ended() -> bool:
+            found[:] = self.execute(sessions)
+            return not found
+
+        with suppress(PartTimeoutError):
+            wait_for("the sessions to end", ended, timeout=30, interval=0.02)
+        return found
+
     def difference(self, states: Mapping[str, State]) -> Difference:
         """Compare all values of all rows."""
         found = [comparable(row) for row in self.execute(f"SELECT {', '.join(COLUMNS)} FROM {TABLE}")]
@@ -173,13 +185,11 @@ class Postgres(Table):
     def leftovers(self) -> list[str]:
         """Name sessions, locks and tables, once the server had time to notice the death of its client."""
         others = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        sessions = f"SELECT state || ': ' || left(query, 40) {others}"
-        with suppress(PartTimeoutError):
-            wait_for("the sessions to end", lambda: not self.execute(sessions), timeout=30, interval=0.02)
+        sessions = self.remaining(f"SELECT state || ': ' || left(query, 40) {others}")
         locks = f"SELECT DISTINCT mode FROM pg_locks WHERE pid IN (SELECT pid {others})"
         tables = "SELECT relname FROM pg_class WHERE relkind = 'r' AND (relpersistence = 't' OR relname LIKE %s)"
         return [
-            *(f"a session, {state}" for (state,) in self.execute(sessions)),
+            *(f"a session, {state}" for (state,) in sessions),
             *(f"a lock, {mode}" for (mode,) in self.execute(locks)),
             *(f"the table {name}" for (name,) in self.execute(tables, f"%{TABLE}%") if name != TABLE),
         ]
@@ -216,11 +226,9 @@ class Mariadb(Table):
     def leftovers(self) -> list[str]:
         """Name sessions, transactions and tables, once the server had time to notice the death of its client."""
         others = "FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()"
-        sessions = f"SELECT command, state {others}"
-        with suppress(PartTimeoutError):
-            wait_for("the sessions to end", lambda: not self.execute(sessions), timeout=30, interval=0.02)
+        sessions = self.remaining(f"SELECT command, state {others}")
         return [
-            *(f"a session, {command} {state}" for command, state in self.execute(sessions)),
+            *(f"a session, {command} {state}" for command, state in sessions),
             *(
                 f"a transaction, {state}"
                 for (state,) in self.execute("SELECT trx_state FROM information_schema.innodb_trx")

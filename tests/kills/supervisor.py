@@ -102,6 +102,8 @@ class Signals:
     def _escalate(self) -> None:
         self.escalated = True
         with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGUSR1)
+            time.sleep(0.5)
             os.kill(self.pid, signal.SIGKILL)
 
 
@@ -164,8 +166,9 @@ def main() -> None:
     # The supervisor may notice no sooner that a task has ended.
     setattr(supervisor, "MIN_HEARTBEAT_INTERVAL", 0.1)  # noqa: B010 - an int to Airflow
     with tempfile.TemporaryFile("w+") as stacks:
-        # Tasks inherit this: on the signal they write down where each of their threads is, at once.
-        faulthandler.register(signal.SIGUSR1, file=stacks, all_threads=True)
+        # Tasks inherit this: on the signal they write down where they are, at once. Not where their other threads are:
+        # these go on meanwhile, and reading what changes can block.
+        faulthandler.register(signal.SIGUSR1, file=stacks, all_threads=False)
         for line in sys.stdin:
             answers.write(json.dumps(run(json.loads(line), stacks)) + "\n")
             answers.flush()

@@ -53,7 +53,7 @@ class Run:
     :param seconds: how long it took
     :param seconds_to_end: the same, from the signal on; None if the task ended before it could be sent
     :param escalated: whether it had to be killed because it did not end upon SIGTERM
-    :param stack: what each thread was doing when the signal was sent
+    :param stack: what the main thread was doing when the signal was sent
     :param temp_files: what is left in the task's own TMPDIR
     """
 
