@@ -107,7 +107,7 @@ def load_window(
             load = _Load(dialect, connection, table, target, source, window, mode, create_table, add_columns)
             try:
                 return load.run()
-            except BaseException:
+            except Exception:  # amid an answer, an interruption can ask nothing more; the closed connection undoes all
                 with suppress(Exception):
                     connection.rollback()
                 raise

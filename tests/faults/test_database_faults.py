@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import sys
 import threading
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_voiso.exceptions import VoisoDestinationError
+from demo.process import wait_for
 from tests.faults.destinations import END, START, Sql
 from tests.faults.promise import WINDOW
 from tests.faults.tcp_proxy import TcpProxy
@@ -233,6 +236,42 @@ def test_a_row_that_others_keep_locked(promise: Promise, database: Sql, until_th
         other.cursor().execute("UPDATE calls SET sid = 'locked' WHERE uuid <> 'neighbour'")
         promise.assert_fails(VoisoDestinationError, "1205")
         other.rollback()
+    promise.assert_succeeds()
+
+
+@pytest.mark.parametrize("destination", ["mariadb"], indirect=True)
+def test_a_task_that_is_stopped_while_the_server_is_busy(promise: Promise, database: Sql, until_the_end: Run) -> None:
+    """It asks the server for nothing more, which would not answer or be misunderstood."""
+
+    def sleeping() -> list[tuple[Any, ...]]:
+        return database.execute("SELECT id FROM information_schema.processlist WHERE state = 'User sleep'")
+
+    def stop() -> None:
+        wait_for("the load to be in the server", lambda: bool(sleeping()), timeout=60)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def stopped(*_: object) -> None:
+        raise SystemExit
+
+    until_the_end(
+        "CREATE TRIGGER failing BEFORE INSERT ON calls FOR EACH ROW DO SLEEP(30)", "DROP TRIGGER IF EXISTS failing"
+    )
+    before = signal.signal(signal.SIGTERM, stopped)
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    try:
+        with pytest.raises(SystemExit):
+            promise.destination.export()
+    finally:
+        stopper.join()
+        signal.signal(signal.SIGTERM, before)
+    for (session,) in sleeping():
+        database.execute(f"KILL {session}")
+        break
+    else:
+        pytest.fail("It waited for the server.")
+    promise.destination.execute("DROP TRIGGER failing")  # type: ignore[attr-defined]
+    promise.assert_old()
     promise.assert_succeeds()
 
 
