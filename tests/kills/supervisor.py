@@ -6,7 +6,6 @@ server is not there: requests to it are answered here. One order a line comes in
 
 from __future__ import annotations
 
-import faulthandler
 import importlib
 import io
 import json
@@ -27,6 +26,8 @@ from airflow.sdk.api.datamodels._generated import BundleInfo, TaskInstance
 from airflow.sdk.execution_time import supervisor
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from typing_extensions import Self
 
 DAG_ID = "killed_exports"
@@ -111,7 +112,7 @@ def run(order: dict[str, Any], stacks: IO[str]) -> dict[str, Any]:
     """Run one task to its end, natural or not.
 
     :param order: ``task_id``, ``tmpdir`` for the task alone, and ``signal`` and seconds ``after`` which to send it
-    :param stacks: file to which faulthandler writes what the task is doing
+    :param stacks: file to which the task writes what it is doing
     """
     os.environ["TMPDIR"] = order["tmpdir"]
     tempfile.tempdir = None
@@ -156,6 +157,15 @@ def run(order: dict[str, Any], stacks: IO[str]) -> dict[str, Any]:
     }
 
 
+def write_stack(frame: FrameType | None, stacks: IO[str]) -> None:
+    """Write down where the main thread is, the innermost frame first."""
+    lines = []
+    while frame is not None:
+        lines.append(f'  File "{frame.f_code.co_filename}", line {frame.f_lineno} in {frame.f_code.co_name}\n')
+        frame = frame.f_back
+    os.write(stacks.fileno(), "".join(lines).encode())
+
+
 def main() -> None:
     """Carry out the orders on standard input, one after the other."""
     answers = os.fdopen(os.dup(1), "w")
@@ -166,9 +176,8 @@ def main() -> None:
     # The supervisor may notice no sooner that a task has ended.
     setattr(supervisor, "MIN_HEARTBEAT_INTERVAL", 0.1)  # noqa: B010 - an int to Airflow
     with tempfile.TemporaryFile("w+") as stacks:
-        # Tasks inherit this: on the signal they write down where they are, at once. Not where their other threads are:
-        # these go on meanwhile, and reading what changes can block.
-        faulthandler.register(signal.SIGUSR1, file=stacks, all_threads=False)
+        # Tasks inherit this. faulthandler would read frames while they change, and can hang.
+        signal.signal(signal.SIGUSR1, lambda _, frame: write_stack(frame, stacks))
         for line in sys.stdin:
             answers.write(json.dumps(run(json.loads(line), stacks)) + "\n")
             answers.flush()
