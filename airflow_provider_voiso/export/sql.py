@@ -107,9 +107,10 @@ def load_window(
             load = _Load(dialect, connection, table, target, source, window, mode, create_table, add_columns)
             try:
                 return load.run()
-            except Exception:  # amid an answer, an interruption can ask nothing more; the closed connection undoes all
-                with suppress(Exception):
-                    connection.rollback()
+            except BaseException as error:
+                if isinstance(error, Exception) or dialect.can_roll_back_amid_an_answer:
+                    with suppress(Exception):
+                        connection.rollback()
                 raise
     except Exception as error:
         if error is source.error or isinstance(error, _NO_FAILURE_OF_THE_DATABASE):

@@ -79,6 +79,8 @@ class Dialect(ABC):
     """How many rows are converted at once; many more fit neither into a processor's cache nor a socket's buffer."""
     stages: ClassVar[bool] = True
     """Whether there are temporary tables; without them, ``fill`` replaces rows by their uuid."""
+    can_roll_back_amid_an_answer: ClassVar[bool] = True
+    """Whether a stopped task may ask for that; clients in Python would take half an answer for one and wait forever."""
     quote: ClassVar[str] = '"'
     upsert: ClassVar[str] = (
         "INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} WHERE true "

@@ -62,6 +62,7 @@ _UNIQUE_UUIDS = """
 class MysqlDialect(Dialect):
     """A MySQL or MariaDB server, by way of Airflow's MySqlHook."""
 
+    can_roll_back_amid_an_answer = False
     types = {  # noqa: RUF012 - declared as a ClassVar by the base class
         "text": "LONGTEXT CHARACTER SET utf8mb4",
         "instant": "DATETIME(6)",

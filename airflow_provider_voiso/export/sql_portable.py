@@ -35,6 +35,7 @@ _ROWS_AT_ONCE = 500
 class PortableDialect(Dialect):
     """A database of which nothing is known."""
 
+    can_roll_back_amid_an_answer = False
     stages = False
 
     def connect(self, hook: DbApiHook) -> AbstractContextManager[Any]:
