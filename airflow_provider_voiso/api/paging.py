@@ -129,8 +129,8 @@ class Pager:
                 if token is None and page:
                     mark = position, page.uuids[-1]
                 answers += 1
-                batch.update(page.uuids)
                 ended = position < self._batch
+                batch.update(page.uuids if ended else ())
                 last = page
                 yield page
             if last is None or last.token is None:
@@ -174,7 +174,7 @@ class Pager:
             ended = count < self._largest
             self._largest = max(self._largest, count)
             fresh = page.without_first(known, seen)
-            seen.update(page.uuids)
+            seen.update(page.uuids if position < self._batch else ())
             yield position, fresh
             if count == size:
                 continue

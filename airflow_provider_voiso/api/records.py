@@ -16,7 +16,7 @@ from airflow_provider_voiso.api.window import epoch_us
 from airflow_provider_voiso.exceptions import VoisoAuthenticationError, VoisoResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Json = bytes | msgspec.Raw
     """JSON text that can be joined and decoded; only bytes can be taken apart or compared."""
@@ -41,7 +41,11 @@ class _Answer(msgspec.Struct):
 
 class _Key(msgspec.Struct, gc=False):
     uuid: str
-    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    timestamp: msgspec.Raw
+
+
+class _KeysOfAnswer(msgspec.Struct):
+    records: list[_Key]
 
 
 class _LooseKey(msgspec.Struct, gc=False):
@@ -50,7 +54,9 @@ class _LooseKey(msgspec.Struct, gc=False):
 
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_keys_of_answer = msgspec.json.Decoder(_KeysOfAnswer).decode
 _decode_keys = msgspec.json.Decoder(list[_Key]).decode
+_decode_timestamps = msgspec.json.Decoder(list[Annotated[datetime, msgspec.Meta(tz=True)]]).decode
 _decode_loose_keys = msgspec.json.Decoder(list[_LooseKey]).decode
 
 
@@ -77,11 +83,11 @@ class Page:
     def __len__(self) -> int:
         return len(self.uuids)
 
-    def without_first(self, count: int, known: Container[str]) -> Page:
+    def without_first(self, count: int, known: set[str]) -> Page:
         """Return the page without those of its first ``count`` records that are known already."""
-        kept = [index for index, uuid in enumerate(self.uuids) if index >= count or uuid not in known]
-        if len(kept) == len(self):
+        if known.isdisjoint(self.uuids[:count]):
             return self
+        kept = [index for index, uuid in enumerate(self.uuids) if index >= count or uuid not in known]
         return Page(
             [self.uuids[index] for index in kept],
             [self.ended[index] for index in kept],
@@ -114,7 +120,7 @@ def parse_page(body: bytes) -> Page:
         raws = list(_same_places(map(bytes, raws), masked, body))
     if b"\n" in body or b"\r" in body:  # JSON allows line breaks between tokens only, so a space means the same
         raws = [bytes(raw).replace(b"\r", b" ").replace(b"\n", b" ") for raw in raws]
-    uuids, ended = keys(raws)
+    uuids, ended = _exact_keys(body, lambda text: _decode_keys_of_answer(text).records) or keys(raws)
     token = answer.search_token
     return Page(uuids, ended, raws, str(token) if token not in (None, "", False) else None)
 
@@ -125,11 +131,8 @@ def keys(raws: Sequence[Json]) -> tuple[list[str], list[datetime]]:
     :raises VoisoResponseError: if a record is no object, or has no uuid or no readable timestamp with an offset
     """
     joined = b"[" + b",".join(raws) + b"]"
-    # msgspec rounds finer fractions, which can move a record into the next window; the columns cut them.
-    if not _FINER_THAN_MICROSECONDS.search(joined):
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            strict = _decode_keys(joined)
-            return [key.uuid for key in strict], [key.timestamp for key in strict]
+    if exact := _exact_keys(joined, _decode_keys):
+        return exact
     with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError):
         loose = _decode_loose_keys(_without_lone_surrogates(joined))
         return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
@@ -137,6 +140,17 @@ def keys(raws: Sequence[Json]) -> tuple[list[str], list[datetime]]:
         "The API returned a record that is no object, or that has no uuid or no timestamp with an offset, "
         f"so that it cannot be placed in a window. {_IF_IT_LASTS}"
     )
+
+
+def _exact_keys(text: bytes, decode_keys: Callable[[bytes], list[_Key]]) -> tuple[list[str], list[datetime]] | None:
+    """Return the uuids and timestamps in a text, None if it is not as documented."""
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        found = decode_keys(text)
+        timestamps = b"[" + b",".join([key.timestamp for key in found]) + b"]"
+        # msgspec rounds finer fractions, which can move a record into the next window; the columns cut them.
+        if not _FINER_THAN_MICROSECONDS.search(timestamps):
+            return [key.uuid for key in found], _decode_timestamps(timestamps)
+    return None
 
 
 def decode(raw: bytes) -> dict[str, Any]:

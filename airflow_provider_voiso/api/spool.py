@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -10,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
-from itertools import chain, compress, islice, zip_longest
+from itertools import compress, islice, zip_longest
 from operator import attrgetter, eq
 from typing import TYPE_CHECKING, Literal
 
@@ -126,10 +127,9 @@ class Spool:
                 "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why they are there."
             )
         order, ended = _ordered(page, range(len(page)) if kept is None else kept)
-        lines = [page.raws[index] for index in order]
         digests = array("q", [hash(page.uuids[index]) for index in order])
         cuts = list(_cuts(ended))
-        blocks = [b"\n".join(lines[first:after]) + b"\n" for first, after in cuts]
+        blocks = [_text([page.raws[index] for index in order[first:after]]) for first, after in cuts]
         with self._lock:
             self._outside[span] += outside
             for (first, after), block in zip(cuts, blocks, strict=True):
@@ -139,7 +139,7 @@ class Spool:
                 )
                 self._end += len(block)
             self._digests += digests
-            self._write(b"".join(blocks))
+            self._write(blocks)
 
     def _own(self, page: Page, span: Span) -> tuple[list[int] | None, int]:
         """Return the indices of the records to keep, None for all, and how many lie outside of what was asked for."""
@@ -175,7 +175,7 @@ class Spool:
         for number, chunk in enumerate(self._chunks if repeated else ()):
             if repeated.isdisjoint(self._digests[chunk.position : chunk.position + chunk.count]):
                 continue
-            lines = self._lines(chunk)
+            lines = _lines(self._read(chunk))
             for index, (uuid, line) in enumerate(zip(keys(lines)[0], lines, strict=True)):
                 if hash(uuid) not in repeated:
                     continue
@@ -193,59 +193,80 @@ class Spool:
     def digest(self) -> bytes:
         """Return a hash of the records, by which two readings of one window are compared."""
         digest = hashlib.sha256()
-        for page in self:
-            digest.update(b"\n".join(page) + b"\n")
+        for block in self.blocks():
+            digest.update(block)
         return digest.digest()
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        page: list[bytes] = []
-        for lines in self._runs():
-            page += lines
-            while len(page) >= BATCH:
-                yield page[:BATCH]
-                del page[:BATCH]
-        if page:
-            yield page
+        for block in self.blocks():
+            yield _lines(block)
 
-    def _runs(self) -> Iterator[list[bytes]]:
-        """Yield the records in order, those of chunks that overlap merged."""
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the records, one a line, ten thousand at a time."""
+        parts: list[bytes] = []
+        missing = BATCH
+        for count, text in self._runs():
+            parts.append(text)
+            missing -= count
+            while missing <= 0:
+                lines = _lines(parts.pop())
+                parts.append(_text(lines[: len(lines) + missing]))
+                yield b"".join(parts)
+                parts = [_text(lines[len(lines) + missing :])]
+                missing += BATCH
+        if missing < BATCH:
+            yield b"".join(parts)
+
+    def _runs(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the records in order, those of chunks that overlap merged, and how many they are."""
         chunks = sorted(self._chunks, key=attrgetter("earliest"))
         merged: list[tuple[datetime, str, bytes]] = []
         for chunk, following in zip_longest(chunks, chunks[1:]):
-            lines = self._lines(chunk)
-            if chunk.dropped:
-                lines = [line for index, line in enumerate(lines) if index not in chunk.dropped]
-            if not merged and (following is None or chunk.latest < following.earliest):
-                yield lines
+            text = self._read(chunk)
+            is_alone = not merged and (following is None or chunk.latest < following.earliest)
+            if is_alone and not chunk.dropped:
+                yield chunk.count, text
+                continue
+            lines = [line for index, line in enumerate(_lines(text)) if index not in chunk.dropped]
+            if is_alone:
+                yield len(lines), _text(lines)
                 continue
             uuids, ended = keys(lines)
             merged = sorted([*merged, *zip(ended, uuids, lines, strict=True)])
             after = len(merged) if following is None else bisect_left(merged, (following.earliest,))
-            yield [line for _, _, line in merged[:after]]
+            yield after, _text([line for _, _, line in merged[:after]])
             del merged[:after]
 
-    def _write(self, data: bytes) -> None:
-        rest = memoryview(data)
+    def _write(self, blocks: list[bytes]) -> None:
+        size = sum(map(len, blocks))
         try:
+            written = os.writev(self._file.fileno(), blocks) if blocks else 0
+            rest = memoryview(b"".join(blocks) if written < size else b"")[written:]
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise VoisoSpoolError.of(error, self.window) from None
 
-    def _lines(self, chunk: _Chunk) -> list[bytes]:
+    def _read(self, chunk: _Chunk) -> bytes:
         try:
-            return os.pread(self._file.fileno(), chunk.size, chunk.offset).split(b"\n")[:-1]
+            text = os.pread(self._file.fileno(), chunk.size, chunk.offset)
         except OSError as error:
             raise VoisoSpoolError.of(error, self.window) from None
+        if len(text) < chunk.size:
+            raise VoisoSpoolError.of(OSError(errno.EIO, os.strerror(errno.EIO)), self.window)
+        return text
 
     def _repeated_digests(self) -> set[int]:
         """Return the digests that occur twice; looked for in parts, so that no set holds very many."""
-        present = [self._digests[chunk.position : chunk.position + chunk.count] for chunk in self._chunks]
-        parts = [array("q") for _ in range(64)]
-        if sum(map(len, present)) <= _AT_ONCE:
-            parts = [array("q", chain.from_iterable(present))]
-        else:
-            for digest in chain.from_iterable(present):
+        digests = self._digests
+        if self.read < len(digests):  # some were forgotten
+            digests = array("q")
+            for chunk in self._chunks:
+                digests += self._digests[chunk.position : chunk.position + chunk.count]
+        parts = [digests]
+        if len(digests) > _AT_ONCE:
+            parts = [array("q") for _ in range(64)]
+            for digest in digests:
                 parts[digest & 63].append(digest)
         return {
             digest
@@ -254,6 +275,14 @@ class Spool:
             for digest, times in Counter(part).items()
             if times > 1
         }
+
+
+def _lines(text: bytes) -> list[bytes]:
+    return text.split(b"\n")[:-1]
+
+
+def _text(lines: list[bytes]) -> bytes:
+    return b"\n".join([*lines, b""])
 
 
 def _ordered(page: Page, indices: Iterable[int]) -> tuple[list[int], list[datetime]]:

@@ -31,6 +31,8 @@ from airflow_provider_voiso.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from urllib3 import HTTPResponse
+
     from airflow_provider_voiso.api.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -150,17 +152,8 @@ class Transport:
             packed = response.headers.get("Content-Encoding", "identity").lower()
             if response.status_code == 200 and packed not in {"identity", "gzip"}:
                 raise VoisoResponseError("The API's answer is packed in a way that was not asked for.")
-            parts, size = [], 0
-            # urllib3 before 2.6 unpacks all that it has read at once, a thousandfold at worst.
-            while part := response.raw.read1(1 << (16 if packed == "gzip" else 20), decode_content=True):
-                parts.append(part)
-                size += len(part)
-                if size > LARGEST_ANSWER:
-                    raise VoisoResponseError(
-                        f"The API's answer has more than {LARGEST_ANSWER >> 20} MiB. Lower the connection's extra "
-                        "'per_page'."
-                    )
-            return response.status_code, _retry_after(response.headers.get("Retry-After")), b"".join(parts)
+            body = _body(response.raw, is_packed=packed == "gzip")
+            return response.status_code, _retry_after(response.headers.get("Retry-After")), body
 
     def _take_turn(self) -> None:
         with self._lock:
@@ -228,6 +221,25 @@ class Transport:
             f"{host} refused the request for {path} (status {status}). Check the connection's host "
             "and the task's filters."
         )
+
+
+def _body(raw: HTTPResponse, *, is_packed: bool) -> bytes:
+    """Return a body, unpacked.
+
+    :raises VoisoResponseError: if it is larger than any answer
+    """
+    if not is_packed and raw.length_remaining is not None and raw.length_remaining <= LARGEST_ANSWER:
+        return raw.read()
+    parts, size = [], 0
+    # urllib3 before 2.6 unpacks all that it has read at once, a thousandfold at worst.
+    while part := raw.read1(1 << 16, decode_content=True):
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST_ANSWER:
+            raise VoisoResponseError(
+                f"The API's answer has more than {LARGEST_ANSWER >> 20} MiB. Lower the connection's extra 'per_page'."
+            )
+    return b"".join(parts)
 
 
 def is_tried_again(error: VoisoError) -> bool:

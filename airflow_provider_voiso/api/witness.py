@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.records import Json, Page
 
 ActsOn = Literal["end", "start"]
-_LOOKED_AT = 200
+_LOOKED_AT = 64
 _NEAR = timedelta(seconds=3)
 _DURATION = re.compile(r"(\d{1,6}):([0-5]\d):([0-5]\d)")
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)$")
@@ -79,7 +79,7 @@ def find_witnesses(page: Page, clock: Clock) -> list[Witness]:
 
 
 def all_witnesses(page: Page) -> list[Witness]:
-    """Return what a few hundred records tell that lie far apart in an answer."""
+    """Return what some records tell that lie far apart in an answer."""
     indices = range(0, len(page), -(-len(page) // _LOOKED_AT) or 1)
     return [_witness(page.uuids[index], page.ended[index], page.raws[index]) for index in indices]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Buffer, Self
 
     from airflow_provider_voiso.export.columns import Page
 
@@ -80,31 +80,35 @@ def extension(file_format: FileFormat, compression: Compression | None) -> str:
 
 
 def write_file(
-    pages: Iterable[Page], file: Writable, *, file_format: FileFormat, compression: Compression | None
+    blocks: Iterable[bytes], file: Writable, *, file_format: FileFormat, compression: Compression | None
 ) -> int:
     """Write records to an open file and return their number.
 
     NDJSON holds each record's bytes as the API sent them, one a line. CSV and Parquet hold the typed columns.
 
-    :param pages: records in the order in which they are to stand
+    :param blocks: records as JSON, one a line, in the order in which they are to stand; ten thousand or less at a time
     :param file: open for writing; stays open
     """
     if file_format == "parquet":
-        return _write_parquet(pages, file, compression)
+        return _write_parquet(map(_records, blocks), file, compression)
     records = 0
     with _compressed(file, compression) as write:
         if file_format == "csv":
             from airflow_provider_voiso.export.csv_format import csv_header, csv_lines  # noqa: PLC0415
 
             write(csv_header())
-            for page in pages:
+            for page in map(_records, blocks):
                 write(csv_lines(page))
                 records += len(page)
         else:
-            for page in pages:
-                write(b"\n".join(page) + b"\n" if page else b"")
-                records += len(page)
+            for block in blocks:
+                write(block)
+                records += block.count(b"\n")
     return records
+
+
+def _records(block: bytes) -> Page:
+    return block.split(b"\n")[:-1]
 
 
 @contextlib.contextmanager
@@ -153,21 +157,25 @@ class _Gzip:
 
     def write(self, data: bytes) -> None:
         """Compress data, sooner or later."""
-        self._crc = zlib.crc32(data, self._crc)
+        self._crc = _fastest_zlib().crc32(data, self._crc)
         self._size += len(data)
-        data = self._rest + data
-        whole = len(data) - len(data) % _BLOCK
-        for start in range(0, whole, _BLOCK):
-            self._submit(data[start : start + _BLOCK], zlib.Z_SYNC_FLUSH)
+        begun = _BLOCK - len(self._rest)
+        if len(data) < begun:
+            self._rest += data
+            return
+        self._submit(self._rest + data[:begun], zlib.Z_SYNC_FLUSH)
+        whole = len(data) - (len(data) - begun) % _BLOCK
+        for start in range(begun, whole, _BLOCK):
+            self._submit(memoryview(data)[start : start + _BLOCK], zlib.Z_SYNC_FLUSH)
         self._rest = data[whole:]
 
-    def _submit(self, block: bytes, end: int) -> None:
+    def _submit(self, block: Buffer, end: int) -> None:
         if len(self._compressing) > 2 * _THREADS:
             self._write(self._compressing.popleft().result())
         self._compressing.append(self._pool.submit(_deflated, block, end))
 
 
-def _deflated(block: bytes, end: int) -> bytes:
+def _deflated(block: Buffer, end: int) -> bytes:
     # Without a header, and ended at a whole byte, blocks can be put one behind the other.
     stream = _fastest_zlib().compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
     return stream.compress(block) + stream.flush(end)  # type: ignore[no-any-return]

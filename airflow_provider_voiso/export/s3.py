@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from boto3.s3.transfer import TransferConfig
 
     from airflow_provider_voiso.export.files import Writable
 
@@ -109,10 +110,24 @@ def s3_hook(aws_conn_id: str | None) -> S3Hook:
     return hook
 
 
+def s3_client(hook: S3Hook) -> Any:
+    """Return a client of the hook's connection.
+
+    The hook's own ``get_conn`` looks through all loaded modules for the caller's name first, to tell it to AWS.
+    """
+    return hook.get_session(hook.region_name).client(
+        "s3",
+        endpoint_url=hook.conn_config.get_service_endpoint_url("s3"),
+        config=hook.config,
+        verify=hook.verify,
+    )
+
+
 def put_object(
-    hook: S3Hook,
+    client_of: Callable[[], Any],
     write: Callable[[Writable], None],
     *,
+    config: TransferConfig,
     bucket: str,
     key: str,
     metadata: Mapping[str, str],
@@ -123,7 +138,9 @@ def put_object(
     Parts go out while the next ones are written, one at a time. The object is replaced at once when all of it has
     arrived. Parts of a failed upload are aborted, those of a killed one by the next upload of the same object.
 
+    :param client_of: returns the client of boto3, or raises what is wrong with its connection
     :param write: writes the object's content to the file it is given; if it raises, nothing is replaced
+    :param config: how to upload
     :param metadata: stored with the object, and looked for afterwards
     :param extra_args: further arguments of the upload, such as ``ServerSideEncryption``; they take precedence
     :raises VoisoDestinationError: if S3 refuses the upload
@@ -137,8 +154,8 @@ def put_object(
     outcome = "was not written: {}. What it held before is still there. Check the bucket and the rights"
     unanswered = "got no answer: {}. It holds what it held before, or all of this window. Check the endpoint"
     try:
-        client: Any = hook.get_conn()
-        config = copy(hook.transfer_config)
+        client = client_of()
+        config = copy(config)
         config.use_threads = False  # so that no more than one part is in memory
         with _upload(client.upload_fileobj, bucket, key, {**extra_args, "Metadata": described}, Config=config) as pipe:
             write(pipe)

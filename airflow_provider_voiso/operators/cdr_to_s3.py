@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
@@ -14,7 +14,7 @@ from airflow_provider_voiso.export.files import (
     extension,
     write_file,
 )
-from airflow_provider_voiso.export.s3 import DEFAULT_KEY, check_bucket, object_key, put_object, s3_hook
+from airflow_provider_voiso.export.s3 import DEFAULT_KEY, check_bucket, object_key, put_object, s3_client, s3_hook
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator, calendar_zone
 from airflow_provider_voiso.operators.mapping import check_mapped_destination
 
@@ -101,7 +101,7 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         self._s3 = s3_hook(self.aws_conn_id)
         with ThreadPoolExecutor(1, thread_name_prefix="voiso-s3") as pool:
             # It takes about as long as the first answers, so it is done while these are on their way.
-            self._client_made = pool.submit(self._s3.get_conn)
+            self._s3_client = pool.submit(s3_client, self._s3)
             return self.export(window, window)
 
     def write(self, spool: Spool, window: Window) -> dict[str, Any]:
@@ -109,18 +109,18 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         key = self._key(window)
 
         def write(file: Writable) -> None:
-            written = write_file(spool, file, file_format=self.file_format, compression=self.compression)
+            written = write_file(spool.blocks(), file, file_format=self.file_format, compression=self.compression)
             if written != spool.records:
                 raise VoisoReconciliationError(
                     f"{written} of {spool.records} records of the window {window} were written; s3://{self.s3_bucket}/"
                     f"{key} was left as it was. Run the task again."
                 )
 
-        wait([self._client_made])
         try:
             size = put_object(
-                self._s3,
+                self._s3_client.result,
                 write,
+                config=self._s3.transfer_config,
                 bucket=self.s3_bucket,
                 key=key,
                 metadata={

@@ -46,9 +46,13 @@ def in_pages(records: list[bytes], size: int = 150) -> list[Page]:
     return [records[first : first + size] for first in range(0, len(records), size)]
 
 
+def in_lines(page: Page) -> bytes:
+    return b"".join(record + b"\n" for record in page)
+
+
 def written(pages: list[Page], file_format: Any, compression: Any) -> bytes:
     file = io.BytesIO()
-    count = write_file(pages, file, file_format=file_format, compression=compression)
+    count = write_file(map(in_lines, pages), file, file_format=file_format, compression=compression)
     assert count == sum(map(len, pages))
     assert not file.closed
     return file.getvalue()
@@ -128,7 +132,7 @@ def test_gzip_depends_neither_on_pages_nor_on_threads(
 
 def test_pages_that_break_off_end_the_compression(records: list[bytes]) -> None:
     def pages() -> Any:
-        yield records * 25
+        yield in_lines(records * 25)
         raise VoisoResponseError("broken")
 
     before = threading.active_count()
@@ -174,7 +178,7 @@ def test_pages_are_taken_one_at_a_time() -> None:
         nonlocal given
         for number in range(3):
             given = number
-            yield [b'{"uuid":"%d","timestamp":"2026-11-10T00:00:00Z"}' % number]
+            yield b'{"uuid":"%d","timestamp":"2026-11-10T00:00:00Z"}\n' % number
 
     write_file(pages(), Watched(), file_format="ndjson", compression=None)
     assert seen == [0, 1, 2]
@@ -242,7 +246,7 @@ for file_format, compression in (("parquet", "gzip"), ("parquet", None), ("csv",
         raise SystemExit(f"{file_format} with {compression} was let through")
 for file_format in ("ndjson", "csv"):
     check_format(file_format, "gzip")
-    write_file([[b'{"uuid":"a"}']], io.BytesIO(), file_format=file_format, compression="gzip")
+    write_file([b'{"uuid":"a"}\\n'], io.BytesIO(), file_format=file_format, compression="gzip")
 assert "pyarrow" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
-from airflow_provider_voiso.export.s3 import DEFAULT_KEY, check_bucket, object_key, put_object, s3_hook
+from airflow_provider_voiso.export.s3 import DEFAULT_KEY, check_bucket, object_key, put_object, s3_client, s3_hook
 from demo.stack import SeaweedS3
 
 if TYPE_CHECKING:
@@ -166,10 +166,12 @@ def put(s3: SeaweedS3, monkeypatch: pytest.MonkeyPatch) -> Put:
             else:
                 described[name] = value
         monkeypatch.setenv("AIRFLOW_CONN_AWS_TEST", json.dumps(described))
+        hook = s3_hook("aws_test")
         return put_object(
-            s3_hook("aws_test"),
+            lambda: s3_client(hook),
             content if callable(content) else lambda file: file.write(content),
             key=key,
+            config=hook.transfer_config,
             **{"bucket": s3.bucket, "metadata": OURS, "extra_args": extra or {}, **options},
         )
 
