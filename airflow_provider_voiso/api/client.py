@@ -30,9 +30,7 @@ from airflow_provider_voiso.exceptions import VoisoError, VoisoResponseError, Vo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from concurrent.futures import Executor, Future
 
-    from airflow_provider_voiso.api.records import Page
     from airflow_provider_voiso.api.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -189,12 +187,9 @@ class CdrClient:
         stop = threading.Event()
 
         def walk(span: Span) -> None:
-            with ThreadPoolExecutor(1, thread_name_prefix="voiso-spool") as taker:
-                behind = _Behind(spool, taker)
-                for _ in self._pager.walk(search, span, behind):
-                    if stop.is_set():
-                        return
-                behind.wait()
+            for _ in self._pager.walk(search, span, spool):
+                if stop.is_set():
+                    return
 
         if len(spans) == 1:
             walk(spans[0])
@@ -210,33 +205,6 @@ class CdrClient:
                 pool.shutdown(cancel_futures=True)
             for each in done:
                 each.result()
-
-
-class _Behind:
-    """Lets the spool take an answer while the next one is on its way; raises what went wrong there one answer late.
-
-    :param taker: of one thread
-    """
-
-    def __init__(self, spool: Spool, taker: Executor) -> None:
-        self._spool = spool
-        self._taker = taker
-        self._taking: Future[None] | None = None
-
-    def add(self, page: Page, span: Span) -> None:
-        """Hand an answer over, once the one before it is taken."""
-        self.wait()
-        self._taking = self._taker.submit(self._spool.add, page, span)
-
-    def forget(self, span: Span) -> None:
-        """Have all dropped that was taken for a span."""
-        self.wait()
-        self._spool.forget(span)
-
-    def wait(self) -> None:
-        """Wait until all is taken."""
-        if self._taking is not None:
-            self._taking.result()
 
 
 def _cut(span: Span, parts: int) -> list[Span]:

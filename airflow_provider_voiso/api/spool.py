@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import compress, islice, zip_longest
 from operator import attrgetter, eq
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from airflow_provider_voiso.api.paging import BATCH
 from airflow_provider_voiso.api.records import keys
@@ -21,14 +21,14 @@ from airflow_provider_voiso.api.window import epoch_us
 from airflow_provider_voiso.exceptions import VoisoOutOfWindowError, VoisoSpoolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
     from types import TracebackType
 
     from typing_extensions import Self
 
     from airflow_provider_voiso.api.clock import Reading, Span
-    from airflow_provider_voiso.api.records import Page
+    from airflow_provider_voiso.api.records import Json, Page
     from airflow_provider_voiso.api.window import Window
 
 OutOfWindow = Literal["fail", "keep", "drop"]
@@ -51,6 +51,17 @@ class _Chunk:
     count: int
     dropped: frozenset[int] = frozenset()
     """Those among them that were read again later."""
+
+
+class Lines(NamedTuple):
+    """Records as the API sent them, one a line, each line ended."""
+
+    number: int
+    text: bytes
+
+    def split(self) -> list[bytes]:
+        """Return the records one by one."""
+        return self.text.split(b"\n")[:-1]
 
 
 class Spool:
@@ -129,7 +140,7 @@ class Spool:
         order, ended = _ordered(page, range(len(page)) if kept is None else kept)
         digests = array("q", [hash(page.uuids[index]) for index in order])
         cuts = list(_cuts(ended))
-        blocks = [_text([page.raws[index] for index in order[first:after]]) for first, after in cuts]
+        blocks = [_lines([page.raws[index] for index in order[first:after]]).text for first, after in cuts]
         with self._lock:
             self._outside[span] += outside
             for (first, after), block in zip(cuts, blocks, strict=True):
@@ -175,7 +186,7 @@ class Spool:
         for number, chunk in enumerate(self._chunks if repeated else ()):
             if repeated.isdisjoint(self._digests[chunk.position : chunk.position + chunk.count]):
                 continue
-            lines = _lines(self._read(chunk))
+            lines = self._read(chunk).split()
             for index, (uuid, line) in enumerate(zip(keys(lines)[0], lines, strict=True)):
                 if hash(uuid) not in repeated:
                     continue
@@ -193,48 +204,46 @@ class Spool:
     def digest(self) -> bytes:
         """Return a hash of the records, by which two readings of one window are compared."""
         digest = hashlib.sha256()
-        for block in self.blocks():
-            digest.update(block)
+        for lines in self.blocks():
+            digest.update(lines.text)
         return digest.digest()
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        for block in self.blocks():
-            yield _lines(block)
+        return (lines.split() for lines in self.blocks())
 
-    def blocks(self) -> Iterator[bytes]:
-        """Yield the records, one a line, ten thousand at a time."""
+    def blocks(self) -> Iterator[Lines]:
+        """Yield the records ten thousand at a time."""
         parts: list[bytes] = []
         missing = BATCH
-        for count, text in self._runs():
-            parts.append(text)
-            missing -= count
+        for lines in self._runs():
+            parts.append(lines.text)
+            missing -= lines.number
             while missing <= 0:
-                lines = _lines(parts.pop())
-                parts.append(_text(lines[: len(lines) + missing]))
-                yield b"".join(parts)
-                parts = [_text(lines[len(lines) + missing :])]
+                records = Lines(0, parts.pop()).split()
+                parts.append(_lines(records[: len(records) + missing]).text)
+                yield Lines(BATCH, b"".join(parts))
+                parts = [_lines(records[len(records) + missing :]).text]
                 missing += BATCH
         if missing < BATCH:
-            yield b"".join(parts)
+            yield Lines(BATCH - missing, b"".join(parts))
 
-    def _runs(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the records in order, those of chunks that overlap merged, and how many they are."""
+    def _runs(self) -> Iterator[Lines]:
+        """Yield the records in order, those of chunks that overlap merged."""
         chunks = sorted(self._chunks, key=attrgetter("earliest"))
         merged: list[tuple[datetime, str, bytes]] = []
         for chunk, following in zip_longest(chunks, chunks[1:]):
-            text = self._read(chunk)
+            lines = self._read(chunk)
             is_alone = not merged and (following is None or chunk.latest < following.earliest)
-            if is_alone and not chunk.dropped:
-                yield chunk.count, text
-                continue
-            lines = [line for index, line in enumerate(_lines(text)) if index not in chunk.dropped]
+            if chunk.dropped:
+                lines = _lines([record for index, record in enumerate(lines.split()) if index not in chunk.dropped])
             if is_alone:
-                yield len(lines), _text(lines)
+                yield lines
                 continue
-            uuids, ended = keys(lines)
-            merged = sorted([*merged, *zip(ended, uuids, lines, strict=True)])
+            records = lines.split()
+            uuids, ended = keys(records)
+            merged = sorted([*merged, *zip(ended, uuids, records, strict=True)])
             after = len(merged) if following is None else bisect_left(merged, (following.earliest,))
-            yield after, _text([line for _, _, line in merged[:after]])
+            yield _lines([record for _, _, record in merged[:after]])
             del merged[:after]
 
     def _write(self, blocks: list[bytes]) -> None:
@@ -247,14 +256,14 @@ class Spool:
         except OSError as error:
             raise VoisoSpoolError.of(error, self.window) from None
 
-    def _read(self, chunk: _Chunk) -> bytes:
+    def _read(self, chunk: _Chunk) -> Lines:
         try:
             text = os.pread(self._file.fileno(), chunk.size, chunk.offset)
         except OSError as error:
             raise VoisoSpoolError.of(error, self.window) from None
         if len(text) < chunk.size:
             raise VoisoSpoolError.of(OSError(errno.EIO, os.strerror(errno.EIO)), self.window)
-        return text
+        return Lines(chunk.count, text)
 
     def _repeated_digests(self) -> set[int]:
         """Return the digests that occur twice; looked for in parts, so that no set holds very many."""
@@ -277,12 +286,8 @@ class Spool:
         }
 
 
-def _lines(text: bytes) -> list[bytes]:
-    return text.split(b"\n")[:-1]
-
-
-def _text(lines: list[bytes]) -> bytes:
-    return b"\n".join([*lines, b""])
+def _lines(records: Sequence[Json]) -> Lines:
+    return Lines(len(records), b"\n".join([*records, b""]))
 
 
 def _ordered(page: Page, indices: Iterable[int]) -> tuple[list[int], list[datetime]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer, Self
 
-    from airflow_provider_voiso.export.columns import Page
+    from airflow_provider_voiso.api.spool import Lines
 
 FileFormat = Literal["ndjson", "csv", "parquet"]
 Compression = Literal["gzip", "zstd"]
@@ -80,35 +80,31 @@ def extension(file_format: FileFormat, compression: Compression | None) -> str:
 
 
 def write_file(
-    blocks: Iterable[bytes], file: Writable, *, file_format: FileFormat, compression: Compression | None
+    blocks: Iterable[Lines], file: Writable, *, file_format: FileFormat, compression: Compression | None
 ) -> int:
     """Write records to an open file and return their number.
 
     NDJSON holds each record's bytes as the API sent them, one a line. CSV and Parquet hold the typed columns.
 
-    :param blocks: records as JSON, one a line, in the order in which they are to stand; ten thousand or less at a time
+    :param blocks: records in the order in which they are to stand; row groups of Parquet are as large
     :param file: open for writing; stays open
     """
     if file_format == "parquet":
-        return _write_parquet(map(_records, blocks), file, compression)
+        return _write_parquet(blocks, file, compression)
     records = 0
     with _compressed(file, compression) as write:
         if file_format == "csv":
             from airflow_provider_voiso.export.csv_format import csv_header, csv_lines  # noqa: PLC0415
 
             write(csv_header())
-            for page in map(_records, blocks):
-                write(csv_lines(page))
-                records += len(page)
+            for lines in blocks:
+                write(csv_lines(lines.split()))
+                records += lines.number
         else:
-            for block in blocks:
-                write(block)
-                records += block.count(b"\n")
+            for lines in blocks:
+                write(lines.text)
+                records += lines.number
     return records
-
-
-def _records(block: bytes) -> Page:
-    return block.split(b"\n")[:-1]
 
 
 @contextlib.contextmanager
@@ -207,7 +203,7 @@ class _KeptOpen:
         return True
 
 
-def _write_parquet(pages: Iterable[Page], file: Writable, compression: Compression | None) -> int:
+def _write_parquet(blocks: Iterable[Lines], file: Writable, compression: Compression | None) -> int:
     import pyarrow as pa  # noqa: PLC0415 - optional
     import pyarrow.parquet as pq  # noqa: PLC0415 - optional
 
@@ -223,8 +219,9 @@ def _write_parquet(pages: Iterable[Page], file: Writable, compression: Compressi
     schema = pa.schema([pa.field(column.name, types[column.type]) for column in COLUMNS])
     records = 0
     with pq.ParquetWriter(_KeptOpen(file), schema, compression=compression or "none") as writer:
-        for page in filter(None, pages):
-            arrays = [pa.array(values, field.type) for values, field in zip(columns(page), schema, strict=True)]
+        for lines in blocks:
+            values = columns(lines.split())
+            arrays = [pa.array(each, field.type) for each, field in zip(values, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-            records += len(page)
+            records += lines.number
     return records

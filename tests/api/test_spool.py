@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
@@ -241,6 +242,13 @@ def test_an_empty_spool() -> None:
     with spool_of() as spool:
         assert content(spool) == []
         assert (spool.records, spool.size) == (0, 0)
+
+
+def test_a_file_that_was_cut_is_noticed() -> None:
+    with spool_of(INSIDE) as spool:
+        os.ftruncate(spool._file.fileno(), spool.size - 1)
+        with pytest.raises(VoisoSpoolError, match=r"local disk: Input/output error\. Nothing was exported"):
+            list(spool)
 
 
 def test_pages_are_no_larger_than_an_answer() -> None:

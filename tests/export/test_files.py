@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from isal import isal_zlib
 
+from airflow_provider_voiso.api.spool import Lines
 from airflow_provider_voiso.exceptions import VoisoResponseError
 from airflow_provider_voiso.export import files
 from airflow_provider_voiso.export.columns import COLUMNS, rows
@@ -46,8 +47,8 @@ def in_pages(records: list[bytes], size: int = 150) -> list[Page]:
     return [records[first : first + size] for first in range(0, len(records), size)]
 
 
-def in_lines(page: Page) -> bytes:
-    return b"".join(record + b"\n" for record in page)
+def in_lines(page: Page) -> Lines:
+    return Lines(len(page), b"".join(record + b"\n" for record in page))
 
 
 def written(pages: list[Page], file_format: Any, compression: Any) -> bytes:
@@ -178,7 +179,7 @@ def test_pages_are_taken_one_at_a_time() -> None:
         nonlocal given
         for number in range(3):
             given = number
-            yield b'{"uuid":"%d","timestamp":"2026-11-10T00:00:00Z"}\n' % number
+            yield in_lines([b'{"uuid":"%d","timestamp":"2026-11-10T00:00:00Z"}' % number])
 
     write_file(pages(), Watched(), file_format="ndjson", compression=None)
     assert seen == [0, 1, 2]
@@ -233,6 +234,7 @@ class Missing(MetaPathFinder):
 sys.meta_path.insert(0, Missing())
 
 import io
+from airflow_provider_voiso.api.spool import Lines
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.export.csv_format import original
 from airflow_provider_voiso.export.files import check_format, write_file
@@ -246,7 +248,7 @@ for file_format, compression in (("parquet", "gzip"), ("parquet", None), ("csv",
         raise SystemExit(f"{file_format} with {compression} was let through")
 for file_format in ("ndjson", "csv"):
     check_format(file_format, "gzip")
-    write_file([b'{"uuid":"a"}\\n'], io.BytesIO(), file_format=file_format, compression="gzip")
+    write_file([Lines(1, b'{"uuid":"a"}\\n')], io.BytesIO(), file_format=file_format, compression="gzip")
 assert "pyarrow" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
