@@ -148,7 +148,7 @@ def _exact_keys(text: bytes, decode_keys: Callable[[bytes], list[_Key]]) -> tupl
         found = decode_keys(text)
         timestamps = b"[" + b",".join([key.timestamp for key in found]) + b"]"
         # msgspec rounds finer fractions, which can move a record into the next window; the columns cut them.
-        if not _FINER_THAN_MICROSECONDS.search(timestamps):
+        if b"\\" not in timestamps and not _FINER_THAN_MICROSECONDS.search(timestamps):
             return [key.uuid for key in found], _decode_timestamps(timestamps)
     return None
 

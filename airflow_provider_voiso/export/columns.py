@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -72,9 +71,10 @@ _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8})(?:[.,]([0-9]+))?\s*(Z|[+-][0-9]{2}:?[0-9]{2})", re.IGNORECASE
 )
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
-# What msgspec would accept and change: NUL, digits beyond the microsecond, names spelled by escapes.
-# Each is a search of its own, as those that begin with fixed characters are many times faster.
-_NOT_EXACT = (re.compile(rb"\\u00(?:00|[67])"), re.compile(rb"\.[0-9]{7}"))
+# What msgspec would accept and change: NUL, names spelled by escapes, and digits beyond the microsecond.
+_NOT_EXACT = re.compile(rb"\\u00(?:00|[67])")
+_FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
+_OFFSET = re.compile(rb'([+-])([0-9]{2}):([0-9]{2})"')
 _REMEMBERED = 1 << 14
 
 _Integer = Annotated[int, msgspec.Meta(ge=-_LIMIT, le=_LIMIT - 1)]
@@ -95,7 +95,7 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename={"fro
     duration: str | None = None
     queue: str | None = None
     to_party: str | None = None
-    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    timestamp: msgspec.Raw = msgspec.Raw(b"null")
     uuid: str | None = None
     wrapup_code: str | None = None
     type: str | None = None
@@ -111,6 +111,7 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename={"fro
 
 
 _decode_records = msgspec.json.Decoder(list[_Record]).decode
+_decode_instants = msgspec.json.Decoder(list[Annotated[datetime, msgspec.Meta(tz=True)] | None]).decode
 
 
 def rows(page: Sequence[bytes]) -> list[Row]:
@@ -155,29 +156,34 @@ _UNFIT = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _MisfitError
 def _fitting(page: Sequence[bytes]) -> list[Sequence[Any]]:
     """Return the columns of records of which everything fits."""
     joined = b"[" + b",".join(page) + b"]"
-    if any(pattern.search(joined) for pattern in _NOT_EXACT):
+    if b"\\" in joined and _NOT_EXACT.search(joined):
         raise _MisfitError
-    records = _decode_records(joined)
-    slas = [record.sla for record in records]
+    fields = zip(*map(msgspec.structs.astuple, _decode_records(joined)), strict=True)
+    found: dict[str, Sequence[Any]] = dict(zip(_Record.__struct_fields__, fields, strict=True))
+    nothing = [None] * len(page)
     made: dict[str, Sequence[Any]] = {
-        "ended_at": [
-            ended if ended is None or ended.tzinfo is timezone.utc else _utc(ended)
-            for ended in map(attrgetter("timestamp"), records)
-        ],
-        "duration_seconds": [_optional_seconds(record.duration) for record in records],
-        "cpc": [_optional_money(bytes(record.cpc)) for record in records],
-        "extra": [None] * len(page),
-        **{
-            column: [None if sla is None else _optional_seconds(getattr(sla, name)) for sla in slas]
-            for name, (column, _) in _SLA_FIELDS.items()
-        },
+        "ended_at": _instants(found["timestamp"]),
+        "duration_seconds": list(map(_optional_seconds, found["duration"])),
+        "cpc": list(map(_optional_money, map(bytes, found["cpc"]))),
+        "extra": nothing,
     }
-    return [made[name] if name in made else list(map(attrgetter(name), records)) for name, _ in COLUMNS]
+    slas = found["sla"] if any(found["sla"]) else ()
+    for name, (column, _) in _SLA_FIELDS.items():
+        made[column] = [sla and _optional_seconds(getattr(sla, name)) for sla in slas] or nothing
+    return [made.get(name) or found[name] for name, _ in COLUMNS]
 
 
-def _utc(instant: datetime) -> datetime:
+def _instants(timestamps: Sequence[msgspec.Raw]) -> list[datetime | None]:
+    """Return timestamps in UTC."""
+    joined = b"[" + b",".join(timestamps) + b"]"
+    if b"\\" in joined or _FINER_THAN_MICROSECONDS.search(joined):
+        raise _MisfitError
+    offset = _OFFSET.fullmatch(joined[-8:-1])
     try:
-        return instant.astimezone(UTC)
+        if offset and joined.count(offset[0]) == len(timestamps):  # nearly always; one by one takes ten times as long
+            behind = timedelta(hours=int(offset[2]), minutes=int(offset[3])) * (-1 if offset[1] == b"-" else 1)
+            return [instant and instant - behind for instant in _decode_instants(joined.replace(offset[0], b'Z"'))]
+        return [instant and instant.astimezone(UTC) for instant in _decode_instants(joined)]
     except OverflowError:
         raise _MisfitError from None
 
@@ -323,8 +329,8 @@ def _instant(value: Any) -> tuple[datetime | None, bool]:
     date_time, fraction, offset = match.groups(default="")
     try:
         text = f"{date_time}.{fraction[:6]:0<6}{offset}"
-        return _utc(msgspec.convert(text, datetime)), not fraction[6:].strip("0")
-    except (msgspec.ValidationError, _MisfitError):
+        return msgspec.convert(text, datetime).astimezone(UTC), not fraction[6:].strip("0")
+    except (msgspec.ValidationError, OverflowError):
         return None, False
 
 

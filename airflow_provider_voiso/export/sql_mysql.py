@@ -134,7 +134,7 @@ class MysqlDialect(Dialect):
         marks = ", ".join(["%s"] * len(COLUMNS))
         statement = f"INSERT INTO {target} ({self.names()}) VALUES ({marks})"  # noqa: S608 - identifiers and marks
         columns = list(block)
-        texts = instants(columns[_ENDED_AT], zone="")
+        texts = instants(columns[_ENDED_AT])
         columns[_ENDED_AT] = [value and text for value, text in zip(columns[_ENDED_AT], texts, strict=True)]
         cursor.executemany(statement, list(zip(*columns, strict=True)))
 
@@ -196,4 +196,4 @@ class MysqlDialect(Dialect):
 
 def _feed(descriptor: int, blocks: Iterable[Block]) -> None:
     with open(descriptor, "wb") as pipe:
-        pipe.writelines(lines(block, zone="") for block in blocks)
+        pipe.writelines(lines(block) for block in blocks)

@@ -104,7 +104,7 @@ class SqliteDialect(Dialect):
         if column.type == "instant":
             return [
                 value and (text + "+00:00" if "." in text else text + ".000000+00:00")
-                for value, text in zip(values, instants(values, zone=""), strict=True)
+                for value, text in zip(values, instants(values), strict=True)
             ]
         if column.type == "decimal":
             return [None if value is None else str(value) for value in values]
