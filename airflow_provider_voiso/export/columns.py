@@ -20,7 +20,7 @@ from airflow_provider_voiso.api.window import UTC
 from airflow_provider_voiso.exceptions import VoisoResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Page = list[bytes]
 Row = tuple[Any, ...]
@@ -76,6 +76,7 @@ _NOT_EXACT = re.compile(rb"\\u00(?:00|[67])")
 _FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
 _OFFSET = re.compile(rb'([+-])([0-9]{2}):([0-9]{2})"')
 _REMEMBERED = 1 << 14
+_BLOCK = 250
 
 _Integer = Annotated[int, msgspec.Meta(ge=-_LIMIT, le=_LIMIT - 1)]
 
@@ -112,6 +113,11 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename={"fro
 
 _decode_records = msgspec.json.Decoder(list[_Record]).decode
 _decode_instants = msgspec.json.Decoder(list[Annotated[datetime, msgspec.Meta(tz=True)] | None]).decode
+
+
+def in_blocks(page: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Cut a page into parts so small that what :func:`columns` makes of one fits into a cache and a socket's buffer."""
+    return (page[first : first + _BLOCK] for first in range(0, len(page), _BLOCK))
 
 
 def rows(page: Sequence[bytes]) -> list[Row]:

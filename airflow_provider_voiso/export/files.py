@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from typing_extensions import Buffer, Self
@@ -94,11 +94,12 @@ def write_file(
     records = 0
     with _compressed(file, compression) as write:
         if file_format == "csv":
+            from airflow_provider_voiso.export.columns import in_blocks  # noqa: PLC0415
             from airflow_provider_voiso.export.csv_format import csv_header, csv_lines  # noqa: PLC0415
 
             write(csv_header())
             for lines in blocks:
-                write(csv_lines(lines.split()))
+                write(b"".join(map(csv_lines, in_blocks(lines.split()))))
                 records += lines.number
         else:
             for lines in blocks:
@@ -207,7 +208,7 @@ def _write_parquet(blocks: Iterable[Lines], file: Writable, compression: Compres
     import pyarrow as pa  # noqa: PLC0415 - optional
     import pyarrow.parquet as pq  # noqa: PLC0415 - optional
 
-    from airflow_provider_voiso.export.columns import COLUMNS, columns  # noqa: PLC0415
+    from airflow_provider_voiso.export.columns import COLUMNS, columns, in_blocks  # noqa: PLC0415
 
     types = {
         "text": pa.string(),
@@ -217,11 +218,15 @@ def _write_parquet(blocks: Iterable[Lines], file: Writable, compression: Compres
         "json": pa.string(),
     }
     schema = pa.schema([pa.field(column.name, types[column.type]) for column in COLUMNS])
+
+    def batch(values: Sequence[Sequence[Any]]) -> Any:
+        arrays = [pa.array(each, field.type) for each, field in zip(values, schema, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
     records = 0
     with pq.ParquetWriter(_KeptOpen(file), schema, compression=compression or "none") as writer:
         for lines in blocks:
-            values = columns(lines.split())
-            arrays = [pa.array(each, field.type) for each, field in zip(values, schema, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            batches = [batch(columns(block)) for block in in_blocks(lines.split())]
+            writer.write_table(pa.Table.from_batches(batches, schema=schema))
             records += lines.number
     return records

@@ -12,7 +12,7 @@ from airflow_provider_voiso.exceptions import (
     VoisoError,
     VoisoReconciliationError,
 )
-from airflow_provider_voiso.export.columns import COLUMNS, columns
+from airflow_provider_voiso.export.columns import COLUMNS, columns, in_blocks
 from airflow_provider_voiso.export.sql_dialect import Dialect, RefusedError, TableName
 from airflow_provider_voiso.export.sql_duckdb import DuckdbDialect
 from airflow_provider_voiso.export.sql_mysql import MysqlDialect
@@ -99,7 +99,7 @@ def load_window(
         raise VoisoConfigurationError(f"mode={mode!r} is not one of {', '.join(get_args(Mode))}.")
     dialect = dialect_of(hook)
     target = dialect.qualified(table)
-    source = _Source(pages, dialect.block_size)
+    source = _Source(pages)
     connected = False
     try:
         with dialect.connect(hook) as connection:
@@ -129,7 +129,6 @@ class _Source:
     """The records, and what went wrong while they were read."""
 
     pages: Iterable[Page]
-    block_size: int
     read: int = 0
     error: BaseException | None = None
 
@@ -138,8 +137,7 @@ class _Source:
         try:
             for page in self.pages:
                 self.read += len(page)
-                for first in range(0, len(page), self.block_size):
-                    yield columns(page[first : first + self.block_size])
+                yield from map(columns, in_blocks(page))
         except BaseException as error:
             self.error = error
             raise

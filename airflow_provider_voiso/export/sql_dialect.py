@@ -75,8 +75,6 @@ class Dialect(ABC):
 
     types: ClassVar[Mapping[LogicalType, str]]
     placeholder: str = "%s"
-    block_size: ClassVar[int] = 250
-    """How many rows are converted at once; many more fit neither into a processor's cache nor a socket's buffer."""
     stages: ClassVar[bool] = True
     """Whether there are temporary tables; without them, ``fill`` replaces rows by their uuid."""
     can_roll_back_amid_an_answer: ClassVar[bool] = True
