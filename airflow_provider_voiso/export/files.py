@@ -167,7 +167,7 @@ class _Gzip:
         self._rest = data[whole:]
 
     def _submit(self, block: Buffer, end: int) -> None:
-        if len(self._compressing) > 2 * _THREADS:
+        if len(self._compressing) > _THREADS:
             self._write(self._compressing.popleft().result())
         self._compressing.append(self._pool.submit(_deflated, block, end))
 
