@@ -74,7 +74,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,19}")
 # What msgspec would accept and change: NUL, names spelled by escapes, and digits beyond the microsecond.
 _NOT_EXACT = re.compile(rb"\\u00(?:00|[67])")
 _FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
-_OFFSET = re.compile(rb'([+-])([0-9]{2}):([0-9]{2})"')
+_OFFSET = re.compile(rb'([+-])([01][0-9]|2[0-3]):([0-5][0-9])"')
 _REMEMBERED = 1 << 14
 _BLOCK = 250
 

@@ -300,3 +300,11 @@ def test_deep_nesting_is_kept_or_an_error(depth: int, brackets: tuple[str, str])
         assert "nested" in str(error)  # noqa: PT017
     else:
         assert row[-1] == '{"new":' + nested + "}"
+
+
+@pytest.mark.parametrize("offset", ["+05:75", "-24:00"])
+def test_an_offset_that_does_not_exist_is_not_counted_with(offset: str) -> None:
+    timestamp = f"2026-11-10T12:00:00{offset}"
+    [row] = rows([json.dumps({"uuid": "a", "timestamp": timestamp}).encode()])
+    assert row[2] is None
+    assert json.loads(row[-1]) == {"timestamp": timestamp}
