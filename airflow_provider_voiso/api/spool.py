@@ -10,6 +10,7 @@ import threading
 from array import array
 from bisect import bisect_left
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import compress, islice, zip_longest
 from operator import attrgetter, eq
@@ -22,6 +23,7 @@ from airflow_provider_voiso.exceptions import VoisoOutOfWindowError, VoisoSpoolE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
     from datetime import datetime
     from types import TracebackType
 
@@ -89,6 +91,8 @@ class Spool:
         self._outside: Counter[Span] = Counter()
         self._bounds: dict[Span, tuple[tuple[int, int], tuple[int, int]]] = {}
         self._lock = threading.Lock()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="voiso-spool")
+        self._writing: Future[None] | None = None
         self._end = 0
         self.duplicates = 0
         self.changed = 0
@@ -103,6 +107,7 @@ class Spool:
 
     def close(self) -> None:
         """Remove the file."""
+        self._writer.shutdown()
         self._file.close()
 
     @property
@@ -150,7 +155,9 @@ class Spool:
                 )
                 self._end += len(block)
             self._digests += digests
-            self._write(blocks)
+            self._finish_writing()
+            # The disk may take its time while the next answer is on its way.
+            self._writing = self._writer.submit(self._write, blocks)
 
     def _own(self, page: Page, span: Span) -> tuple[list[int] | None, int]:
         """Return the indices of the records to keep, None for all, and how many lie outside of what was asked for."""
@@ -178,7 +185,11 @@ class Spool:
             self._outside.pop(span, None)
 
     def seal(self) -> None:
-        """Find the records that were read more than once; to be called when everything was added."""
+        """Find the records that were read more than once; to be called when everything was added.
+
+        :raises VoisoSpoolError: if the local disk did not take all of them
+        """
+        self._finish_writing()
         repeated = self._repeated_digests()
         last: dict[str, tuple[int, int, bytes]] = {}
         dropped: dict[int, set[int]] = {}
@@ -246,6 +257,10 @@ class Spool:
             yield _lines([record for _, _, record in merged[:after]])
             del merged[:after]
 
+    def _finish_writing(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+
     def _write(self, blocks: list[bytes]) -> None:
         size = sum(map(len, blocks))
         try:
@@ -302,6 +317,8 @@ def _ordered(page: Page, indices: Iterable[int]) -> tuple[list[int], list[dateti
         first, after = tie - 1, tie + 1
         while after < len(ended) and ended[after] == ended[first]:
             after += 1
+        if after - first == 2 and page.uuids[order[first]] <= page.uuids[order[tie]]:
+            continue
         order[first:after] = sorted(order[first:after], key=page.uuids.__getitem__)
     return order, ended
 
