@@ -180,11 +180,14 @@ class _Load:
         """Replace the window's rows without a stage; the table's own key sees that each record comes once."""
         self.cursor = self.dialect.begin(self.connection)
         self.dialect.lock(self.cursor, self.table)
-        self.prepare()
-        if not self.dialect.has_unique_uuid(self.cursor, self.table):
-            raise _NotDirectError
-        self._execute(_DELETE_WINDOW, *self._bounds())
+        is_new = self.prepare()
+        if not is_new:
+            if not self.dialect.has_unique_uuid(self.cursor, self.table):
+                raise _NotDirectError
+            self._execute(_DELETE_WINDOW, *self._bounds())
         self.dialect.fill(self.cursor, self.target, self._blocks_in_window())
+        if is_new:
+            self.dialect.create_keys(self.cursor, self.table)
         self.reconcile(self.source.read)
         self.connection.commit()
         return self.source.read
@@ -193,7 +196,8 @@ class _Load:
         """Replace row by row, without a stage."""
         self.cursor = self.dialect.begin(self.connection)
         self.dialect.lock(self.cursor, self.table)
-        self.prepare()
+        if self.prepare():
+            self.dialect.create_keys(self.cursor, self.table)
         in_window = 0
 
         def counted() -> Iterator[Block]:
@@ -222,7 +226,8 @@ class _Load:
                 "task to try again."
             )
         self.dialect.lock(self.cursor, self.table)
-        self.prepare()
+        if self.prepare():
+            self.dialect.create_keys(self.cursor, self.table)
         if self.mode == "upsert":
             self._execute(self.dialect.upsert)
         else:
@@ -250,14 +255,17 @@ class _Load:
                 raise _NotDirectError
             yield block
 
-    def prepare(self) -> None:
-        """Make sure of a table that holds every value and, for an upsert, has the key."""
+    def prepare(self) -> bool:
+        """Make sure of a table that holds every value and, for an upsert, has the key.
+
+        :returns: whether it is new, and its keys are still to be created
+        """
         present = self.dialect.columns(self.cursor, self.table)
         if not present and not self.create_table:
             raise self._refusal("does not exist. Create it, or set create_table=True")
         if not present:
             self.dialect.create(self.cursor, self.table)
-            return
+            return True
         missing = [column for column in COLUMNS if column.name not in present]
         names = ", ".join(column.name for column in missing)
         if any(column.name in _KEYS for column in missing):
@@ -279,6 +287,7 @@ class _Load:
         for column in missing:
             definition = f"{self.dialect.quoted(column.name)} {self.dialect.declared(column)}"
             self._execute("ALTER TABLE {table} ADD COLUMN " + definition)
+        return False
 
     def reconcile(self, expected: int) -> None:
         """See that the table holds as many rows of the window as it must."""

@@ -148,9 +148,13 @@ class Dialect(ABC):
         return stage
 
     def create(self, cursor: Any, table: TableName) -> None:
-        """Create the table with its key and an index that finds the rows of a window."""
+        """Create the table, with what it must have from the beginning."""
+        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({self.definitions()})")
+
+    def create_keys(self, cursor: Any, table: TableName) -> None:
+        """Add a key and an index that finds the rows of a window to a new table: those who fill it first save time."""
         name = self.qualified(table)
-        cursor.execute(f"CREATE TABLE {name} ({self.definitions()}, PRIMARY KEY (uuid))")
+        cursor.execute(f"ALTER TABLE {name} ADD PRIMARY KEY (uuid)")
         cursor.execute(f"CREATE INDEX ON {name} (ended_at)")
 
     def definitions(self) -> str:

@@ -111,9 +111,12 @@ class DuckdbDialect(Dialect):
         return f"temp.{super().create_stage(cursor, table)}"
 
     def create(self, cursor: Any, table: TableName) -> None:
-        """Create the table with its key and its index, inside of the transaction."""
+        """Create the table with its key."""
+        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({self.definitions()}, PRIMARY KEY (uuid))")
+
+    def create_keys(self, cursor: Any, table: TableName) -> None:
+        """Add the index."""
         name = self.qualified(table)
-        cursor.execute(f"CREATE TABLE {name} ({self.definitions()}, PRIMARY KEY (uuid))")
         cursor.execute(f'CREATE INDEX "{table.name}_ended_at_idx" ON {name} (ended_at)')
 
 

@@ -115,7 +115,7 @@ class PortableDialect(Dialect):
             raise RefusedError("no SQLAlchemy dialect") from None
 
     def create(self, cursor: Any, table: TableName) -> None:
-        """Create the table with a key and an index on ``ended_at``, if the database has such things."""
+        """Create the table with its key."""
         try:
             definitions = self.definitions()
         except RefusedError:
@@ -123,10 +123,12 @@ class PortableDialect(Dialect):
                 f"The table {table} does not exist or cannot be read, and it is not known which types the database of "
                 f"the connection '{self._hook.get_conn_id()}' has. Create the table with the columns of the README."
             ) from None
-        name = self.qualified(table)
         keyed = definitions.replace(",", " NOT NULL,", 1)
-        cursor.execute(f"CREATE TABLE {name} ({keyed}, PRIMARY KEY (uuid))")
+        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({keyed}, PRIMARY KEY (uuid))")
+
+    def create_keys(self, cursor: Any, table: TableName) -> None:
+        """Add the index on ``ended_at``, if the database has such things."""
         self._connection.commit()
         with suppress(Exception):
-            cursor.execute(f"CREATE INDEX {table.name}_ended_at ON {name} (ended_at)")
+            cursor.execute(f"CREATE INDEX {table.name}_ended_at ON {self.qualified(table)} (ended_at)")
         self._connection.commit()

@@ -95,9 +95,11 @@ class SqliteDialect(Dialect):
         return f'"temp"."{stage_name(table)}"'
 
     def create(self, cursor: Any, table: TableName) -> None:
-        """Create the table and its index, inside of the transaction."""
-        name = self.qualified(table)
-        cursor.execute(f"CREATE TABLE {name} ({self.definitions()}, PRIMARY KEY (uuid))")
+        """Create the table with its key, which SQLite cannot add later."""
+        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({self.definitions()}, PRIMARY KEY (uuid))")
+
+    def create_keys(self, cursor: Any, table: TableName) -> None:
+        """Add the index."""
         cursor.execute(f'CREATE INDEX "main"."{table.name}_ended_at_idx" ON "{table.name}" (ended_at)')
 
     def _bound(self, column: Column, values: Sequence[Any]) -> Iterable[Any]:
