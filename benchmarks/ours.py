@@ -24,7 +24,7 @@ def s3(task: Task) -> Export:
     from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator  # noqa: PLC0415 - not for SQL
 
     needed = ["boto3.s3.transfer", "airflow.providers.amazon.aws.hooks.s3"]
-    needed += ["pyarrow.json", "pyarrow.parquet"] if task.file_format == "parquet" else []
+    needed += ["airflow_provider_voiso.export.parquet_format"] if task.file_format == "parquet" else []
     needed += ["airflow_provider_voiso.export.csv_format"] if task.file_format == "csv" else []
     for name in needed:
         importlib.import_module(name)

@@ -135,18 +135,18 @@ def columns(page: Sequence[bytes]) -> list[Sequence[Any]]:
     """
     if not page:
         return [()] * len(COLUMNS)
-    with suppress(*_UNFIT):
+    with suppress(*UNFIT):
         return _fitting(page)
     return list(zip(*map(_row, page), strict=True))
 
 
 def _row(record: bytes) -> Row:
-    with suppress(*_UNFIT):
+    with suppress(*UNFIT):
         return tuple(value for (value,) in _fitting([record]))
     return _careful(record)
 
 
-class _MisfitError(ValueError):
+class MisfitError(ValueError):
     """A value cannot be held exactly by its column."""
 
 
@@ -156,26 +156,26 @@ class _Number(str):
     __slots__ = ()
 
 
-_UNFIT = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _MisfitError)
+UNFIT = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MisfitError)
 
 
 def _fitting(page: Sequence[bytes]) -> list[Sequence[Any]]:
     """Return the columns of records of which everything fits."""
     joined = b"[" + b",".join(page) + b"]"
     if b"\\" in joined and _NOT_EXACT.search(joined):
-        raise _MisfitError
+        raise MisfitError
     fields = zip(*map(msgspec.structs.astuple, _decode_records(joined)), strict=True)
     found: dict[str, Sequence[Any]] = dict(zip(_Record.__struct_fields__, fields, strict=True))
     nothing = [None] * len(page)
     made: dict[str, Sequence[Any]] = {
         "ended_at": _instants(found["timestamp"]),
-        "duration_seconds": list(map(_optional_seconds, found["duration"])),
+        "duration_seconds": list(map(optional_seconds, found["duration"])),
         "cpc": list(map(_optional_money, map(bytes, found["cpc"]))),
         "extra": nothing,
     }
     slas = found["sla"] if any(found["sla"]) else ()
-    for name, (column, _) in _SLA_FIELDS.items():
-        made[column] = [sla and _optional_seconds(getattr(sla, name)) for sla in slas] or nothing
+    for name, (column, _) in SLA_FIELDS.items():
+        made[column] = [sla and optional_seconds(getattr(sla, name)) for sla in slas] or nothing
     return [made.get(name) or found[name] for name, _ in COLUMNS]
 
 
@@ -183,7 +183,7 @@ def _instants(timestamps: Sequence[msgspec.Raw]) -> list[datetime | None]:
     """Return timestamps in UTC."""
     joined = b"[" + b",".join(timestamps) + b"]"
     if b"\\" in joined or _FINER_THAN_MICROSECONDS.search(joined):
-        raise _MisfitError
+        raise MisfitError
     offset = _OFFSET.fullmatch(joined[-8:-1])
     try:
         if offset and joined.count(offset[0]) == len(timestamps):  # nearly always; one by one takes ten times as long
@@ -191,11 +191,15 @@ def _instants(timestamps: Sequence[msgspec.Raw]) -> list[datetime | None]:
             return [instant and instant - behind for instant in _decode_instants(joined.replace(offset[0], b'Z"'))]
         return [instant and instant.astimezone(UTC) for instant in _decode_instants(joined)]
     except OverflowError:
-        raise _MisfitError from None
+        raise MisfitError from None
 
 
 @lru_cache(_REMEMBERED)
-def _optional_seconds(value: str | None) -> int | None:
+def optional_seconds(value: str | None) -> int | None:
+    """Return how long a duration is.
+
+    :raises MisfitError: if it is none
+    """
     return None if value is None else _seconds(value)
 
 
@@ -207,7 +211,7 @@ def _optional_money(json: bytes) -> Decimal | None:
 def _seconds(value: Any) -> int:
     match = _DURATION.fullmatch(value) if type(value) is str else None
     if match is None:
-        raise _MisfitError
+        raise MisfitError
     hours, minutes, seconds = match.groups()
     return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
 
@@ -216,15 +220,15 @@ def _money(value: Decimal) -> Decimal:
     try:
         exact = value.quantize(_FOUR_PLACES)
     except InvalidOperation:
-        raise _MisfitError from None
+        raise MisfitError from None
     if exact != value or abs(exact) >= 100_000_000:
-        raise _MisfitError
+        raise MisfitError
     return exact
 
 
 def _text(value: Any) -> str:
     if type(value) is not str or "\0" in value or not _has_no_lone_surrogate(value):
-        raise _MisfitError
+        raise MisfitError
     return value
 
 
@@ -238,20 +242,20 @@ def _has_no_lone_surrogate(value: str) -> bool:
 
 def _integer(value: Any) -> int:
     if type(value) is not _Number or not _WHOLE.fullmatch(value) or not -_LIMIT <= int(value) < _LIMIT:
-        raise _MisfitError
+        raise MisfitError
     return int(value)
 
 
 def _decimal(value: Any) -> Decimal:
     if type(value) is not _Number:
-        raise _MisfitError
+        raise MisfitError
     try:
         return _money(Decimal(value))
     except InvalidOperation:
-        raise _MisfitError from None
+        raise MisfitError from None
 
 
-_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "uuid": ("uuid", _text),
     "type": ("type", _text),
     "duration": ("duration_seconds", _seconds),
@@ -270,7 +274,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "num_segments": ("num_segments", _integer),
     "destination_name": ("destination_name", _text),
 }
-_SLA_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+SLA_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "time_to_first_response": ("sla_first_response_seconds", _seconds),
     "time_to_resolution": ("sla_resolution_seconds", _seconds),
     "time_to_reply": ("sla_reply_seconds", _seconds),
@@ -288,13 +292,13 @@ def _careful(record: bytes) -> Row:
     row: dict[str, Any] = {}
     sla = fields.pop("sla", None)
     timestamp = fields.pop("timestamp", None)
-    extra = _take(fields, _FIELDS, row)
+    extra = _take(fields, FIELDS, row)
     if timestamp is not None:
         row["ended_at"], whole = _instant(timestamp)
         if not whole:
             extra["timestamp"] = timestamp
     if isinstance(sla, dict):
-        sla = _take(sla, _SLA_FIELDS, row)
+        sla = _take(sla, SLA_FIELDS, row)
     if sla not in (None, {}):
         extra["sla"] = sla
     if extra:
@@ -322,7 +326,7 @@ def _take(
             column, convert = known[name]
             try:
                 row[column] = convert(value)
-            except _MisfitError:
+            except MisfitError:
                 others[name] = value
     return others
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from typing_extensions import Buffer, Self
@@ -90,7 +90,9 @@ def write_file(
     :param file: open for writing; stays open
     """
     if file_format == "parquet":
-        return _write_parquet(blocks, file, compression)
+        from airflow_provider_voiso.export.parquet_format import write_parquet  # noqa: PLC0415 - optional
+
+        return write_parquet(blocks, _KeptOpen(file), compression)
     records = 0
     with _compressed(file, compression) as write:
         if file_format == "csv":
@@ -202,31 +204,3 @@ class _KeptOpen:
 
     def writable(self) -> bool:
         return True
-
-
-def _write_parquet(blocks: Iterable[Lines], file: Writable, compression: Compression | None) -> int:
-    import pyarrow as pa  # noqa: PLC0415 - optional
-    import pyarrow.parquet as pq  # noqa: PLC0415 - optional
-
-    from airflow_provider_voiso.export.columns import COLUMNS, columns, in_blocks  # noqa: PLC0415
-
-    types = {
-        "text": pa.string(),
-        "integer": pa.int64(),
-        "decimal": pa.decimal128(12, 4),
-        "instant": pa.timestamp("us", tz="UTC"),
-        "json": pa.string(),
-    }
-    schema = pa.schema([pa.field(column.name, types[column.type]) for column in COLUMNS])
-
-    def batch(values: Sequence[Sequence[Any]]) -> Any:
-        arrays = [pa.array(each, field.type) for each, field in zip(values, schema, strict=True)]
-        return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-    records = 0
-    with pq.ParquetWriter(_KeptOpen(file), schema, compression=compression or "none") as writer:
-        for lines in blocks:
-            batches = [batch(columns(block)) for block in in_blocks(lines.split())]
-            writer.write_table(pa.Table.from_batches(batches, schema=schema))
-            records += lines.number
-    return records
