@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -77,6 +78,7 @@ _FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
 _OFFSET = re.compile(rb'([+-])([01][0-9]|2[0-3]):([0-5][0-9])"')
 _REMEMBERED = 1 << 14
 _BLOCK = 250
+_FEW = 16
 
 _Integer = Annotated[int, msgspec.Meta(ge=-_LIMIT, le=_LIMIT - 1)]
 
@@ -137,6 +139,9 @@ def columns(page: Sequence[bytes]) -> list[Sequence[Any]]:
         return [()] * len(COLUMNS)
     with suppress(*UNFIT):
         return _fitting(page)
+    if len(page) > _FEW:  # one that does not fit then has only its neighbours read one by one
+        parts = [columns(page[first : first + _FEW]) for first in range(0, len(page), _FEW)]
+        return [list(chain.from_iterable(values)) for values in zip(*parts, strict=True)]
     return list(zip(*map(_row, page), strict=True))
 
 
