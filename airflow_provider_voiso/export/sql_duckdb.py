@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from airflow_provider_voiso.exceptions import VoisoDestinationError
 from airflow_provider_voiso.export.columns import COLUMNS
@@ -28,6 +32,7 @@ _USABLE_TYPES = {
     "json": re.compile(r"VARCHAR|JSON"),
 }
 _BETWEEN_TRIES_SECONDS = 0.2
+_BLOCKS_AT_ONCE = 8
 _in_this_process = threading.Lock()
 
 
@@ -55,6 +60,8 @@ class DuckdbDialect(Dialect):
         try:
             connection = _opened(hook, deadline)
             try:
+                # By default five groups of rows, some 30 MB each, wait in memory. The setting ends with the instance.
+                connection.execute("SET GLOBAL write_buffer_row_group_count = 1")
                 yield connection
             finally:
                 connection.close()
@@ -67,11 +74,17 @@ class DuckdbDialect(Dialect):
         return connection
 
     def fill(self, cursor: Any, target: str, blocks: Iterable[Block]) -> None:
-        """Append rows, each block as one list per column."""
-        values = ", ".join(f"unnest(?::{self.types[column.type]}[])" for column in COLUMNS)
-        statement = f"INSERT INTO {target} ({self.names()}) SELECT {values}"
-        for block in blocks:
-            cursor.execute(statement, [list(values) for values in block])
+        """Append rows, some blocks at a time as one JSON text: DuckDB reads it faster than it binds Python's values."""
+        names = [column.name for column in COLUMNS]
+        shape = json.dumps([{column.name: [self.types[column.type]] for column in COLUMNS}])
+        values = ", ".join(f"unnest(block.{self.quoted(name)})" for name in names)
+        statement = (
+            f"INSERT INTO {target} ({self.names()}) SELECT {values} "  # noqa: S608 - identifiers and types
+            f"FROM (SELECT unnest(from_json_strict(?, '{shape}')) AS block)"
+        )
+        remaining = iter(blocks)
+        while some := [dict(zip(names, block, strict=True)) for block in islice(remaining, _BLOCKS_AT_ONCE)]:
+            cursor.execute(statement, [msgspec.json.encode(some).decode()])
 
     def lock(self, cursor: Any, table: TableName) -> None:
         """Do nothing: the whole file is this load's own."""

@@ -16,6 +16,9 @@ from airflow_provider_voiso.export.sql import TableName, dialect_of
 from tests.export.conftest import BridgeHook, by_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_voiso.export.columns import Page
     from tests.export.conftest import Destination, MakeRecord
 
 NOT_EXACT = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
@@ -214,6 +217,27 @@ def test_the_cursor_of_the_connection_does_not_matter(
     postgres.hook = type(postgres.hook)("calls_postgres")
     assert postgres.load([[record("1")]], mode="upsert") == 1
     assert postgres.load([[record("1")]]) == 1
+
+
+def test_duckdb_takes_the_rows_of_many_blocks_in_their_places(duckdb: Destination, record: MakeRecord) -> None:
+    page = [record(str(number), agent_id=number, cpc=number / 8, text=f"\\ \"{number}'") for number in range(4321)]
+    assert duckdb.load([page[:4000], [], page[4000:]]) == len(page)
+    assert stored(duckdb) == {row[0]: row for row in rows(page)}
+
+
+def test_duckdb_keeps_few_rows_in_memory_for_the_time_of_a_load(duckdb: Destination, record: MakeRecord) -> None:
+    def setting() -> int:
+        return int(duckdb.execute("SELECT current_setting('write_buffer_row_group_count')")[0][0])
+
+    default, meanwhile = setting(), []
+
+    def pages() -> Iterator[Page]:
+        meanwhile.append(setting())
+        yield [record("1")]
+
+    duckdb.load(pages())
+    assert meanwhile == [1]
+    assert setting() == default != 1
 
 
 def test_the_dialect_follows_the_hook(sqlite: Destination, postgres: Destination) -> None:
