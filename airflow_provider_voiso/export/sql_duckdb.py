@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,8 @@ class DuckdbDialect(Dialect):
             connection = _opened(hook, deadline)
             try:
                 # By default five groups of rows, some 30 MB each, wait in memory. The setting ends with the instance.
-                connection.execute("SET GLOBAL write_buffer_row_group_count = 1")
+                with suppress(Exception):  # before 1.5 there is none
+                    connection.execute("SET GLOBAL write_buffer_row_group_count = 1")
                 yield connection
             finally:
                 connection.close()

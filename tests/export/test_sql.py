@@ -229,6 +229,8 @@ def test_duckdb_keeps_few_rows_in_memory_for_the_time_of_a_load(duckdb: Destinat
     def setting() -> int:
         return int(duckdb.execute("SELECT current_setting('write_buffer_row_group_count')")[0][0])
 
+    if not duckdb.execute("SELECT 1 FROM duckdb_settings() WHERE name = 'write_buffer_row_group_count'"):
+        pytest.skip("this DuckDB has no such setting")
     default, meanwhile = setting(), []
 
     def pages() -> Iterator[Page]:
