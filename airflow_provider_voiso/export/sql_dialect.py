@@ -148,14 +148,15 @@ class Dialect(ABC):
         return stage
 
     def create(self, cursor: Any, table: TableName) -> None:
-        """Create the table, with what it must have from the beginning."""
-        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({self.definitions()})")
+        """Create the table, with its key if that cannot wait for :meth:`create_keys`."""
+        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({self.definitions()}, PRIMARY KEY (uuid))")
 
+    @abstractmethod
     def create_keys(self, cursor: Any, table: TableName) -> None:
-        """Add a key and an index that finds the rows of a window to a new table: those who fill it first save time."""
-        name = self.qualified(table)
-        cursor.execute(f"ALTER TABLE {name} ADD PRIMARY KEY (uuid)")
-        cursor.execute(f"CREATE INDEX ON {name} (ended_at)")
+        """Add to a new table an index that finds the rows of a window, and the key if it has none.
+
+        Once the table is filled that takes less time.
+        """
 
     def definitions(self) -> str:
         """Return the columns and their types as they stand in ``CREATE TABLE``."""

@@ -124,14 +124,9 @@ class DuckdbDialect(Dialect):
         """Create the stage in the connection's temporary database, which a transaction does not cover."""
         return f"temp.{super().create_stage(cursor, table)}"
 
-    def create(self, cursor: Any, table: TableName) -> None:
-        """Create the table with its key."""
-        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({self.definitions()}, PRIMARY KEY (uuid))")
-
     def create_keys(self, cursor: Any, table: TableName) -> None:
-        """Add the index."""
-        name = self.qualified(table)
-        cursor.execute(f'CREATE INDEX "{table.name}_ended_at_idx" ON {name} (ended_at)')
+        """Add the index; a key that is added within the transaction takes more memory than one that was there."""
+        cursor.execute(f'CREATE INDEX "{table.name}_ended_at_idx" ON {self.qualified(table)} (ended_at)')
 
 
 def _opened(hook: DbApiHook, deadline: float) -> Any:

@@ -80,6 +80,16 @@ class PostgresDialect(Dialect):
         cursor.execute(f"CREATE TEMPORARY TABLE {stage} ({self.definitions()}) ON COMMIT DROP")
         return stage
 
+    def create(self, cursor: Any, table: TableName) -> None:
+        """Create the table without its key."""
+        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({self.definitions()})")
+
+    def create_keys(self, cursor: Any, table: TableName) -> None:
+        """Add the key and the index."""
+        name = self.qualified(table)
+        cursor.execute(f"ALTER TABLE {name} ADD PRIMARY KEY (uuid)")
+        cursor.execute(f"CREATE INDEX ON {name} (ended_at)")
+
     def lock(self, cursor: Any, table: TableName) -> None:
         """Keep out other loads, which may be about to create the table, and then all other writers."""
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (zlib.crc32(f"voiso {table.name}".encode()),))

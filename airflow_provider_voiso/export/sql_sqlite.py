@@ -94,12 +94,8 @@ class SqliteDialect(Dialect):
         super().create_stage(cursor, table)
         return f'"temp"."{stage_name(table)}"'
 
-    def create(self, cursor: Any, table: TableName) -> None:
-        """Create the table with its key, which SQLite cannot add later."""
-        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({self.definitions()}, PRIMARY KEY (uuid))")
-
     def create_keys(self, cursor: Any, table: TableName) -> None:
-        """Add the index."""
+        """Add the index; SQLite cannot add a key."""
         cursor.execute(f'CREATE INDEX "main"."{table.name}_ended_at_idx" ON "{table.name}" (ended_at)')
 
     def _bound(self, column: Column, values: Sequence[Any]) -> Iterable[Any]:
