@@ -88,7 +88,7 @@ def load_window(
     :param window: the interval that the records cover
     :param mode: ``replace_window`` removes every row of the window first, so that rows which Voiso no longer
         returns vanish; ``upsert`` adds and updates by uuid only
-    :param create_table: create the table, with its key and index, if it does not exist
+    :param create_table: create the table if it does not exist, with its key and index (in DuckDB without)
     :param add_columns: add the columns that an existing table lacks
     :returns: how many of the records the table holds after the load
     :raises VoisoConfigurationError: if the table is missing or does not fit, before any of its rows is touched
@@ -118,6 +118,9 @@ def load_window(
         failure = _failure(error, table, window) if connected else _no_connection(error, hook, window)
     # Not from within the handler: the context of the error would hold the driver's, whose words quote values.
     raise VoisoDestinationError(failure)
+
+
+_NOT_DIRECT = frozenset({"IntegrityError", "NotSupportedError", "OutOfMemoryException"})
 
 
 class _NotDirectError(Exception):
@@ -171,13 +174,13 @@ class _Load:
             except Exception as error:
                 # A row outside of the window may have the uuid, or the table may take no bulk load at all.
                 kinds = {kind.__name__ for kind in type(error).__mro__}
-                if kinds.isdisjoint({"IntegrityError", "NotSupportedError"}) and not isinstance(error, RefusedError):
+                if kinds.isdisjoint(_NOT_DIRECT) and not isinstance(error, RefusedError):
                     raise
             self.connection.rollback()
         return self._staged()
 
     def _directly(self) -> int:
-        """Replace the window's rows without a stage; the table's own key sees that each record comes once."""
+        """Replace the window's rows without a stage; the table's own key or the dialect sees that each comes once."""
         self.cursor = self.dialect.begin(self.connection)
         self.dialect.lock(self.cursor, self.table)
         is_new = self.prepare()
@@ -188,6 +191,8 @@ class _Load:
         self.dialect.fill(self.cursor, self.target, self._blocks_in_window())
         if is_new:
             self.dialect.create_keys(self.cursor, self.table)
+        if not self.dialect.has_each_uuid_once(self.cursor, self.target, self._bounds(), self.source.read):
+            raise _NotDirectError
         self.reconcile(self.source.read)
         self.connection.commit()
         return self.source.read

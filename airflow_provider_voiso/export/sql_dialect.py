@@ -119,7 +119,17 @@ class Dialect(ABC):
 
     @abstractmethod
     def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:
-        """Tell whether the table has a unique key on ``uuid`` alone, as an upsert needs it."""
+        """Tell whether the table has a unique key on ``uuid`` alone, as an upsert needs it, or none is needed."""
+
+    def has_each_uuid_once(self, cursor: Any, target: str, bounds: tuple[Any, Any], rows: int) -> bool:  # noqa: ARG002
+        """Delete rows outside of a window that have the uuid of one within, and tell whether those within are distinct.
+
+        A unique key has seen to both.
+
+        :param bounds: of the window
+        :param rows: how many were loaded into the window
+        """
+        return True
 
     def flaw(self, cursor: Any, table: TableName) -> str | None:  # noqa: ARG002 - most have none
         """Tell what else forbids to load into an existing table."""
@@ -153,7 +163,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def create_keys(self, cursor: Any, table: TableName) -> None:
-        """Add to a new table an index that finds the rows of a window, and the key if it has none.
+        """Add to a new table an index that finds the rows of a window, and the key that was left out.
 
         Once the table is filled that takes less time.
         """

@@ -1,4 +1,9 @@
-"""DuckDB: one process at a time has the file open, so a load waits for the file and not for a table."""
+"""DuckDB: one process at a time has the file open, so a load waits for the file and not for a table.
+
+Tables that a load creates have no key and no index. DuckDB holds either whole in memory, whatever its limit, and in the
+file, where the key alone takes three times what the rows take; it finds a window by the lowest and highest ``ended_at``
+of each group of rows, which it keeps anyway. So the load itself sees to it that no uuid is there twice.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,7 @@ import json
 import re
 import threading
 import time
-from contextlib import contextmanager, suppress
-from itertools import islice
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,7 +36,9 @@ _USABLE_TYPES = {
     "json": re.compile(r"VARCHAR|JSON"),
 }
 _BETWEEN_TRIES_SECONDS = 0.2
-_BLOCKS_AT_ONCE = 8
+_JSON_AT_ONCE = 1 << 19
+_MEMORY = 64_000_000
+_UUIDS_AT_ONCE = 1 << 17
 _in_this_process = threading.Lock()
 
 
@@ -47,6 +53,11 @@ class DuckdbDialect(Dialect):
         "json": "VARCHAR",
     }
     placeholder = "?"
+    upsert = (
+        "MERGE INTO {table} AS old USING {stage} AS new ON old.uuid = new.uuid "
+        "WHEN MATCHED THEN UPDATE SET {assignments} WHEN NOT MATCHED THEN INSERT BY NAME"
+    )
+    assignment = "{column} = new.{column}"
 
     @contextmanager
     def connect(self, hook: DbApiHook) -> Iterator[Any]:
@@ -60,9 +71,9 @@ class DuckdbDialect(Dialect):
         try:
             connection = _opened(hook, deadline)
             try:
-                # By default five groups of rows, some 30 MB each, wait in memory. The setting ends with the instance.
-                with suppress(Exception):  # before 1.5 there is none
-                    connection.execute("SET GLOBAL write_buffer_row_group_count = 1")
+                connection.execute("SET enable_progress_bar = false")  # it would be printed into the task's log
+                connection.execute("SET threads = 1")  # each takes memory of its own, and one loads as fast
+                self._limit = connection.execute("SELECT current_setting('memory_limit')").fetchone()[0]
                 yield connection
             finally:
                 connection.close()
@@ -70,8 +81,14 @@ class DuckdbDialect(Dialect):
             _in_this_process.release()
 
     def begin(self, connection: Any) -> Any:
-        """Start a transaction."""
+        """Start a transaction in which rows leave memory soon; indexes could not, so not where there are some."""
         connection.begin()
+        used, has_indexes = connection.execute(
+            "SELECT (SELECT sum(memory_usage_bytes) FROM duckdb_memory()), EXISTS (FROM duckdb_indexes()) OR EXISTS "
+            "(FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY'))"
+        ).fetchone()
+        if not has_indexes:
+            connection.execute(f"SET memory_limit = '{used + _MEMORY} bytes'")
         return connection
 
     def fill(self, cursor: Any, target: str, blocks: Iterable[Block]) -> None:
@@ -83,9 +100,13 @@ class DuckdbDialect(Dialect):
             f"INSERT INTO {target} ({self.names()}) SELECT {values} "  # noqa: S608 - identifiers and types
             f"FROM (SELECT unnest(from_json_strict(?, '{shape}')) AS block)"
         )
-        remaining = iter(blocks)
-        while some := [dict(zip(names, block, strict=True)) for block in islice(remaining, _BLOCKS_AT_ONCE)]:
-            cursor.execute(statement, [msgspec.json.encode(some).decode()])
+        waiting: list[bytes] = []
+        for block in blocks:
+            waiting.append(msgspec.json.encode(dict(zip(names, block, strict=True))))
+            if sum(map(len, waiting)) >= _JSON_AT_ONCE:
+                cursor.execute(statement, [_array(waiting)])
+                waiting = []
+        cursor.execute(statement, [_array(waiting)])
 
     def lock(self, cursor: Any, table: TableName) -> None:
         """Do nothing: the whole file is this load's own."""
@@ -107,26 +128,43 @@ class DuckdbDialect(Dialect):
         precision, scale = int(match["precision"]), int(match["scale"])
         return scale >= 4 and precision - scale >= 8
 
-    def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:
-        """Look for a key; DuckDB's ON CONFLICT also takes a unique index."""
-        cursor.execute(
-            "SELECT 1 FROM duckdb_constraints() WHERE database_name = current_database() "
-            "AND schema_name = coalesce($1, current_schema()) AND lower(table_name) = lower($2) "
-            "AND constraint_type IN ('PRIMARY KEY', 'UNIQUE') AND constraint_column_names = ['uuid'] "
-            "UNION ALL SELECT 1 FROM duckdb_indexes() WHERE database_name = current_database() "
-            "AND schema_name = coalesce($1, current_schema()) AND lower(table_name) = lower($2) "
-            "AND is_unique AND expressions IN ('[uuid]', '[''uuid'']', '[\"uuid\"]')",
-            (table.schema, table.name),
-        )
-        return cursor.fetchone() is not None
+    def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:  # noqa: ARG002 - no key is asked for
+        """Need no key: see :meth:`has_each_uuid_once`."""
+        return True
+
+    def has_each_uuid_once(self, cursor: Any, target: str, bounds: tuple[Any, Any], rows: int) -> bool:
+        """Compare some uuids at a time, so that they fit into little memory."""
+        parts = rows // _UUIDS_AT_ONCE + 1
+        in_window, distinct = "ended_at >= ? AND ended_at < ?", 0
+        for part in range(parts):
+            of_part = f"hash(uuid) % {parts} = {part}"
+            loaded = f"FROM {target} WHERE {in_window} AND {of_part}"
+            cursor.execute(
+                f"DELETE FROM {target} WHERE {of_part} AND ({in_window}) IS NOT TRUE "  # noqa: S608 - an identifier
+                f"AND uuid IN (SELECT uuid {loaded})",
+                [*bounds, *bounds],
+            )
+            distinct += cursor.execute(f"SELECT count(DISTINCT uuid) {loaded}", [*bounds]).fetchone()[0]
+        return distinct == rows
 
     def create_stage(self, cursor: Any, table: TableName) -> str:
-        """Create the stage in the connection's temporary database, which a transaction does not cover."""
+        """Create the stage in the connection's temporary database, which a transaction does not cover.
+
+        What is done by way of a stage takes memory for all rows together.
+        """
+        cursor.execute(f"SET memory_limit = '{self._limit}'")
         return f"temp.{super().create_stage(cursor, table)}"
 
+    def create(self, cursor: Any, table: TableName) -> None:
+        """Create the table without a key."""
+        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({self.definitions()})")
+
     def create_keys(self, cursor: Any, table: TableName) -> None:
-        """Add the index; a key that is added within the transaction takes more memory than one that was there."""
-        cursor.execute(f'CREATE INDEX "{table.name}_ended_at_idx" ON {self.qualified(table)} (ended_at)')
+        """Add none."""
+
+
+def _array(items: list[bytes]) -> str:
+    return (b"[" + b",".join(items) + b"]").decode()
 
 
 def _opened(hook: DbApiHook, deadline: float) -> Any:

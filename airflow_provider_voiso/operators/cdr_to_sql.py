@@ -33,7 +33,7 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
     :param mode: ``replace_window`` deletes the window's rows and inserts what was read, so that rows the API no longer
         returns are gone: give each set of ``filters`` a table of its own. ``upsert`` updates by ``uuid`` and deletes
         nothing.
-    :param create_table: create the table, its key and an index on ``ended_at`` if it is missing
+    :param create_table: create the table, its key and an index on ``ended_at`` if it is missing; DuckDB needs neither
     :param add_columns: add columns that an existing table lacks; otherwise that is an error
     :param lookback: read that much before the window as well, to catch records that changed since; upsert only
     :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``, ``out_of_window``,

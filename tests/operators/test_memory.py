@@ -93,8 +93,11 @@ def test_export_to_s3(file_format: str, api: BenchApi, s3: SeaweedS3, directory:
     assert_flat(api, *peaks(api, directory, connection, s3_bucket=s3.bucket, file_format=file_format))
 
 
-def test_export_to_sqlite(api: BenchApi, directory: Path) -> None:
-    connection = "WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(directory / "warehouse.db")})
+@pytest.mark.parametrize("conn_type", ["sqlite", "duckdb"])
+def test_export_to_a_file(conn_type: str, api: BenchApi, directory: Path) -> None:
+    if conn_type == "duckdb":
+        pytest.importorskip("duckdb_provider", reason="airflow-provider-duckdb is not installed")
+    connection = "WAREHOUSE", json.dumps({"conn_type": conn_type, "host": str(directory / f"warehouse.{conn_type}")})
     assert_flat(api, *peaks(api, directory, connection, sql_conn_id="warehouse", table="calls"))
 
 
