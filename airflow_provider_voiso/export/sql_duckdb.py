@@ -37,7 +37,7 @@ _USABLE_TYPES = {
 }
 _BETWEEN_TRIES_SECONDS = 0.2
 _JSON_AT_ONCE = 1 << 19
-_MEMORY = 64_000_000
+_MEMORY = 48_000_000
 _UUIDS_AT_ONCE = 1 << 17
 _in_this_process = threading.Lock()
 
@@ -83,6 +83,7 @@ class DuckdbDialect(Dialect):
     def begin(self, connection: Any) -> Any:
         """Start a transaction in which rows leave memory soon; indexes could not, so not where there are some."""
         connection.begin()
+        connection.execute(f"SET memory_limit = '{self._limit}'")
         used, has_indexes = connection.execute(
             "SELECT (SELECT sum(memory_usage_bytes) FROM duckdb_memory()), EXISTS (FROM duckdb_indexes()) OR EXISTS "
             "(FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY'))"
