@@ -135,14 +135,17 @@ class Spool:
 
         :raises VoisoOutOfWindowError: if one lies outside of what was asked for, and the policy is ``fail``
         """
-        kept, outside = self._own(page, span)
+        order, ended = _ordered(page, range(len(page)))
+        outside = 0
+        if page and not self._is_own(span, ended[0], ended[-1]):
+            kept, outside = self._own(page, span)
+            order, ended = _ordered(page, kept)
         if outside and self._policy == "fail":
             raise VoisoOutOfWindowError(
                 f"{outside} of {len(page)} records of one answer lie outside of the window {self.window}, "
                 f"though the API reads dates in {self.reading}. Look at the timestamps of what it returns for this "
                 "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why they are there."
             )
-        order, ended = _ordered(page, range(len(page)) if kept is None else kept)
         digests = array("q", [hash(page.uuids[index]) for index in order])
         cuts = list(_cuts(ended))
         blocks = [_lines([page.raws[index] for index in order[first:after]]).text for first, after in cuts]
@@ -159,14 +162,21 @@ class Spool:
             # The disk may take its time while the next answer is on its way.
             self._writing = self._writer.submit(self._write, blocks)
 
-    def _own(self, page: Page, span: Span) -> tuple[list[int] | None, int]:
-        """Return the indices of the records to keep, None for all, and how many lie outside of what was asked for."""
+    def _is_own(self, span: Span, first: datetime, last: datetime) -> bool:
+        """Tell whether records from the first to the last are all to be kept."""
+        start, end = self.window.start_us, self.window.end_us
+        _, (own, after) = self._bounds_of(span)
+        return max(start, own) <= epoch_us(first) and epoch_us(last) < min(end, after)
+
+    def _bounds_of(self, span: Span) -> tuple[tuple[int, int], tuple[int, int]]:
         if span not in self._bounds:
             self._bounds[span] = self.reading.timestamps(span), self.reading.own_timestamps(span)
-        (earliest, latest), (own, after) = self._bounds[span]
+        return self._bounds[span]
+
+    def _own(self, page: Page, span: Span) -> tuple[list[int], int]:
+        """Return the indices of the records to keep, and how many lie outside of what was asked for."""
         start, end = self.window.start_us, self.window.end_us
-        if not page or (max(start, own) <= epoch_us(min(page.ended)) and epoch_us(max(page.ended)) < min(end, after)):
-            return None, 0
+        (earliest, latest), (own, after) = self._bounds_of(span)
         kept, outside = [], 0
         for index, ended in enumerate(page.ended_us):
             if start <= ended < end:
@@ -310,16 +320,19 @@ def _ordered(page: Page, indices: Iterable[int]) -> tuple[list[int], list[dateti
     # Numbers are sorted, not tuples: tens of thousands of these have Python look for garbage everywhere.
     order = sorted(indices, key=page.ended.__getitem__)
     ended = [page.ended[index] for index in order]
+    uuids = page.uuids
+    is_tie = [*map(eq, ended, islice(ended, 1, None)), False]
     after = 0
-    for tie in compress(range(1, len(ended)), map(eq, ended, islice(ended, 1, None))):
-        if tie < after:
+    for first in compress(range(len(order)), is_tie):
+        if first < after:
             continue
-        first, after = tie - 1, tie + 1
-        while after < len(ended) and ended[after] == ended[first]:
+        after = first + 2
+        while is_tie[after - 1]:
             after += 1
-        if after - first == 2 and page.uuids[order[first]] <= page.uuids[order[tie]]:
-            continue
-        order[first:after] = sorted(order[first:after], key=page.uuids.__getitem__)
+        if after - first > 2:
+            order[first:after] = sorted(order[first:after], key=uuids.__getitem__)
+        elif uuids[order[first]] > uuids[order[first + 1]]:
+            order[first], order[first + 1] = order[first + 1], order[first]
     return order, ended
 
 
