@@ -191,7 +191,7 @@ class _Load:
         self.dialect.fill(self.cursor, self.target, self._blocks_in_window())
         if is_new:
             self.dialect.create_keys(self.cursor, self.table)
-        if not self.dialect.has_each_uuid_once(self.cursor, self.target, self._bounds(), self.source.read):
+        if not self.dialect.keep_each_uuid_once(self.cursor, self.target, self._bounds(), self.source.read):
             raise _NotDirectError
         self.reconcile(self.source.read)
         self.connection.commit()

@@ -121,13 +121,14 @@ class Dialect(ABC):
     def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:
         """Tell whether the table has a unique key on ``uuid`` alone, as an upsert needs it, or none is needed."""
 
-    def has_each_uuid_once(self, cursor: Any, target: str, bounds: tuple[Any, Any], rows: int) -> bool:  # noqa: ARG002
-        """Delete rows outside of a window that have the uuid of one within, and tell whether those within are distinct.
+    def keep_each_uuid_once(self, cursor: Any, target: str, bounds: tuple[Any, Any], rows: int) -> bool:  # noqa: ARG002
+        """Delete rows outside of a window that have the uuid of one within; tell whether all within have their own.
 
-        A unique key has seen to both.
+        A unique key has seen to that already.
 
+        :param target: quoted name of the table
         :param bounds: of the window
-        :param rows: how many were loaded into the window
+        :param rows: how many were loaded into it
         """
         return True
 

@@ -1,8 +1,8 @@
 """DuckDB: one process at a time has the file open, so a load waits for the file and not for a table.
 
-Tables that a load creates have no key and no index. DuckDB holds either whole in memory, whatever its limit, and in the
-file, where the key alone takes three times what the rows take; it finds a window by the lowest and highest ``ended_at``
-of each group of rows, which it keeps anyway. So the load itself sees to it that no uuid is there twice.
+Tables that a load creates have no key and no index. DuckDB would hold either whole in memory, and a key takes more than
+twice the place of the rows in the file; it finds a window by the lowest and highest ``ended_at`` of each group of rows,
+which it keeps anyway. So the load itself sees to it that no uuid is there twice.
 """
 
 from __future__ import annotations
@@ -130,11 +130,11 @@ class DuckdbDialect(Dialect):
         return scale >= 4 and precision - scale >= 8
 
     def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:  # noqa: ARG002 - no key is asked for
-        """Need no key: see :meth:`has_each_uuid_once`."""
+        """Need no key: see :meth:`keep_each_uuid_once`."""
         return True
 
-    def has_each_uuid_once(self, cursor: Any, target: str, bounds: tuple[Any, Any], rows: int) -> bool:
-        """Compare some uuids at a time, so that they fit into little memory."""
+    def keep_each_uuid_once(self, cursor: Any, target: str, bounds: tuple[Any, Any], rows: int) -> bool:
+        """Compare some uuids at a time, as many as fit into little memory."""
         parts = rows // _UUIDS_AT_ONCE + 1
         in_window, distinct = "ended_at >= ? AND ended_at < ?", 0
         for part in range(parts):
