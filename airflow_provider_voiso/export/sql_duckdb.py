@@ -12,6 +12,7 @@ import re
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -73,6 +74,7 @@ class DuckdbDialect(Dialect):
             try:
                 connection.execute("SET enable_progress_bar = false")  # it would be printed into the task's log
                 connection.execute("SET threads = 1")  # each takes memory of its own, and one loads as fast
+                _remove_rows_of_killed_loads(connection)
                 self._limit = connection.execute("SELECT current_setting('memory_limit')").fetchone()[0]
                 yield connection
             finally:
@@ -162,6 +164,15 @@ class DuckdbDialect(Dialect):
 
     def create_keys(self, cursor: Any, table: TableName) -> None:
         """Add none."""
+
+
+def _remove_rows_of_killed_loads(connection: Any) -> None:
+    """Remove what DuckDB puts aside in a directory beside its file, which no one else has open now."""
+    (path,) = connection.execute(
+        "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+    ).fetchone()
+    for file in Path(f"{path}.tmp").glob("duckdb_temp_*"):
+        file.unlink(missing_ok=True)
 
 
 def _array(items: list[bytes]) -> str:

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import datetime, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -270,6 +271,16 @@ def test_duckdb_keeps_few_rows_in_memory_for_the_time_of_a_load(
     limits: list[str] = []
     assert duckdb.load(Pages([[record("1")]])) == 1
     assert limits[-1].endswith("GiB" if key else "MiB")  # an index could not be held in less
+
+
+def test_duckdb_leaves_no_rows_of_a_killed_load_beside_its_file(duckdb: Destination, record: MakeRecord) -> None:
+    file = Path(duckdb.connection["host"])
+    beside = file.with_name(f"{file.name}.tmp")
+    beside.mkdir()
+    (beside / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"rows")
+    (beside / "another's").write_bytes(b"")
+    duckdb.load([[record("1")]])
+    assert [path.name for path in beside.iterdir()] == ["another's"]
 
 
 def test_duckdb_takes_more_memory_where_little_is_not_enough(

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
+import duckdb
 import mysql.connector
 import psycopg2
 
+from airflow_provider_voiso.export.sql_duckdb import DuckdbDialect
 from airflow_provider_voiso.export.sql_mysql import MysqlDialect
 from airflow_provider_voiso.export.sql_postgres import PostgresDialect
 from airflow_provider_voiso.export.sql_sqlite import SqliteDialect
@@ -270,3 +272,36 @@ class Sqlite(Table):
     def leftovers_of_killed(self) -> list[str]:
         """Name the same but for the journal of the transaction that was cut off, which the next one removes."""
         return [what for what in self.leftovers() if what != f"the file {self.file.name}-journal"]
+
+
+class Duckdb(Table):
+    """A table in a DuckDB file that is alone in its directory, without a key as a load creates it.
+
+    :param file: the database
+    """
+
+    name = "DuckDB"
+    kinds = ("duckdb",)
+    definitions = DuckdbDialect().definitions()
+
+    def __init__(self, file: Path, truths: Mapping[State, Mapping[str, bytes]]) -> None:
+        self.file = file
+        super().__init__(truths)
+
+    def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Execute one statement in a transaction of its own; fails if anyone else has the file open."""
+        with closing(duckdb.connect(str(self.file))) as connection:
+            return connection.execute(statement.replace(", PRIMARY KEY (uuid)", ""), parameters).fetchall()
+
+    def leftovers(self) -> list[str]:
+        """Name tables, and files beside the database."""
+        tables = self.execute("SELECT table_name FROM duckdb_tables()")
+        files = [path for path in self.file.parent.rglob("*") if path.is_file() and path != self.file]
+        return [
+            *(f"the table {name}" for (name,) in tables if name != TABLE),
+            *(f"the file {path.name}" for path in files),
+        ]
+
+    def leftovers_of_killed(self) -> list[str]:
+        """Name the same but for rows that DuckDB had put aside, which the next load removes."""
+        return [what for what in self.leftovers() if not what.startswith("the file duckdb_temp_")]

@@ -11,7 +11,7 @@ from airflow_provider_voiso.simulator import Drift, Simulator
 from demo.stack import Postgres as PostgresServer
 from demo.stack import SeaweedS3, SimulatorProcess
 from tests.kills.dags.killed_exports import DAY, HOURS
-from tests.kills.destinations import S3, Destination, Mariadb, Postgres, Sqlite, State
+from tests.kills.destinations import S3, Destination, Duckdb, Mariadb, Postgres, Sqlite, State
 from tests.kills.worker import Worker
 from tests.mariadb import mariadb
 from tests.mariadb import missing as mariadb_is_missing
@@ -70,6 +70,10 @@ def parts(home: Path, workers: int) -> Iterator[tuple[dict[str, Destination], li
         file.parent.mkdir()
         connections["sqlite"] = json.dumps({"conn_type": "sqlite", "host": str(file)})
         destinations.append(Sqlite(file, hours))
+        file = home / "duckdb" / "warehouse.duckdb"
+        file.parent.mkdir()
+        connections["duckdb"] = json.dumps({"conn_type": "duckdb", "host": str(file)})
+        destinations.append(Duckdb(file, hours))
         yield (
             {destination.name: destination for destination in destinations},
             [stack.enter_context(Worker(home / f"airflow-{number}", connections)) for number in range(workers)],

@@ -38,7 +38,7 @@ HEAVY = (
     "airflow_provider_voiso.operators.cdr_to_s3", "airflow_provider_voiso.operators.cdr_to_sql", "boto3.s3.transfer",
     "airflow.dag_processing.dagbag", "airflow.providers.amazon.aws.hooks.s3", "airflow.providers.mysql.hooks.mysql",
     "airflow.providers.postgres.hooks.postgres", "airflow.providers.sqlite.hooks.sqlite", "psycopg", "psycopg2",
-    "airflow.sdk.execution_time.task_runner",
+    "duckdb_provider.hooks.duckdb_hook", "airflow.sdk.execution_time.task_runner",
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ with DAG("killed_exports", schedule=None):
                 compression=compression,  # type: ignore[arg-type]
                 **DAY,
             )
-        for database in ("postgres", "mariadb", "sqlite"):
+        for database in ("postgres", "mariadb", "sqlite", "duckdb"):
             VoisoCdrToSqlOperator(
                 task_id=f"{database}_{state}",
                 voiso_conn_id=f"voiso_{state}",
