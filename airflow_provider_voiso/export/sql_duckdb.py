@@ -163,7 +163,7 @@ class DuckdbDialect(Dialect):
         cursor.execute(f"CREATE TABLE {self.qualified(table)} ({self.definitions()})")
 
     def create_keys(self, cursor: Any, table: TableName) -> None:
-        """Add none."""
+        """Do nothing: the table is to have none."""
 
 
 def _remove_rows_of_killed_loads(connection: Any) -> None:
