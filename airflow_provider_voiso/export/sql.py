@@ -53,6 +53,8 @@ _IN_WINDOW = " WHERE ended_at >= {mark} AND ended_at < {mark}"
 
 # The latter are faults of code, which quote no values and would be hard to find without their traceback.
 _NO_FAILURE_OF_THE_DATABASE = (VoisoError, AttributeError, ImportError, NameError)
+# A row outside of the window may have the uuid, the table may take no bulk load at all, or DuckDB needs more memory.
+_NOT_DIRECT = frozenset({"IntegrityError", "NotSupportedError", "OutOfMemoryException"})
 
 
 def dialect_of(hook: DbApiHook) -> Dialect:
@@ -120,9 +122,6 @@ def load_window(
     raise VoisoDestinationError(failure)
 
 
-_NOT_DIRECT = frozenset({"IntegrityError", "NotSupportedError", "OutOfMemoryException"})
-
-
 class _NotDirectError(Exception):
     """The records cannot go straight into the table."""
 
@@ -172,7 +171,6 @@ class _Load:
             except _NotDirectError:
                 pass
             except Exception as error:
-                # A row outside of the window may have the uuid, or the table may take no bulk load at all.
                 kinds = {kind.__name__ for kind in type(error).__mro__}
                 if kinds.isdisjoint(_NOT_DIRECT) and not isinstance(error, RefusedError):
                     raise

@@ -173,14 +173,15 @@ NO_KEYS = [
 
 @pytest.mark.parametrize("key", NO_KEYS)
 def test_an_upsert_needs_a_unique_uuid(destination: Destination, record: MakeRecord, key: str) -> None:
-    if destination.family == "duckdb":
-        pytest.skip("DuckDB needs none")
     create(destination, **SHORT_SID, key=key)
-    part = "(uuid(9))" if destination.family == "mysql" else "(uuid) WHERE sid = 'a'"
-    destination.execute(f"CREATE UNIQUE INDEX partly ON calls {part}")
     page = [record("1", sid="a")]
-    with pytest.raises(VoisoConfigurationError, match="no unique key on uuid"):
-        destination.load([page], mode="upsert")
+    if destination.family == "duckdb":  # which needs none
+        assert destination.load([page], mode="upsert") == 1
+    else:
+        part = "(uuid(9))" if destination.family == "mysql" else "(uuid) WHERE sid = 'a'"
+        destination.execute(f"CREATE UNIQUE INDEX partly ON calls {part}")
+        with pytest.raises(VoisoConfigurationError, match="no unique key on uuid"):
+            destination.load([page], mode="upsert")
     assert destination.load([page]) == 1
     assert destination.load([page]) == 1
     assert destination.uuids() == {"1"}

@@ -239,19 +239,23 @@ class Mariadb(Table):
         ]
 
 
-class Sqlite(Table):
-    """A table in a SQLite file that is alone in its directory.
+class FileTable(Table):
+    """A table in a database file that is alone in its directory.
 
     :param file: the database
     """
 
-    name = "SQLite"
-    kinds = ("sqlite",)
-    definitions = SqliteDialect().definitions()
-
     def __init__(self, file: Path, truths: Mapping[State, Mapping[str, bytes]]) -> None:
         self.file = file
         super().__init__(truths)
+
+
+class Sqlite(FileTable):
+    """A table in SQLite."""
+
+    name = "SQLite"
+    kinds = ("sqlite",)
+    definitions = SqliteDialect().definitions()
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Execute one statement in a transaction of its own, without waiting for locks."""
@@ -274,19 +278,12 @@ class Sqlite(Table):
         return [what for what in self.leftovers() if what != f"the file {self.file.name}-journal"]
 
 
-class Duckdb(Table):
-    """A table in a DuckDB file that is alone in its directory, without a key as a load creates it.
-
-    :param file: the database
-    """
+class Duckdb(FileTable):
+    """A table in DuckDB, without a key as a load creates it."""
 
     name = "DuckDB"
     kinds = ("duckdb",)
     definitions = DuckdbDialect().definitions()
-
-    def __init__(self, file: Path, truths: Mapping[State, Mapping[str, bytes]]) -> None:
-        self.file = file
-        super().__init__(truths)
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Execute one statement in a transaction of its own; fails if anyone else has the file open."""
