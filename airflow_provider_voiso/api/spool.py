@@ -230,7 +230,7 @@ class Spool:
         return digest.digest()
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        return (lines.split() for lines in self.blocks())
+        return (lines.split() for lines in self._runs() if lines.number)
 
     def blocks(self) -> Iterator[Lines]:
         """Yield the records ten thousand at a time."""

@@ -77,7 +77,7 @@ _NOT_EXACT = re.compile(rb"\\u00(?:00|[67])")
 _FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
 _OFFSET = re.compile(rb'([+-])([01][0-9]|2[0-3]):([0-5][0-9])"')
 _REMEMBERED = 1 << 14
-_BLOCK = 250
+_BLOCK = 300
 _FEW = 16
 
 _Integer = Annotated[int, msgspec.Meta(ge=-_LIMIT, le=_LIMIT - 1)]

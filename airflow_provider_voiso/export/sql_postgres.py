@@ -127,10 +127,11 @@ class PostgresDialect(Dialect):
 
 def _csv(block: Block) -> bytes:
     """Return rows as JSON would write them, which CSV can be told to read, without what it cannot."""
-    text = _encode_rows(list(zip(*block, strict=True)))[1:-2].replace(b"]\n[", b"\n")
+    arrays = _encode_rows(zip(*block, strict=True)).split(b"\n")
+    text = b"\n".join([array[1:-1] for array in arrays])
     if b"\\" in text and _OTHER_ESCAPE.search(text):
         text = _ESCAPE.sub(_unescaped, text)
-    return text + b"\n" if text else b""
+    return text
 
 
 def _unescaped(escape: re.Match[bytes]) -> bytes:

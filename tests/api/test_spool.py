@@ -252,9 +252,17 @@ def test_a_file_that_was_cut_is_noticed() -> None:
             list(spool)
 
 
-def test_pages_are_no_larger_than_an_answer() -> None:
+def test_blocks_are_no_larger_than_an_answer() -> None:
     records = [raw(f"{n:05}", 1) for n in range(10_001)]
     with spool_of(records) as spool:
+        blocks = list(spool.blocks())
+    assert [block.number for block in blocks] == [10_000, 1]
+    assert [record for block in blocks for record in block.split()] == records
+
+
+def test_pages_are_as_small_as_what_is_read_back_at_once() -> None:
+    records = [raw(f"{n:05}", n) for n in range(10_001)]
+    with spool_of(records) as spool:
         pages = list(spool)
-    assert [len(each) for each in pages] == [10_000, 1]
     assert [record for each in pages for record in each] == records
+    assert 0 < min(map(len, pages)) <= max(map(len, pages)) <= 256
