@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _IF_IT_LASTS = "Run the task again; if it lasts, check the connection's host and tell Voiso."
 _TIMESTAMP = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*(?:(Z)|([+-])(\d\d):?(\d\d))",
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?\s*(?:(Z)|([+-])(\d\d):?(\d\d))",
     re.IGNORECASE | re.ASCII,
 )
 _FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
@@ -135,7 +135,7 @@ def keys(raws: Sequence[Json]) -> tuple[list[str], list[datetime]]:
         return exact
     with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError):
         loose = _decode_loose_keys(_without_lone_surrogates(joined))
-        return [key.uuid for key in loose], [_parse_timestamp(key.timestamp) for key in loose]
+        return [key.uuid for key in loose], [parse_timestamp(key.timestamp) for key in loose]
     raise VoisoResponseError(
         "The API returned a record that is no object, or that has no uuid or no timestamp with an offset, "
         f"so that it cannot be placed in a window. {_IF_IT_LASTS}"
@@ -194,7 +194,11 @@ def _same_places(parts: Iterable[bytes], masked: bytes, text: bytes) -> Iterator
         yield text[start:end]
 
 
-def _parse_timestamp(text: str) -> datetime:
+def parse_timestamp(text: str) -> datetime:
+    """Read a timestamp with an offset, in more forms than the API documents; what is finer than a microsecond is cut.
+
+    :raises ValueError: if it is none
+    """
     match = _TIMESTAMP.fullmatch(text.strip())
     if match is None:
         raise ValueError

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
+from airflow_provider_voiso.api.records import parse_timestamp
 from airflow_provider_voiso.api.window import UTC
 from airflow_provider_voiso.exceptions import VoisoResponseError
 
@@ -68,13 +69,12 @@ COLUMNS: tuple[Column, ...] = (
 _LIMIT = 2**63
 _FOUR_PLACES = Decimal("0.0001")
 _DURATION = re.compile(r"([0-9]{1,12}):([0-5][0-9]):([0-5][0-9])")
-_TIMESTAMP = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8})(?:[.,]([0-9]+))?\s*(Z|[+-][0-9]{2}:?[0-9]{2})", re.IGNORECASE
-)
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 # What msgspec would accept and change: NUL, names spelled by escapes, and digits beyond the microsecond.
 _NOT_EXACT = re.compile(rb"\\u00(?:00|[67])")
 _FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
+# What an instant cannot tell: further digits, and minutes of an offset that no clock has.
+_BEYOND_INSTANT = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]|[6-9][0-9]\s*$")
 _OFFSET = re.compile(rb'([+-])([01][0-9]|2[0-3]):([0-5][0-9])"')
 _REMEMBERED = 1 << 14
 _BLOCK = 300
@@ -337,16 +337,12 @@ def _take(
 
 
 def _instant(value: Any) -> tuple[datetime | None, bool]:
-    """Return the instant, cut to microseconds, and whether nothing was cut off."""
-    match = _TIMESTAMP.fullmatch(value.strip()) if type(value) is str else None
-    if match is None:
-        return None, False
-    date_time, fraction, offset = match.groups(default="")
+    """Return the instant by which the record was found in its window, and whether it tells all of the text."""
     try:
-        text = f"{date_time}.{fraction[:6]:0<6}{offset}"
-        return msgspec.convert(text, datetime).astimezone(UTC), not fraction[6:].strip("0")
-    except (msgspec.ValidationError, OverflowError):
+        instant = parse_timestamp(value).astimezone(UTC)
+    except (AttributeError, ValueError, OverflowError):
         return None, False
+    return instant, not _BEYOND_INSTANT.search(value)
 
 
 def _dump(value: Any) -> str:

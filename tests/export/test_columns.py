@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_voiso.api.records import keys
 from airflow_provider_voiso.exceptions import VoisoResponseError
 from airflow_provider_voiso.export.columns import COLUMNS, rows
 
@@ -302,9 +303,20 @@ def test_deep_nesting_is_kept_or_an_error(depth: int, brackets: tuple[str, str])
         assert row[-1] == '{"new":' + nested + "}"
 
 
-@pytest.mark.parametrize("offset", ["+05:75", "-24:00"])
-def test_an_offset_that_does_not_exist_is_not_counted_with(offset: str) -> None:
-    timestamp = f"2026-11-10T12:00:00{offset}"
-    [row] = rows([json.dumps({"uuid": "a", "timestamp": timestamp}).encode()])
+@pytest.mark.parametrize("timestamp", ["2026-11-10T12:00:00+05:75", "2026-11-10 12:00:00.1234567-0360"])
+def test_an_offset_that_no_clock_has_is_counted_as_the_window_counts_it(timestamp: str) -> None:
+    record = json.dumps({"uuid": "a", "timestamp": timestamp}).encode()
+    [row] = rows([record])
+    assert [row[2]] == keys([record])[1]
+    assert row[2].utcoffset() == timedelta(0)
+    assert json.loads(row[-1]) == {"timestamp": timestamp}
+
+
+def test_an_offset_of_a_day_is_no_timestamp() -> None:
+    timestamp = "2026-11-10T12:00:00-24:00"
+    record = json.dumps({"uuid": "a", "timestamp": timestamp}).encode()
+    [row] = rows([record])
     assert row[2] is None
     assert json.loads(row[-1]) == {"timestamp": timestamp}
+    with pytest.raises(VoisoResponseError):
+        keys([record])

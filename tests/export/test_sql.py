@@ -71,14 +71,13 @@ def stored(destination: Destination) -> dict[str, tuple[Any, ...]]:
 
 
 VALUES = st.fixed_dictionaries(
-    {},
+    {"timestamp": st.datetimes(timezones=st.just(timezone.utc)).map(datetime.isoformat)},
     optional={
         "agent": st.text(),
         "text": st.text() | st.integers(),
         "agent_id": st.integers(),
         "cpc": st.decimals(-(10**8), 10**8, places=4).map(float) | st.floats(allow_nan=False, allow_infinity=False),
         "duration": st.integers(0, 10**9).map(lambda hours: f"{hours:02}:00:59"),
-        "timestamp": st.datetimes(timezones=st.just(timezone.utc)).map(datetime.isoformat),
         "new": st.lists(st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.none()),
     },
 )
@@ -86,9 +85,9 @@ VALUES = st.fixed_dictionaries(
 
 @NOT_EXACT
 @given(fields=st.lists(VALUES, max_size=4))
-def test_whatever_is_loaded_comes_back(client: Destination, fields: list[dict[str, Any]]) -> None:
-    page = [json.dumps({**record, "uuid": str(number)}).encode() for number, record in enumerate(fields)]
-    client.load([[json.dumps({"uuid": str(number)}).encode() for number in range(4)]], mode="upsert")
+def test_whatever_is_loaded_comes_back(client: Destination, record: MakeRecord, fields: list[dict[str, Any]]) -> None:
+    page = [json.dumps({**values, "uuid": str(number)}).encode() for number, values in enumerate(fields)]
+    client.load([[record(str(number)) for number in range(4)]], mode="upsert")
     assert client.load([page], mode="upsert") == len(page)
     expected = {row[0]: row for row in rows(page)}
     assert {uuid: row for uuid, row in stored(client).items() if uuid in expected} == expected
@@ -115,6 +114,7 @@ def test_instants_sort_as_text_in_sqlite(sqlite: Destination, record: MakeRecord
 
 
 def test_replacing_removes_the_rows_of_the_window_and_no_others(destination: Destination, record: MakeRecord) -> None:
+    destination.take_records_without_end()
     destination.load(
         [
             [
@@ -146,6 +146,7 @@ def test_replacing_moves_a_record_whose_end_has_changed(destination: Destination
 def test_records_outside_of_the_window_are_kept_when_they_are_given(
     destination: Destination, record: MakeRecord
 ) -> None:
+    destination.take_records_without_end()
     page = [record("in"), record("out", "2026-11-25T00:00:00Z"), record("nowhere", timestamp="unknown")]
     assert destination.load([page]) == 3
     assert destination.load([page]) == 3
@@ -179,12 +180,12 @@ def test_the_created_table_has_a_key_and_an_index(destination: Destination, reco
     catalog = {
         "sqlite": "SELECT lower(coalesce(sql, name)) FROM sqlite_master WHERE type = 'index'",
         "postgres": "SELECT lower(indexdef) FROM pg_indexes WHERE schemaname = 'public'",
-        "mysql": "SELECT CONCAT(index_name, '(', GROUP_CONCAT(column_name), ')') "
+        "mysql": "SELECT CONCAT(index_name, '(', GROUP_CONCAT(column_name ORDER BY seq_in_index), ')') "
         "FROM information_schema.statistics WHERE table_schema = DATABASE() GROUP BY index_name",
     }[destination.family]
     indexes = {text for (text,) in destination.execute(catalog)}
     assert len(indexes) == 2
-    assert len([text for text in indexes if text.endswith("(ended_at)")]) == 1
+    assert len([text for text in indexes if "(ended_at" in text]) == 1
     assert destination.load([[record("1")]], table=table, mode="upsert") == 1
 
 

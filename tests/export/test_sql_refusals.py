@@ -11,8 +11,7 @@ from airflow_provider_voiso.exceptions import (
     VoisoReconciliationError,
     VoisoResponseError,
 )
-from airflow_provider_voiso.export.columns import COLUMNS
-from airflow_provider_voiso.export.sql import TableName, dialect_of
+from airflow_provider_voiso.export.sql import TableName
 from tests.export.conftest import by_name
 from tests.secret_search import text_of
 
@@ -25,14 +24,6 @@ PHONE = "15557571011"
 WINDOW = "[2026-11-22T00:00:00+00:00, 2026-11-23T00:00:00+00:00)"
 
 
-def create(destination: Destination, *, key: str = ", PRIMARY KEY (uuid)", **types: str | None) -> None:
-    """Create the table with some of its columns changed to other types, or left out."""
-    dialect = dialect_of(destination.hook)
-    declared = {column.name: types.get(column.name, dialect.declared(column)) for column in COLUMNS}
-    columns = ", ".join(f'"{name}" {kind}' for name, kind in declared.items() if kind is not None)
-    destination.execute(f"CREATE TABLE calls ({columns}{key})")
-
-
 def test_a_missing_table_is_not_created_unasked(destination: Destination, record: MakeRecord) -> None:
     with pytest.raises(VoisoConfigurationError, match=r"calls does not exist.*create_table=True") as raised:
         destination.load([[record("1")]], create_table=False)
@@ -41,7 +32,7 @@ def test_a_missing_table_is_not_created_unasked(destination: Destination, record
 
 
 def test_missing_columns_are_named(destination: Destination, record: MakeRecord) -> None:
-    create(destination, sid=None, extra=None)
+    destination.create(sid=None, extra=None)
     destination.execute("INSERT INTO calls (uuid, ended_at) VALUES ('kept', '2026-11-22')")
     with pytest.raises(VoisoConfigurationError, match=r"lacks the columns sid, extra.*add_columns=True"):
         destination.load([[record("1")]])
@@ -49,14 +40,14 @@ def test_missing_columns_are_named(destination: Destination, record: MakeRecord)
 
 
 def test_missing_columns_are_added_when_asked(destination: Destination, record: MakeRecord) -> None:
-    create(destination, sid=None, extra=None)
+    destination.create(sid=None, extra=None)
     assert destination.load([[record("1", sid="S", new=1)]], add_columns=True) == 1
     assert destination.column("sid") == {"1": "S"}
     assert {"sid", "extra"} <= destination.columns()
 
 
 def test_columns_are_not_added_when_the_load_fails(destination: Destination, record: MakeRecord) -> None:
-    create(destination, sid=None, agent="TEXT CHECK (agent <> 'bad')")
+    destination.create(sid=None, agent="TEXT CHECK (agent <> 'bad')")
     with pytest.raises(VoisoDestinationError):
         destination.load([[record("1", agent="bad")]], add_columns=True)
     # MySQL commits a change of a table by itself, before any row is touched.
@@ -66,7 +57,7 @@ def test_columns_are_not_added_when_the_load_fails(destination: Destination, rec
 
 @pytest.mark.parametrize("column", ["uuid", "ended_at"])
 def test_a_table_without_our_keys_is_another_table(destination: Destination, record: MakeRecord, column: str) -> None:
-    create(destination, key="", **{column: None})
+    destination.create(key="", **{column: None})
     with pytest.raises(VoisoConfigurationError, match=f"lacks {column}"):
         destination.load([[record("1")]], add_columns=True)
 
@@ -111,7 +102,7 @@ def test_columns_of_unusable_types_are_named(
     request: pytest.FixtureRequest, record: MakeRecord, kind: str, column: str, declared: str
 ) -> None:
     destination = by_name(request, kind)
-    create(destination, **{column: declared})
+    destination.create(**{column: declared})
     with pytest.raises(VoisoConfigurationError, match="cannot hold every value") as raised:
         destination.load([[record("1")]])
     assert f"{column} is {declared} and must be " in str(raised.value)
@@ -135,7 +126,7 @@ def test_other_types_that_hold_every_value_are_fine(
     request: pytest.FixtureRequest, record: MakeRecord, kind: str, types: dict[str, str], mode: str
 ) -> None:
     destination = by_name(request, kind)
-    create(destination, **types)
+    destination.create(**types)
     assert destination.load([[record("1", agent="A", agent_id=7, new=1, sid="00", cpc=0.5)]], mode=mode) == 1
     assert destination.column("agent_id") == {"1": 7}
     assert destination.column("sid") == {"1": "00"}
@@ -155,7 +146,7 @@ def test_text_that_is_too_long_is_never_cut(
     request: pytest.FixtureRequest, record: MakeRecord, kind: str, mode: str
 ) -> None:
     destination = by_name(request, kind)
-    create(destination, agent="varchar(4)")
+    destination.create(agent="varchar(4)")
     destination.load([[record("old", agent="four")]])
     destination.execute("SET GLOBAL sql_mode = ''")
     with pytest.raises(VoisoDestinationError, match=r"\(.*\b(1406|1265)\)"):
@@ -173,7 +164,7 @@ NO_KEYS = [
 
 @pytest.mark.parametrize("key", NO_KEYS)
 def test_an_upsert_needs_a_unique_uuid(destination: Destination, record: MakeRecord, key: str) -> None:
-    create(destination, **SHORT_SID, key=key)
+    destination.create(**SHORT_SID, key=key)
     page = [record("1", sid="a")]
     if destination.family == "duckdb":  # which needs none
         assert destination.load([page], mode="upsert") == 1
@@ -188,7 +179,7 @@ def test_an_upsert_needs_a_unique_uuid(destination: Destination, record: MakeRec
 
 
 def test_a_unique_index_is_a_key(destination: Destination, record: MakeRecord) -> None:
-    create(destination, key="")
+    destination.create(key="")
     destination.execute("CREATE UNIQUE INDEX calls_uuid ON calls (uuid)")
     destination.load([[record("1", agent="old")]], mode="upsert")
     assert destination.load([[record("1", agent="new")]], mode="upsert") == 1
@@ -275,7 +266,7 @@ def test_a_page_that_fails_leaves_the_table_alone(
 
 
 def test_what_the_database_says_is_never_repeated(destination: Destination, record: MakeRecord) -> None:
-    create(destination, from_party="TEXT CHECK (from_party <> '15557571011')")
+    destination.create(from_party="TEXT CHECK (from_party <> '15557571011')")
     destination.load([[record("old")]])
     with pytest.raises(VoisoDestinationError) as raised:
         destination.load([[record("1"), record("2", **{"from": PHONE})]])
@@ -299,9 +290,9 @@ def test_a_missing_schema_is_told_by_its_code(postgres: Destination, record: Mak
         postgres.load([[record("1")]], table=TableName("nowhere", "calls"))
 
 
-@pytest.mark.parametrize("pages", [[[b'{"uuid":"1"}']], [[b"[]"]]], ids=["loaded", "failed"])
+@pytest.mark.parametrize("is_readable", [True, False], ids=["loaded", "failed"])
 def test_the_connection_is_closed_whatever_happens(
-    destination: Destination, monkeypatch: pytest.MonkeyPatch, pages: list[list[bytes]]
+    destination: Destination, record: MakeRecord, monkeypatch: pytest.MonkeyPatch, is_readable: bool
 ) -> None:
     opened: list[Any] = []
     get_conn = destination.hook.get_conn
@@ -312,7 +303,7 @@ def test_the_connection_is_closed_whatever_happens(
 
     monkeypatch.setattr(destination.hook, "get_conn", remember)
     with suppress(VoisoResponseError):
-        destination.load(pages)
+        destination.load([[record("1") if is_readable else b"[]"]])
     (connection,) = opened
     with pytest.raises(Exception, match=r"closed|not available|\(2006, "):
         connection.cursor().execute("SELECT 1")
