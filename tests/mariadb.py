@@ -39,15 +39,18 @@ def mariadb() -> Iterator[int]:
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="mariadb-") as name:
         directory = Path(name)
-        data = directory / "data"
+        data, temporary = directory / "data", directory / "tmp"
         data.mkdir()
-        user = []
+        temporary.mkdir()
+        # A server that starts removes the temporary tables of all others from their common directory.
+        options = ["--no-defaults", f"--datadir={data}", f"--tmpdir={temporary}"]
         if os.getuid() == 0:
             directory.chmod(0o755)
             account = pwd.getpwnam("mysql")
-            os.chown(data, account.pw_uid, account.pw_gid)
-            user = ["--user=mysql"]
-        install, serve = ([_found(program), "--no-defaults", f"--datadir={data}", *user] for program in _NEEDED)
+            for path in (data, temporary):
+                os.chown(path, account.pw_uid, account.pw_gid)
+            options += ["--user=mysql"]
+        install, serve = ([_found(program), *options] for program in _NEEDED)
         install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
         subprocess.run(install, check=True, capture_output=True)
         serve += [f"--bind-address={LOOPBACK}", f"--port={port}", f"--socket={data}/s", f"--pid-file={data}/pid"]
