@@ -78,6 +78,7 @@ _BEYOND_INSTANT = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]|[6-9][0-9]\s*$")
 _OFFSET = re.compile(rb'([+-])([01][0-9]|2[0-3]):([0-5][0-9])"')
 _REMEMBERED = 1 << 14
 _BLOCK = 300
+"""A little more than what a spool reads back at once, so that this is not cut."""
 _FEW = 16
 
 _Integer = Annotated[int, msgspec.Meta(ge=-_LIMIT, le=_LIMIT - 1)]
