@@ -189,6 +189,12 @@ def test_the_created_table_has_a_key_and_an_index(destination: Destination, reco
     assert destination.load([[record("1")]], table=table, mode="upsert") == 1
 
 
+def test_mysql_keeps_rows_by_time(mysql: Destination, record: MakeRecord) -> None:
+    mysql.load([[record("1", "2026-11-22T02:00:00Z"), record("2", "2026-11-22T01:00:00Z")]])
+    by_key = mysql.execute("SELECT uuid FROM calls FORCE INDEX (PRIMARY) WHERE ended_at > '2000-01-01'")
+    assert by_key == [("2",), ("1",)]
+
+
 def test_a_schema_holds_a_table_of_its_own(postgres: Destination, record: MakeRecord) -> None:
     postgres.execute("CREATE SCHEMA voiso")
     postgres.load([[record("public")]])
