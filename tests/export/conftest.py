@@ -69,8 +69,8 @@ class Destination:
         self.execute(f"CREATE TABLE calls ({columns}{key})")
 
     def take_records_without_end(self) -> None:
-        """Create the table where a load would create one whose primary key begins with their ``ended_at``."""
-        if self.family == "mysql":
+        """Create the table, unless it is there, where a load would create one whose primary key begins with the end."""
+        if self.family == "mysql" and not self.columns():
             self.create()
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:

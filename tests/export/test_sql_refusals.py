@@ -290,10 +290,11 @@ def test_a_missing_schema_is_told_by_its_code(postgres: Destination, record: Mak
         postgres.load([[record("1")]], table=TableName("nowhere", "calls"))
 
 
-@pytest.mark.parametrize("is_readable", [True, False], ids=["loaded", "failed"])
+@pytest.mark.parametrize("pages", [[[b'{"uuid":"1"}']], [[b"[]"]]], ids=["loaded", "failed"])
 def test_the_connection_is_closed_whatever_happens(
-    destination: Destination, record: MakeRecord, monkeypatch: pytest.MonkeyPatch, is_readable: bool
+    destination: Destination, monkeypatch: pytest.MonkeyPatch, pages: list[list[bytes]]
 ) -> None:
+    destination.take_records_without_end()
     opened: list[Any] = []
     get_conn = destination.hook.get_conn
 
@@ -303,7 +304,7 @@ def test_the_connection_is_closed_whatever_happens(
 
     monkeypatch.setattr(destination.hook, "get_conn", remember)
     with suppress(VoisoResponseError):
-        destination.load([[record("1") if is_readable else b"[]"]])
+        destination.load(pages)
     (connection,) = opened
     with pytest.raises(Exception, match=r"closed|not available|\(2006, "):
         connection.cursor().execute("SELECT 1")
