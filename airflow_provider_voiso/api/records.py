@@ -26,7 +26,8 @@ _TIMESTAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d+))?\s*(?:(Z)|([+-])(\d\d):?(\d\d))",
     re.IGNORECASE | re.ASCII,
 )
-_FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
+FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
+"""Digits that msgspec would round, in JSON that holds timestamps."""
 
 _LONE_SURROGATE = re.compile(
     rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD]([89a-fA-F][0-9a-fA-F]{2})"
@@ -148,7 +149,7 @@ def _exact_keys(text: bytes, decode_keys: Callable[[bytes], list[_Key]]) -> tupl
         found = decode_keys(text)
         timestamps = b"[" + b",".join([key.timestamp for key in found]) + b"]"
         # msgspec rounds finer fractions, which can move a record into the next window; the columns cut them.
-        if b"\\" not in timestamps and not _FINER_THAN_MICROSECONDS.search(timestamps):
+        if b"\\" not in timestamps and not FINER_THAN_MICROSECONDS.search(timestamps):
             return [key.uuid for key in found], _decode_timestamps(timestamps)
     return None
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
-from airflow_provider_voiso.api.records import parse_timestamp
+from airflow_provider_voiso.api.records import FINER_THAN_MICROSECONDS, parse_timestamp
 from airflow_provider_voiso.api.window import UTC
 from airflow_provider_voiso.exceptions import VoisoResponseError
 
@@ -70,9 +70,8 @@ _LIMIT = 2**63
 _FOUR_PLACES = Decimal("0.0001")
 _DURATION = re.compile(r"([0-9]{1,12}):([0-5][0-9]):([0-5][0-9])")
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
-# What msgspec would accept and change: NUL, names spelled by escapes, and digits beyond the microsecond.
+# What msgspec would accept and change, beside digits beyond the microsecond: NUL, and names spelled by escapes.
 _NOT_EXACT = re.compile(rb"\\u00(?:00|[67])")
-_FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
 # What an instant cannot tell: further digits, and minutes of an offset that no clock has.
 _BEYOND_INSTANT = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]|[6-9][0-9]\s*$")
 _OFFSET = re.compile(rb'([+-])([01][0-9]|2[0-3]):([0-5][0-9])"')
@@ -188,7 +187,7 @@ def _fitting(page: Sequence[bytes]) -> list[Sequence[Any]]:
 def _instants(timestamps: Sequence[msgspec.Raw]) -> list[datetime | None]:
     """Return timestamps in UTC."""
     joined = b"[" + b",".join(timestamps) + b"]"
-    if b"\\" in joined or _FINER_THAN_MICROSECONDS.search(joined):
+    if b"\\" in joined or FINER_THAN_MICROSECONDS.search(joined):
         raise MisfitError
     offset = _OFFSET.fullmatch(joined[-8:-1])
     try:
