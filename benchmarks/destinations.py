@@ -255,7 +255,7 @@ class MariaDbServer(Database):
         if not all(programs):
             raise SkipError("the program mariadbd is not installed")
         data = home / "mariadb"
-        options = ["--no-defaults", f"--user={getuser()}", f"--datadir={data}"]
+        options = ["--no-defaults", f"--user={getuser()}", f"--datadir={data}", f"--tmpdir={home}"]
         install = [str(programs[1]), *options, "--auth-root-authentication-method=normal", "--skip-test-db"]
         subprocess.run(install, check=True, capture_output=True)  # noqa: S603
         self._port = free_ports(1)[0]
