@@ -24,8 +24,8 @@ def s3(task: Task) -> Export:
     from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator  # noqa: PLC0415 - not for SQL
 
     needed = ["boto3.s3.transfer", "airflow.providers.amazon.aws.hooks.s3"]
-    needed += ["airflow_provider_voiso.export.parquet_format"] if task.file_format == "parquet" else []
-    needed += ["airflow_provider_voiso.export.csv_format"] if task.file_format == "csv" else []
+    needed += ["airflow_provider_voiso.destinations.files.parquet_format"] if task.file_format == "parquet" else []
+    needed += ["airflow_provider_voiso.destinations.files.csv_format"] if task.file_format == "csv" else []
     for name in needed:
         importlib.import_module(name)
 
@@ -46,7 +46,7 @@ def sql(task: Task) -> Export:
     """Run the operator for SQL, which replaces the window."""
     from airflow.providers.common.compat.sdk import BaseHook  # noqa: PLC0415 - not for S3
 
-    from airflow_provider_voiso.export.sql import dialect_of  # noqa: PLC0415
+    from airflow_provider_voiso.destinations.sql.loading import dialect_of  # noqa: PLC0415
     from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator  # noqa: PLC0415
 
     hook: Any = BaseHook.get_hook(CONN_ID)

@@ -9,8 +9,8 @@ from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
-from airflow_provider_voiso.run_window import resolve_window
-from airflow_provider_voiso.sub_windows import sub_windows
+from airflow_provider_voiso.run.sub_windows import sub_windows
+from airflow_provider_voiso.run.window import resolve_window
 
 # The name of a mapped task in Airflow's UI.
 PART = "{{ task.window_start }} to {{ task.window_end }}"

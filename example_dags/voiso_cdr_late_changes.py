@@ -8,7 +8,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
-from airflow_provider_voiso.run_window import resolve_window
+from airflow_provider_voiso.run.window import resolve_window
 
 
 @task

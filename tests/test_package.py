@@ -25,7 +25,7 @@ PUBLIC = {
     "airflow_provider_voiso.operators.cdr_to_s3": "VoisoCdrToS3Operator",
     "airflow_provider_voiso.operators.cdr_to_sql": "VoisoCdrToSqlOperator",
     "airflow_provider_voiso.sensors.cdr": "VoisoCdrSensor",
-    "airflow_provider_voiso.sub_windows": "sub_windows",
+    "airflow_provider_voiso.run.sub_windows": "sub_windows",
 }
 FLOORS = {"api": ("export", "hooks", "operators", "sensors"), "export": ("hooks", "operators", "sensors")}
 

@@ -12,19 +12,19 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from airflow_provider_voiso.api.calibration import Calibration
-from airflow_provider_voiso.api.clock import (
+from airflow_provider_voiso.api.records import error_answer, not_json
+from airflow_provider_voiso.api.settings import AUTO
+from airflow_provider_voiso.api.spool import OutOfWindow, Spool
+from airflow_provider_voiso.api.transport import Transport
+from airflow_provider_voiso.api.v2.calibration import Calibration
+from airflow_provider_voiso.api.v2.clock import (
     Reading,
     Span,
     ZoneClock,
 )
-from airflow_provider_voiso.api.filters import filter_params
-from airflow_provider_voiso.api.paging import BATCH, Pager
-from airflow_provider_voiso.api.records import error_answer, not_json
-from airflow_provider_voiso.api.search import CDR_PATH, Search
-from airflow_provider_voiso.api.settings import AUTO
-from airflow_provider_voiso.api.spool import OutOfWindow, Spool
-from airflow_provider_voiso.api.transport import Transport
+from airflow_provider_voiso.api.v2.filters import filter_params
+from airflow_provider_voiso.api.v2.paging import BATCH, Pager
+from airflow_provider_voiso.api.v2.search import CDR_PATH, Search
 from airflow_provider_voiso.api.window import UTC, Window
 from airflow_provider_voiso.exceptions import VoisoError, VoisoResponseError, VoisoUnsettledError
 

@@ -16,8 +16,8 @@ from itertools import compress, islice, zip_longest
 from operator import attrgetter, eq
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from airflow_provider_voiso.api.paging import BATCH
 from airflow_provider_voiso.api.records import keys
+from airflow_provider_voiso.api.v2.paging import BATCH
 from airflow_provider_voiso.api.window import epoch_us
 from airflow_provider_voiso.exceptions import VoisoOutOfWindowError, VoisoSpoolError
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from airflow_provider_voiso.api.clock import Reading, Span
     from airflow_provider_voiso.api.records import Json, Page
+    from airflow_provider_voiso.api.v2.clock import Reading, Span
     from airflow_provider_voiso.api.window import Window
 
 OutOfWindow = Literal["fail", "keep", "drop"]

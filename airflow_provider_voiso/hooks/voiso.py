@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_voiso import connection_fields
 from airflow_provider_voiso.api.client import CdrClient
-from airflow_provider_voiso.api.filters import filter_params
 from airflow_provider_voiso.api.records import decode
+from airflow_provider_voiso.api.v2.filters import filter_params
 from airflow_provider_voiso.api.window import Window
-from airflow_provider_voiso.connection import settings_from_connection
+from airflow_provider_voiso.connection import form
+from airflow_provider_voiso.connection.settings import settings_from_connection
 from airflow_provider_voiso.exceptions import VoisoError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class VoisoHook(BaseHook):
 
     conn_name_attr = "voiso_conn_id"
     default_conn_name = "voiso_default"
-    conn_type = connection_fields.CONNECTION_TYPE
+    conn_type = form.CONNECTION_TYPE
     hook_name = "Voiso"
 
     def __init__(self, voiso_conn_id: str = default_conn_name) -> None:
@@ -43,12 +43,12 @@ class VoisoHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's extra fields as Airflow before 3.2 wants them."""
-        return connection_fields.form_widgets()
+        return form.form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return what the form relabels and hides."""
-        return connection_fields.ui_field_behaviour()
+        return form.ui_field_behaviour()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the client, which holds the key; a copy asks for the connection again."""

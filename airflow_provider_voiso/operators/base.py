@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_voiso import compat
-from airflow_provider_voiso.api.filters import check_filter_names
+from airflow_provider_voiso.api.v2.filters import check_filter_names
 from airflow_provider_voiso.api.window import UTC
 from airflow_provider_voiso.hooks.voiso import VoisoHook
-from airflow_provider_voiso.run_window import check_window_arguments, resolve_window
+from airflow_provider_voiso.run.window import check_window_arguments, resolve_window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,8 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
-from airflow_provider_voiso.export.files import (
+from airflow_provider_voiso.destinations.files.writing import (
     CONTENT_TYPE,
     Compression,
     FileFormat,
@@ -14,9 +13,17 @@ from airflow_provider_voiso.export.files import (
     extension,
     write_file,
 )
-from airflow_provider_voiso.export.s3 import DEFAULT_KEY, check_bucket, object_key, put_object, s3_client, s3_hook
+from airflow_provider_voiso.destinations.stores.s3 import (
+    DEFAULT_KEY,
+    check_bucket,
+    object_key,
+    put_object,
+    s3_client,
+    s3_hook,
+)
+from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator, calendar_zone
-from airflow_provider_voiso.operators.mapping import check_mapped_destination
+from airflow_provider_voiso.run.mapped import check_mapped_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_voiso.api.spool import Spool
     from airflow_provider_voiso.api.window import Window
-    from airflow_provider_voiso.export.files import Writable
+    from airflow_provider_voiso.destinations.files.writing import Writable
 
 
 class VoisoCdrToS3Operator(VoisoCdrExportOperator):
@@ -43,7 +50,7 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
     :param aws_conn_id: connection of Airflow's Amazon provider (templated)
     :param file_format: ``ndjson`` keeps every record's bytes as the API sent them; ``csv`` and ``parquet`` hold typed
         columns. In CSV, text that a spreadsheet would take for a formula has an apostrophe in front, which
-        :func:`~airflow_provider_voiso.export.csv_format.original` takes away again
+        :func:`~airflow_provider_voiso.destinations.files.csv_format.original` takes away again
     :param compression: ``gzip``, ``zstd`` or None; ``auto`` is gzip for NDJSON and CSV, and zstd inside Parquet
     :param upload_extra_args: arguments for the upload, such as ``{"ServerSideEncryption": "aws:kms",
         "SSEKMSKeyId": ..., "StorageClass": ...}`` (templated)

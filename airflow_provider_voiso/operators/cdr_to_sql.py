@@ -9,10 +9,10 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 from airflow_provider_voiso.api.window import Window
+from airflow_provider_voiso.destinations.sql.loading import Mode, TableName, dialect_of, load_window
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
-from airflow_provider_voiso.export.sql import Mode, TableName, dialect_of, load_window
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
-from airflow_provider_voiso.operators.mapping import check_mapped_destination
+from airflow_provider_voiso.run.mapped import check_mapped_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from airflow_provider_voiso.api.clock import HIGHEST, LOWEST, OffsetRange, ProvedClock, Reading, Span, ZoneClock
+from airflow_provider_voiso.api.v2.clock import HIGHEST, LOWEST, OffsetRange, ProvedClock, Reading, Span, ZoneClock
 from airflow_provider_voiso.api.window import EPOCH, MICROSECOND, UTC, Window, epoch_us
 
 ZONES = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_voiso.api.filters import FILTERS, RESERVED, check_filter_names, filter_params
+from airflow_provider_voiso.api.v2.filters import FILTERS, RESERVED, check_filter_names, filter_params
 from airflow_provider_voiso.simulator.filters import PARAMETERS
 
 items = st.text(min_size=1).filter(lambda text: text.strip() and "," not in text) | st.integers()

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_voiso.api.clock import Reading, Span, ZoneClock
 from airflow_provider_voiso.api.records import keys, parse_page
 from airflow_provider_voiso.api.spool import OutOfWindow, Spool
+from airflow_provider_voiso.api.v2.clock import Reading, Span, ZoneClock
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.exceptions import VoisoOutOfWindowError, VoisoSpoolError
 

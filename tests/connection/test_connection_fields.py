@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from airflow_provider_voiso.api.settings import Settings
-from airflow_provider_voiso.connection_fields import (
+from airflow_provider_voiso.connection.form import (
     EXTRA_FIELDS,
     conn_fields,
     declared_field_behaviour,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow import __version__ as airflow_version
 
-from airflow_provider_voiso.connection_fields import EXTRA_FIELDS
+from airflow_provider_voiso.connection.form import EXTRA_FIELDS
 
 if TYPE_CHECKING:
     import subprocess

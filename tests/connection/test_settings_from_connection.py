@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_voiso.api.settings import Settings
-from airflow_provider_voiso.connection import base_url, mask_key, settings_from_connection
-from airflow_provider_voiso.connection_fields import EXTRA_FIELDS
+from airflow_provider_voiso.connection.form import EXTRA_FIELDS
+from airflow_provider_voiso.connection.settings import base_url, mask_key, settings_from_connection
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_voiso.api.window import Window
-from airflow_provider_voiso.sub_windows import sub_windows
+from airflow_provider_voiso.run.sub_windows import sub_windows
 from tests.e2e.world import day_before, needs_partitions, on_airflow_3, rows
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from airflow_provider_voiso.export.sql_postgres import PostgresDialect
-from airflow_provider_voiso.export.sql_sqlite import SqliteDialect
+from airflow_provider_voiso.destinations.sql.postgres import PostgresDialect
+from airflow_provider_voiso.destinations.sql.sqlite import SqliteDialect
 from demo.process import wait_for
 from tests.e2e.world import DAY, on_airflow_3, rows, seed_table
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from airflow_provider_voiso.export.sql_postgres import PostgresDialect
+from airflow_provider_voiso.destinations.sql.postgres import PostgresDialect
 from tests.e2e.world import DAY, KEY, WRONG_KEY, on_airflow_3, seed_table
 from tests.secret_search import AWKWARD_KEYS, Secret
 

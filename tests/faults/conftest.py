@@ -10,8 +10,8 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from demo.process import free_ports
 from demo.stack import SeaweedS3
-from tests.export.conftest import mariadb_port as mariadb_port  # noqa: PLC0414 - likewise
-from tests.export.conftest import postgres_host as postgres_host  # noqa: PLC0414 - a fixture, found by its name here
+from tests.destinations.conftest import mariadb_port as mariadb_port  # noqa: PLC0414 - likewise
+from tests.destinations.conftest import postgres_host as postgres_host  # noqa: PLC0414 - a fixture, found by its name here
 from tests.faults.destinations import END, S3, START, Destination, Mariadb, Postgres, Sqlite
 from tests.faults.promise import Promise, voiso
 

@@ -301,7 +301,7 @@ def test_a_file_that_may_not_grow(promise: Promise, database: Sql, monkeypatch: 
 
 @pytest.mark.parametrize("destination", ["sqlite"], indirect=True)
 def test_a_file_that_others_keep_locked(promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_voiso.export.sql_sqlite.LOCK_PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("airflow_provider_voiso.destinations.sql.sqlite.LOCK_PATIENCE_SECONDS", 0)
     with closing(database.hook.get_conn()) as other:
         other.isolation_level = None
         other.execute("BEGIN IMMEDIATE")

@@ -14,10 +14,10 @@ import duckdb
 import mysql.connector
 import psycopg2
 
-from airflow_provider_voiso.export.sql_duckdb import DuckdbDialect
-from airflow_provider_voiso.export.sql_mysql import MysqlDialect
-from airflow_provider_voiso.export.sql_postgres import PostgresDialect
-from airflow_provider_voiso.export.sql_sqlite import SqliteDialect
+from airflow_provider_voiso.destinations.sql.duckdb import DuckdbDialect
+from airflow_provider_voiso.destinations.sql.mysql import MysqlDialect
+from airflow_provider_voiso.destinations.sql.postgres import PostgresDialect
+from airflow_provider_voiso.destinations.sql.sqlite import SqliteDialect
 from demo.process import PartTimeoutError, wait_for
 from tests.e2e.world import COLUMNS, comparable, rows, seed_table
 

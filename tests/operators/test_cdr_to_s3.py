@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_voiso.destinations.columns import COLUMNS, rows
 from airflow_provider_voiso.exceptions import (
     VoisoDestinationError,
     VoisoError,
@@ -29,7 +30,6 @@ from airflow_provider_voiso.exceptions import (
     VoisoResponseError,
     VoisoServerError,
 )
-from airflow_provider_voiso.export.columns import COLUMNS, rows
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
 from demo.stack import SeaweedS3

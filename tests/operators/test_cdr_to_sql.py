@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_voiso.destinations.columns import COLUMNS, rows
 from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoError
-from airflow_provider_voiso.export.columns import COLUMNS, rows
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
 

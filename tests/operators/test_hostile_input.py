@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_voiso.api.client import CdrClient
-from airflow_provider_voiso.api.filters import FILTERS
 from airflow_provider_voiso.api.settings import Settings
+from airflow_provider_voiso.api.v2.filters import FILTERS
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.exceptions import VoisoError
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator

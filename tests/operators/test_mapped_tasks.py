@@ -14,7 +14,7 @@ from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
-from airflow_provider_voiso.sub_windows import sub_windows
+from airflow_provider_voiso.run.sub_windows import sub_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

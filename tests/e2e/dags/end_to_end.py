@@ -10,8 +10,8 @@ from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
+from airflow_provider_voiso.run.sub_windows import sub_windows
 from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
-from airflow_provider_voiso.sub_windows import sub_windows
 
 BUCKET = "voiso-cdr"
 ONCE_MORE = {"retries": 1, "retry_delay": timedelta(seconds=1)}

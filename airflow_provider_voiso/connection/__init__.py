@@ -1,0 +1,1 @@
+"""The Voiso connection: its form in Airflow and the settings it describes."""

@@ -1,0 +1,1 @@
+"""Records as files: NDJSON, CSV and Parquet."""

@@ -1,0 +1,134 @@
+"""Parquet: the typed columns, each block of records a row group.
+
+This module needs pyarrow, which is optional.
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+import pyarrow.parquet as pq
+
+from airflow_provider_voiso.destinations.columns import (
+    COLUMNS,
+    FIELDS,
+    SLA_FIELDS,
+    UNFIT,
+    MisfitError,
+    columns,
+    in_blocks,
+    optional_seconds,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from concurrent.futures import Future
+
+    from airflow_provider_voiso.api.spool import Lines
+
+_TYPES = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "decimal": pa.decimal128(12, 4),
+    "instant": pa.timestamp("us", tz="UTC"),
+    "json": pa.string(),
+}
+_SCHEMA = pa.schema([(column.name, _TYPES[column.type]) for column in COLUMNS])
+_AS_SENT = {field: column for field, (column, _) in FIELDS.items() if field != "duration"}
+_SENT = pa.schema(
+    [
+        *((field, _SCHEMA.field(column).type) for field, column in _AS_SENT.items()),
+        ("timestamp", pa.string()),
+        ("duration", pa.string()),
+        ("sla", pa.struct([(field, pa.string()) for field in SLA_FIELDS])),
+    ]
+)
+_TEXTS = [field.name for field in _SENT if field.type == pa.string()]
+_PARSING = pa.json.ParseOptions(explicit_schema=_SENT, unexpected_field_behavior="error")
+# pyarrow also reads times without seconds, and years that Python does not know.
+_TIMESTAMP = (
+    r"^(19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+)
+_PLAIN_NUMBERS = re.compile(rb"[-.,0-9nul]*")
+
+
+class _Cost(msgspec.Struct, gc=False):
+    cpc: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_decode_costs = msgspec.json.Decoder(_Cost).decode_lines
+
+
+def write_parquet(blocks: Iterable[Lines], file: Any, compression: str | None) -> int:
+    """Write records to an open file and return their number; a block is read while the one before is written.
+
+    :param blocks: records in the order in which they are to stand
+    :param file: open for writing; is closed
+    """
+    records = 0
+    with (
+        pq.ParquetWriter(file, _SCHEMA, compression=compression or "none") as writer,
+        ThreadPoolExecutor(1, thread_name_prefix="voiso-parquet") as pool,
+    ):
+        made: Future[Any] | None = None
+        for lines in blocks:
+            before, made = made, pool.submit(table, lines)
+            if before:
+                writer.write_table(before.result())
+            records += lines.number
+        if made:
+            writer.write_table(made.result())
+    return records
+
+
+def table(lines: Lines) -> Any:
+    """Return a pyarrow table of what :func:`~airflow_provider_voiso.destinations.columns.columns` makes of records."""
+    try:
+        return _fitting(lines)
+    except (*UNFIT, pa.ArrowInvalid):
+        batches = [_batch(block) for block in in_blocks(lines.split())]
+        return pa.Table.from_batches(batches, schema=_SCHEMA)
+
+
+def _batch(records: Sequence[bytes]) -> Any:
+    arrays = [pa.array(values, field.type) for values, field in zip(columns(records), _SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
+
+
+def _fitting(lines: Lines) -> Any:
+    """Return the columns of records of which everything fits."""
+    # pyarrow takes the text "1.5" for a number, and crashes on 0e-99999999 and on a null in place of a record.
+    costs = [record.cpc for record in _decode_costs(lines.text)]
+    if not _PLAIN_NUMBERS.fullmatch(b",".join(costs)):
+        raise MisfitError
+    # Its own allocator would keep tens of megabytes for the threads that read.
+    pool = pa.system_memory_pool()
+    sent = pa.json.read_json(pa.BufferReader(lines.text), parse_options=_PARSING, memory_pool=pool)
+    sent.validate(full=True)  # finds what is not UTF-8, and decimals of too many digits
+    fit = pc.all(pc.match_substring_regex(sent["timestamp"], _TIMESTAMP), min_count=0).as_py()
+    if sent.num_rows != lines.number or not fit or _holds_nul(sent):
+        raise MisfitError
+    made = {column: sent[field] for field, column in _AS_SENT.items()}
+    made["ended_at"] = sent["timestamp"].cast(_TYPES["instant"])
+    made["duration_seconds"] = _seconds(sent["duration"])
+    for field, (column, _) in SLA_FIELDS.items():
+        made[column] = _seconds(pc.struct_field(sent["sla"], field))
+    made["extra"] = pa.nulls(lines.number, pa.string())
+    return pa.table([made[name] for name in _SCHEMA.names], schema=_SCHEMA)
+
+
+def _holds_nul(sent: Any) -> bool:
+    texts = (chunk for field in _TEXTS for chunk in sent[field].chunks)
+    return any(b"\0" in characters.to_pybytes() for text in texts for characters in text.buffers()[2:] if characters)
+
+
+def _seconds(durations: Any) -> Any:
+    different = durations.unique()
+    seconds = pa.array(map(optional_seconds, different.to_pylist()), pa.int64())
+    return seconds.take(pc.index_in(durations, value_set=different))

@@ -1,0 +1,1 @@
+"""SQL databases: one window in one transaction."""

@@ -1,0 +1,134 @@
+"""Any other database behind a ``DbApiHook``, with nothing but standard SQL and DB-API 2.0.
+
+What is not guaranteed there, as no standard names it:
+
+- Locking: two loads of one window at once may meet; the count after the load notices rows that stand there twice.
+- One transaction: where the connection commits each statement by itself (Trino, for one), a load that dies leaves a
+  window half replaced until the task runs again.
+- Creating the table inside the transaction: it is committed before, and stays if the load fails.
+- Column types: they are not compared with what the values need; a created table gets them from SQLAlchemy's dialect.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_voiso.destinations.columns import COLUMNS
+from airflow_provider_voiso.destinations.sql.dialect import Dialect, RefusedError, TableName
+from airflow_provider_voiso.exceptions import VoisoConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
+
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    from airflow_provider_voiso.destinations.columns import Column
+    from airflow_provider_voiso.destinations.sql.dialect import Block
+
+_UUID = next(index for index, column in enumerate(COLUMNS) if column.name == "uuid")
+_ROWS_AT_ONCE = 500
+
+
+class PortableDialect(Dialect):
+    """A database of which nothing is known."""
+
+    can_roll_back_amid_an_answer = False
+    stages = False
+
+    def connect(self, hook: DbApiHook) -> AbstractContextManager[Any]:
+        """Return a connection; the hook tells how its statements name parameters."""
+        self._hook = hook
+        self.placeholder = hook.placeholder
+        return closing(hook.get_conn())
+
+    def begin(self, connection: Any) -> Any:
+        """Leave it to the driver to start a transaction with the first statement, as DB-API asks of it."""
+        self._connection = connection
+        if self._hook.supports_autocommit:
+            self._hook.set_autocommit(connection, autocommit=False)
+        return connection.cursor()
+
+    def fill(self, cursor: Any, target: str, blocks: Iterable[Block]) -> None:
+        """Replace rows by their uuid, and see that each is there once."""
+        insert = f"INSERT INTO {target} ({self.names()}) VALUES ({self._marks(len(COLUMNS))})"  # noqa: S608 - no values
+        for block in blocks:
+            rows = zip(*block, strict=True)
+            while some := list(islice(rows, _ROWS_AT_ONCE)):
+                uuids = [row[_UUID] for row in some]
+                these = f"FROM {target} WHERE uuid IN ({self._marks(len(uuids))})"
+                cursor.execute(f"DELETE {these}", uuids)
+                cursor.executemany(insert, some)
+                cursor.execute(f"SELECT count(*) {these}", uuids)
+                if cursor.fetchone()[0] != len(some):
+                    raise RefusedError("rows missing or doubled after their insert")
+
+    def _marks(self, count: int) -> str:
+        return ", ".join([self.placeholder] * count)
+
+    def lock(self, cursor: Any, table: TableName) -> None:
+        """Do nothing: no standard names a lock."""
+
+    def columns(self, cursor: Any, table: TableName) -> dict[str, str]:
+        """Return the names in lower case, without types; a table that cannot be read counts as missing."""
+        try:
+            cursor.execute(f"SELECT * FROM {self.qualified(table)} WHERE 1 = 0")  # noqa: S608 - an identifier
+            found = {column[0].lower(): "" for column in cursor.description}
+            cursor.fetchall()
+        except Exception:  # noqa: BLE001 - each driver has its own
+            with suppress(Exception):
+                self._connection.rollback()
+            return {}
+        return found
+
+    def accepts(self, column: Column, declared: str) -> bool:  # noqa: ARG002 - types are not known
+        """Take every column."""
+        return True
+
+    def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:  # noqa: ARG002 - keys are not known
+        """Need no key: rows are deleted by their uuid before they are inserted."""
+        return True
+
+    def quoted(self, identifier: str) -> str:
+        """Leave identifiers as they are: quoted ones mean other tables where the case counts."""
+        return identifier
+
+    def declared(self, column: Column) -> str:
+        """Return the type that SQLAlchemy's dialect of the database gives.
+
+        :raises RefusedError: if there is no such dialect
+        """
+        import sqlalchemy as sa  # noqa: PLC0415 - other databases do without
+
+        types: dict[str, Any] = {
+            "text": sa.String(255) if column.name == "uuid" else sa.Unicode(),
+            "instant": sa.DateTime(timezone=True),
+            "integer": sa.BigInteger(),
+            "decimal": sa.Numeric(12, 4),
+            "json": sa.Unicode(),
+        }
+        try:
+            return str(types[column.type].compile(dialect=self._hook.get_sqlalchemy_engine().dialect))
+        except Exception:  # noqa: BLE001 - drivers that are not installed, addresses that SQLAlchemy cannot read
+            raise RefusedError("no SQLAlchemy dialect") from None
+
+    def create(self, cursor: Any, table: TableName) -> None:
+        """Create the table with its key."""
+        try:
+            definitions = self.definitions()
+        except RefusedError:
+            raise VoisoConfigurationError(
+                f"The table {table} does not exist or cannot be read, and it is not known which types the database of "
+                f"the connection '{self._hook.get_conn_id()}' has. Create the table with the columns of the README."
+            ) from None
+        keyed = definitions.replace(",", " NOT NULL,", 1)
+        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({keyed}, PRIMARY KEY (uuid))")
+
+    def create_keys(self, cursor: Any, table: TableName) -> None:
+        """Add the index on ``ended_at``, if the database has such things."""
+        self._connection.commit()
+        with suppress(Exception):
+            cursor.execute(f"CREATE INDEX {table.name}_ended_at ON {self.qualified(table)} (ended_at)")
+        self._connection.commit()

@@ -1,0 +1,1 @@
+"""Object stores: put a file at a key, look at it."""

@@ -1,0 +1,1 @@
+"""What only a DAG run knows: its window, the windows beside it, the tasks mapped with it."""

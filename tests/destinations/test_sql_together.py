@@ -1,0 +1,222 @@
+"""Loads that meet each other, other writers, readers, and sudden death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import airflow_provider_voiso
+from airflow_provider_voiso.destinations.sql import duckdb as duckdb_dialect
+from airflow_provider_voiso.exceptions import VoisoDestinationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.destinations.conftest import Destination, MakeRecord
+
+PATIENCE = 60
+
+
+def load_at_once(destination: Destination, record: MakeRecord, mode: str) -> None:
+    """Load the window from two threads, each of which has staged its records before the other goes on."""
+    staged = threading.Barrier(1 if destination.family == "duckdb" else 2)  # the one opens the file after the other
+
+    def pages(agent: str) -> Iterator[list[bytes]]:
+        yield [record(str(number), agent=agent) for number in range(50)]
+        yield [record(f"of {agent}", agent=agent)]
+        staged.wait(PATIENCE)
+
+    with ThreadPoolExecutor(2) as pool:
+        loads = [pool.submit(destination.load, pages(agent), mode=mode) for agent in ("A", "B")]
+        assert [load.result(PATIENCE) for load in loads] == [51, 51]
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["table", "no table"])
+def test_of_two_loads_at_once_one_stands(destination: Destination, record: MakeRecord, exists: bool) -> None:
+    if exists:
+        destination.load([[record("old", agent="old")]])
+    load_at_once(destination, record, "replace_window")
+    (agent,) = set(destination.column("agent").values())
+    assert destination.uuids() == {*map(str, range(50)), f"of {agent}"}
+
+
+def test_of_two_loads_without_a_stage_one_stands(destination: Destination, record: MakeRecord) -> None:
+    begin = threading.Barrier(2)
+
+    def load(agent: str) -> int:
+        pages = [[record(str(number), agent=agent) for number in range(500)], [record(f"of {agent}", agent=agent)]]
+        begin.wait(PATIENCE)
+        return destination.load(pages)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(load, "AB")) == [501, 501]
+    (agent,) = set(destination.column("agent").values())
+    assert destination.uuids() == {*map(str, range(500)), f"of {agent}"}
+
+
+def test_a_lock_that_is_never_given_is_told_by_its_code(mysql: Destination, record: MakeRecord) -> None:
+    mysql.load([[record("old")]])
+    mysql.execute("SET GLOBAL innodb_lock_wait_timeout = 1")
+    try:
+        with closing(mysql.hook.get_conn()) as other:
+            cursor = other.cursor()
+            cursor.execute("BEGIN")
+            cursor.execute("UPDATE calls SET agent = 'held'")
+            with pytest.raises(VoisoDestinationError, match="1205"):
+                mysql.load([[record("new")]])
+    finally:
+        mysql.execute("SET GLOBAL innodb_lock_wait_timeout = 50")
+    assert mysql.column("agent") == {"old": None}
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["table", "no table"])
+def test_of_two_upserts_at_once_the_last_stands(destination: Destination, record: MakeRecord, exists: bool) -> None:
+    if exists:
+        destination.load([[record("0", agent="old")]])
+    load_at_once(destination, record, "upsert")
+    agents = destination.column("agent")
+    assert agents.pop("of A") == "A"
+    assert agents.pop("of B") == "B"
+    assert agents.keys() == {*map(str, range(50))}
+    assert len(set(agents.values())) == 1
+
+
+def test_two_loads_add_the_missing_columns_once(destination: Destination, record: MakeRecord) -> None:
+    instant = "DATETIME(6)" if destination.family == "mysql" else "TIMESTAMP WITH TIME ZONE"
+    destination.execute(f"CREATE TABLE calls (uuid VARCHAR(36) PRIMARY KEY, ended_at {instant})")
+    staged = threading.Barrier(1 if destination.family == "duckdb" else 2)  # the one opens the file after the other
+
+    def pages(uuid: str) -> Iterator[list[bytes]]:
+        yield [record(uuid, sid=uuid)]
+        staged.wait(PATIENCE)
+
+    with ThreadPoolExecutor(2) as pool:
+        loads = [pool.submit(destination.load, pages(uuid), mode="upsert", add_columns=True) for uuid in "ab"]
+        assert [load.result(PATIENCE) for load in loads] == [1, 1]
+    assert destination.column("sid") == {"a": "a", "b": "b"}
+
+
+def test_a_write_ahead_log_changes_nothing(sqlite: Destination, record: MakeRecord) -> None:
+    sqlite.execute("PRAGMA journal_mode = WAL")
+    test_of_two_loads_at_once_one_stands(sqlite, record, exists=True)
+
+
+@pytest.mark.parametrize("level", ["serializable", "repeatable read"])
+def test_the_isolation_that_the_database_prefers_does_not_matter(
+    postgres: Destination, record: MakeRecord, level: str
+) -> None:
+    database = postgres.connection["schema"]
+    postgres.execute(f"ALTER DATABASE {database} SET default_transaction_isolation = '{level}'")
+    test_of_two_loads_at_once_one_stands(postgres, record, exists=True)
+
+
+def test_a_load_waits_for_other_writers_and_readers_do_not_wait(postgres: Destination, record: MakeRecord) -> None:
+    postgres.execute(f"ALTER DATABASE {postgres.connection['schema']} SET lock_timeout = '30s'")
+    postgres.load([[record("old")]])
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'calls'::regclass"
+    with closing(postgres.hook.get_conn()) as other, ThreadPoolExecutor(1) as pool:
+        other.cursor().execute("INSERT INTO calls (uuid, ended_at) VALUES ('late', '2026-11-22T01:00:00Z')")
+        load = pool.submit(postgres.load, [[record("new")]])
+        while not (postgres.execute(waiting)[0][0] or load.done()):
+            pass
+        assert not load.done()
+        assert postgres.uuids() == {"old"}
+        other.commit()
+        assert load.result(PATIENCE) == 1
+    assert postgres.uuids() == {"new"}
+
+
+def test_readers_see_the_old_state_until_the_commit(
+    destination: Destination, record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_voiso.destinations.sql import loading  # noqa: PLC0415 - the module, to look in before its commit
+
+    destination.load([[record("old")]])
+    seen = []
+    reconcile = loading._Load.reconcile
+
+    def look(load: loading._Load, expected: int) -> None:
+        seen.append(destination.uuids())
+        reconcile(load, expected)
+
+    monkeypatch.setattr(loading._Load, "reconcile", look)
+    destination.load([[record("new")]])
+    assert seen == [{"old"}]
+    assert destination.uuids() == {"new"}
+
+
+HOLDING = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+
+
+def test_a_load_waits_until_no_other_process_has_the_file(
+    duckdb: Destination, record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb.load([[record("old")]])
+    command = [sys.executable, "-c", HOLDING, duckdb.connection["host"]]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert holder.stdin
+        assert holder.stdout
+        holder.stdout.readline()
+        with monkeypatch.context() as patch:
+            patch.setattr(duckdb_dialect, "LOCK_PATIENCE_SECONDS", 0.5)
+            with pytest.raises(VoisoDestinationError, match="stayed open elsewhere"):
+                duckdb.load([[record("new")]])
+        load = pool.submit(duckdb.load, [[record("new")]])
+        holder.stdin.close()
+        assert load.result(PATIENCE) == 1
+    assert duckdb.uuids() == {"new"}
+
+
+DYING = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+from airflow_provider_voiso.destinations.sql import loading
+from tests.destinations.conftest import WINDOW
+from {module} import {hook}
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def pages():
+    yield [b'{{"uuid":"new","timestamp":"2026-11-22T12:00:00Z"}}']
+    if {moment!r} == "staging":
+        die()
+
+loading._Load.reconcile = die
+loading.load_window(
+    {hook}({conn_id!r}), table=loading.TableName(None, "calls"), pages=pages(), window=WINDOW,
+    mode="replace_window", create_table=True, add_columns=False,
+)
+"""
+
+
+@pytest.mark.parametrize("moment", ["staging", "before the commit"])
+def test_a_killed_load_leaves_the_old_state(destination: Destination, record: MakeRecord, moment: str) -> None:
+    destination.load([[record("old")]])
+    script = DYING.format(
+        tests=str(Path(__file__).parents[2]),
+        conn_id=destination.hook.get_conn_id(),
+        module=type(destination.hook).__module__,
+        hook=type(destination.hook).__name__,
+        moment=moment,
+    )
+    root = Path(airflow_provider_voiso.__file__).parents[1]
+    died = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, check=False
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    assert destination.uuids() == {"old"}
+    assert destination.load([[record("next")]]) == 1
+    assert destination.uuids() == {"next"}
