@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from airflow_provider_voiso.api.read import WindowRead
 from airflow_provider_voiso.api.records import error_answer, not_json
+from airflow_provider_voiso.api.selection import Selection
 from airflow_provider_voiso.api.settings import AUTO
 from airflow_provider_voiso.api.spool import OutOfWindow, Spool
 from airflow_provider_voiso.api.transport import Transport
@@ -47,10 +49,12 @@ class CdrClient:
 
     :param settings: the account and how to ask it
     :param batch: records that one search returns without a token, 10,000 by the vendor's page
+    :param name: tells accounts on one host apart; the id of the Airflow connection
     """
 
-    def __init__(self, settings: Settings, *, batch: int = BATCH) -> None:
+    def __init__(self, settings: Settings, *, batch: int = BATCH, name: str = "") -> None:
         self._settings = settings
+        self._name = name
         self._batch = batch
         zone = ZoneInfo("UTC" if settings.timezone == AUTO else settings.timezone)
         self._assumed = Reading(ZoneClock(zone))
@@ -78,10 +82,10 @@ class CdrClient:
         """Number of requests sent so far to prove something, not to read."""
         return self._extra_requests + self._pager.extra_requests
 
-    def read_window(
+    def read(
         self, window: Window, filters: Mapping[str, Any] | None = None, *, out_of_window: OutOfWindow = "fail"
-    ) -> Spool:
-        """Read every record whose ``timestamp`` lies in a window; the caller closes the spool.
+    ) -> WindowRead:
+        """Read every record whose ``timestamp`` lies in a window; the caller closes what is returned.
 
         :param window: the window, cut to the microsecond
         :param filters: request filters of the vendor's parameter table
@@ -90,15 +94,24 @@ class CdrClient:
         :raises VoisoError: of the class that tells why the window could not be read whole
         """
         params = filter_params(filters)
+        requests, probes = self.requests, self.probes
         try:
             search = Search(self._transport, params)
             reading = self._calibrated(window, search, self._pager, self._parts)
             if reading.acts_on == "start":
                 search = search.limited_to(reading.longest)
-            return self._read_settled(window, search, reading, out_of_window)
+            spool = self._read_settled(window, search, reading, out_of_window)
         except VoisoError as error:
             error.args = (f"The window {window} could not be read. {error}",)
             raise
+        return WindowRead(
+            window=window,
+            selection=Selection.of(self._settings.base_url, self._name, params),
+            spool=spool,
+            clock="unproved, as nothing was found" if self.reading is None else str(self.reading),
+            requests=self.requests - requests,
+            probes=self.probes - probes,
+        )
 
     def count(self, window: Window, filters: Mapping[str, Any] | None, *, at_least: int) -> int:
         """Count a window's records, in small answers, until it is known whether there are ``at_least`` so many.

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from airflow_provider_voiso.api.spool import OutOfWindow, Spool
+    from airflow_provider_voiso.api.read import WindowRead
+    from airflow_provider_voiso.api.spool import OutOfWindow
 
 
 class VoisoHook(BaseHook):
@@ -57,7 +58,8 @@ class VoisoHook(BaseHook):
     @cached_property
     def client(self) -> CdrClient:
         """The account that the connection names."""
-        return CdrClient(settings_from_connection(self.get_connection(self.voiso_conn_id)))
+        settings = settings_from_connection(self.get_connection(self.voiso_conn_id))
+        return CdrClient(settings, name=self.voiso_conn_id)
 
     def get_conn(self) -> CdrClient:
         """Return the client, as hooks do.
@@ -104,21 +106,21 @@ class VoisoHook(BaseHook):
         filter_params(filters)
 
         def pages() -> Iterator[list[bytes]]:
-            with self.read_window(window, filters, out_of_window=out_of_window) as spool:
-                yield from spool
+            with self.read(window, filters, out_of_window=out_of_window) as read:
+                yield from read
 
         return pages()
 
-    def read_window(
+    def read(
         self, window: Window, filters: Mapping[str, Any] | None = None, *, out_of_window: OutOfWindow = "fail"
-    ) -> Spool:
-        """Read a window whole, and return its records and their counts; the caller closes the spool.
+    ) -> WindowRead:
+        """Read a window whole; the caller closes what is returned, which removes it from the local disk.
 
         :param window: see :meth:`iter_cdrs`
         :param filters: see :meth:`iter_cdrs`
         :param out_of_window: see :meth:`iter_cdr_pages`
         """
-        return self.client.read_window(window, filters, out_of_window=out_of_window)
+        return self.client.read(window, filters, out_of_window=out_of_window)
 
     def count_cdrs(
         self, start: datetime, end: datetime, filters: Mapping[str, Any] | None = None, *, at_least: int

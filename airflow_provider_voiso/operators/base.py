@@ -15,6 +15,7 @@ from airflow_provider_voiso import compat
 from airflow_provider_voiso.api.v2.filters import check_filter_names
 from airflow_provider_voiso.api.window import UTC
 from airflow_provider_voiso.hooks.voiso import VoisoHook
+from airflow_provider_voiso.report.manifest import Manifest
 from airflow_provider_voiso.run.window import check_window_arguments, resolve_window
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from dateutil.relativedelta import relativedelta
 
     from airflow_provider_voiso.api.client import CdrClient
-    from airflow_provider_voiso.api.spool import OutOfWindow, Spool
+    from airflow_provider_voiso.api.spool import OutOfWindow
     from airflow_provider_voiso.api.window import Window
+    from airflow_provider_voiso.destinations.base import Destination
 
 _KILLED = 128 + signal.SIGTERM
 """The exit code of a process that ended upon SIGTERM."""
@@ -113,39 +115,40 @@ class VoisoCdrExportOperator(BaseOperator):
         if self._is_exporting:
             raise SystemExit(_KILLED)
 
-    def export(self, window: Window, to_read: Window) -> dict[str, Any]:
-        """Read ``to_read``, write it, and return the manifest of ``window``."""
-        client = self.hook.client
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Export the window of the run, and return its manifest."""
+        window = self.resolve_window(context)
+        destination = self.destination(context, window)
+        destination.check()
+        client = self.hook.client  # looked up before a kill may interrupt
         try:
             self._is_exporting = True
             if self._is_killed:
                 raise SystemExit(_KILLED)
-            return self._export(client, window, to_read)
+            manifest = self._export(client, window, destination)
         finally:
             self._is_exporting = self._is_killed = False
-
-    def _export(self, client: CdrClient, window: Window, to_read: Window) -> dict[str, Any]:
-        requests, probes = client.requests, client.probes
-        self.log.info("::group::Reading %s", to_read)
-        with self.hook.read_window(to_read, self.filters, out_of_window=self.out_of_window) as spool:
-            self.log.info("Read %d records; %d came more than once.", spool.records, spool.duplicates)
-            if spool.changed:
-                self.log.warning("%d records changed while they were read; the last state counts.", spool.changed)
-            self.log.info("::endgroup::")
-            manifest = {
-                "window_start": window.start.isoformat(),
-                "window_end": window.end.isoformat(),
-                "records": spool.records,
-                "duplicates": spool.duplicates,
-                "out_of_window": spool.out_of_window,
-                "requests": client.requests - requests,
-                "probes": client.probes - probes,
-                "clock": "unproved, as nothing was found" if client.reading is None else str(client.reading),
-                **self.write(spool, window),
-            }
         self.log.info("Exported %s", manifest)
-        return manifest
+        return manifest.as_dict()
+
+    def _export(self, client: CdrClient, window: Window, destination: Destination) -> Manifest:
+        to_read = self.window_to_read(window)
+        self.log.info("::group::Reading %s", to_read)
+        with client.read(to_read, self.filters, out_of_window=self.out_of_window) as read:
+            self.log.info("Read %d records; %d came more than once.", read.records, read.duplicates)
+            if read.changed:
+                self.log.warning("%d records changed while they were read; the last state counts.", read.changed)
+            self.log.info("::endgroup::")
+            written = destination.write(read)
+            return Manifest.of(window, read, written)
+
+    def window_to_read(self, window: Window) -> Window:
+        """Return what to read for the window of the run."""
+        return window
 
     @abstractmethod
-    def write(self, spool: Spool, window: Window) -> dict[str, Any]:
-        """Write what was read, and return ``bytes`` and where it went."""
+    def destination(self, context: Mapping[str, Any], window: Window) -> Destination:
+        """Return where the window goes.
+
+        :raises VoisoConfigurationError: if the arguments name no such place, or one that another mapped task has
+        """

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_voiso.destinations.files.writing import (
-    CONTENT_TYPE,
-    Compression,
-    FileFormat,
-    check_format,
-    extension,
-    write_file,
-)
-from airflow_provider_voiso.destinations.stores.s3 import (
-    DEFAULT_KEY,
-    check_bucket,
-    object_key,
-    put_object,
-    s3_client,
-    s3_hook,
-)
-from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
+from airflow_provider_voiso.destinations.files.writing import Compression, FileFormat, check_format, extension
+from airflow_provider_voiso.destinations.stores.s3 import DEFAULT_KEY, S3Object, object_key
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator, calendar_zone
 from airflow_provider_voiso.run.mapped import check_mapped_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import tzinfo
 
-    from airflow_provider_voiso.api.spool import Spool
     from airflow_provider_voiso.api.window import Window
-    from airflow_provider_voiso.destinations.files.writing import Writable
 
 
 class VoisoCdrToS3Operator(VoisoCdrExportOperator):
@@ -89,63 +70,32 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         self.file_format: FileFormat = file_format
         self.compression: Compression | None = compression
         self.upload_extra_args = upload_extra_args
-        self._zone: tzinfo | None = None
 
-    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Export the window of the run."""
-        window = self.resolve_window(context)
-        self._zone = calendar_zone(context)
+    def destination(self, context: Mapping[str, Any], window: Window) -> S3Object:
+        """Return the object of the window."""
+        zone = calendar_zone(context)
+
+        def key_of(part: Window) -> str:
+            return object_key(
+                self.s3_key,
+                window_start=part.start.astimezone(zone),
+                window_end=part.end.astimezone(zone),
+                extension=extension(self.file_format, self.compression),
+            )
+
         check_mapped_destination(
             self,
             context,
             window,
             arguments={"s3_bucket": None, "s3_key": DEFAULT_KEY, "aws_conn_id": "aws_default", "file_format": "ndjson"},
-            place=lambda part: f"s3://{self.s3_bucket}/{self._key(part)}",
+            place=lambda part: f"s3://{self.s3_bucket}/{key_of(part)}",
             way_out="Let the mapped window stand in s3_key, as in {window_start:%Y%m%dT%H%M%S}, or {{ ti.map_index }}.",
         )
-        self._key(window)
-        check_bucket(self.s3_bucket)
-        self._s3 = s3_hook(self.aws_conn_id)
-        with ThreadPoolExecutor(1, thread_name_prefix="voiso-s3") as pool:
-            # It takes about as long as the first answers, so it is done while these are on their way.
-            self._s3_client = pool.submit(s3_client, self._s3)
-            return self.export(window, window)
-
-    def write(self, spool: Spool, window: Window) -> dict[str, Any]:
-        """Write and upload the object, and return its size and address."""
-        key = self._key(window)
-
-        def write(file: Writable) -> None:
-            written = write_file(spool.blocks(), file, file_format=self.file_format, compression=self.compression)
-            if written != spool.records:
-                raise VoisoReconciliationError(
-                    f"{written} of {spool.records} records of the window {window} were written; s3://{self.s3_bucket}/"
-                    f"{key} was left as it was. Run the task again."
-                )
-
-        try:
-            size = put_object(
-                self._s3_client.result,
-                write,
-                config=self._s3.transfer_config,
-                bucket=self.s3_bucket,
-                key=key,
-                metadata={
-                    "window-start": window.start.isoformat(),
-                    "window-end": window.end.isoformat(),
-                    "records": str(spool.records),
-                },
-                extra_args={"ContentType": CONTENT_TYPE[self.file_format], **(self.upload_extra_args or {})},
-            )
-        except (VoisoDestinationError, VoisoReconciliationError) as error:
-            error.args = (f"The window {window} was not exported. {error}",)
-            raise
-        return {"bytes": size, "uri": f"s3://{self.s3_bucket}/{key}"}
-
-    def _key(self, window: Window) -> str:
-        return object_key(
-            self.s3_key,
-            window_start=window.start.astimezone(self._zone),
-            window_end=window.end.astimezone(self._zone),
-            extension=extension(self.file_format, self.compression),
+        return S3Object(
+            bucket=self.s3_bucket,
+            key=key_of(window),
+            aws_conn_id=self.aws_conn_id,
+            file_format=self.file_format,
+            compression=self.compression,
+            extra_args=self.upload_extra_args or {},
         )

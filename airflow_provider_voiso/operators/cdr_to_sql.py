@@ -9,15 +9,13 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 from airflow_provider_voiso.api.window import Window
-from airflow_provider_voiso.destinations.sql.loading import Mode, TableName, dialect_of, load_window
+from airflow_provider_voiso.destinations.sql.loading import Mode, SqlTable, TableName
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
 from airflow_provider_voiso.run.mapped import check_mapped_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from airflow_provider_voiso.api.spool import Spool
 
 
 class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
@@ -74,10 +72,9 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
         self.add_columns = add_columns
         self.lookback = lookback
 
-    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Export the window of the run."""
-        window = self.resolve_window(context)
-        TableName.parse(self.table)
+    def destination(self, context: Mapping[str, Any], window: Window) -> SqlTable:
+        """Return the table."""
+        table = TableName.parse(self.table)
         if self.mode == "replace_window":
             check_mapped_destination(
                 self,
@@ -87,21 +84,18 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
                 place=lambda part: f"the window {part} of the table {self.table}",
                 way_out="Give each a table of its own, or use mode='upsert'.",
             )
-        dialect_of(self._sql_hook())
-        return self.export(window, Window(window.start - self.lookback, window.end))
-
-    def write(self, spool: Spool, window: Window) -> dict[str, Any]:
-        """Load the rows and return their size and their table."""
-        load_window(
-            self._sql_hook(),
-            table=TableName.parse(self.table),
-            pages=spool,
+        return SqlTable(
+            hook=self._sql_hook(),
+            table=table,
             window=window,
             mode=self.mode,
             create_table=self.create_table,
             add_columns=self.add_columns,
         )
-        return {"bytes": spool.size, "table": self.table}
+
+    def window_to_read(self, window: Window) -> Window:
+        """Return the window and what the lookback adds before it."""
+        return Window(window.start - self.lookback, window.end)
 
     def _sql_hook(self) -> DbApiHook:
         hook = BaseHook.get_connection(self.sql_conn_id).get_hook()  # type: ignore[no-untyped-call]

@@ -126,5 +126,5 @@ class VoisoCdrSensor(BaseSensorOperator):
 
     def _look(self, window: Window) -> str:
         """Return a digest of the window's records; it tells nothing about them."""
-        with self.hook.read_window(window, self.filters, out_of_window="drop") as spool:
-            return f"{spool.records} {spool.digest().hex()}"
+        with self.hook.read(window, self.filters, out_of_window="drop") as read:
+            return f"{read.records} {read.digest().hex()}"

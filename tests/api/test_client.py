@@ -47,7 +47,7 @@ def client_of() -> Iterator[MakeClient]:
 
 
 def read(client: CdrClient, window: Window = DAY, filters: Any = None) -> dict[str, bytes]:
-    with client.read_window(window, filters) as spool:
+    with client.read(window, filters) as spool:
         records = [record for page in spool for record in page]
     found = {json.loads(record)["uuid"]: record for record in records}
     assert len(found) == len(records)
@@ -66,7 +66,7 @@ def test_one_failure_among_many_connections_is_the_failure_of_the_window(client_
     with Simulator(records_per_day=900) as sim:
         sim.faults.add("status", status=500, request=5)
         with pytest.raises(VoisoServerError, match=r"The window \[2026-11-10T00:00:00\+00:00"):
-            client_of(sim, per_page=10, max_connections=4).read_window(DAY)
+            client_of(sim, per_page=10, max_connections=4).read(DAY)
 
 
 def test_filters_reach_every_request_of_the_walk(client_of: MakeClient) -> None:

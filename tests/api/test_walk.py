@@ -29,7 +29,7 @@ def read(
 ) -> dict[str, bytes]:
     client = CdrClient(Settings(base_url=sim.url, key=sim.key, max_retries=0, timeout=10, **options), batch=batch)
     try:
-        with client.read_window(window, filters) as spool:
+        with client.read(window, filters) as spool:
             records = [record for page in spool for record in page]
             assert len(records) == spool.records
     finally:

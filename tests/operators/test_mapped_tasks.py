@@ -46,8 +46,10 @@ def _only_to_the_export(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ReachedError
 
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", "sqlite:///unused")
+    for name in ("VOISO_DEFAULT", "A", "B"):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", "voiso://:secret-key@localhost")
     for operator, _ in OPERATORS.values():
-        monkeypatch.setattr(operator, "export", reached)
+        monkeypatch.setattr(operator, "_export", reached)
 
 
 def execute(kind: str, partial: dict[str, Any], mapped: list[dict[str, Any]]) -> None:

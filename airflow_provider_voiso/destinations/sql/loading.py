@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from airflow_provider_voiso.destinations.base import Written
 from airflow_provider_voiso.destinations.columns import COLUMNS, columns, in_blocks
 from airflow_provider_voiso.destinations.sql.dialect import Dialect, RefusedError, TableName
 from airflow_provider_voiso.destinations.sql.duckdb import DuckdbDialect
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
+    from airflow_provider_voiso.api.read import WindowRead
     from airflow_provider_voiso.api.window import Window
     from airflow_provider_voiso.destinations.columns import Page
     from airflow_provider_voiso.destinations.sql.dialect import Block
 
-__all__ = ["Mode", "TableName", "dialect_of", "load_window"]
+__all__ = ["Mode", "SqlTable", "TableName", "dialect_of", "load_window"]
 
 Mode = Literal["replace_window", "upsert"]
 
@@ -67,6 +69,57 @@ def dialect_of(hook: DbApiHook) -> Dialect:
     if name == "default":
         name = hook.conn_type
     return _DIALECTS.get(name, PortableDialect)()
+
+
+class SqlTable:
+    """A table that is brought to the state of one window in one transaction.
+
+    :param hook: connection to the database
+    :param table: where the rows go
+    :param window: the window of the run, whose rows are replaced
+    :param mode: see :func:`load_window`
+    :param create_table: see :func:`load_window`
+    :param add_columns: see :func:`load_window`
+    """
+
+    def __init__(
+        self,
+        *,
+        hook: DbApiHook,
+        table: TableName,
+        window: Window,
+        mode: Mode,
+        create_table: bool,
+        add_columns: bool,
+    ) -> None:
+        self._hook = hook
+        self._table = table
+        self._window = window
+        self._mode: Mode = mode
+        self._create_table = create_table
+        self._add_columns = add_columns
+
+    @property
+    def address(self) -> str:
+        """The table's name."""
+        return str(self._table)
+
+    def check(self) -> None:
+        """See that the database is one that can be loaded into."""
+        dialect_of(self._hook)
+
+    def write(self, read: WindowRead) -> Written:
+        """Load the rows: see :func:`load_window`."""
+        load_window(
+            self._hook,
+            table=self._table,
+            pages=read,
+            window=self._window,
+            mode=self._mode,
+            create_table=self._create_table,
+            add_columns=self._add_columns,
+        )
+        return Written(bytes=read.size, table=self.address)
 
 
 def load_window(

@@ -12,6 +12,8 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from airflow_provider_voiso.destinations.base import Written
+from airflow_provider_voiso.destinations.files.writing import CONTENT_TYPE, Compression, FileFormat, write_file
 from airflow_provider_voiso.exceptions import (
     VoisoConfigurationError,
     VoisoDestinationError,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from boto3.s3.transfer import TransferConfig
 
+    from airflow_provider_voiso.api.read import WindowRead
     from airflow_provider_voiso.destinations.files.writing import Writable
 
 log = logging.getLogger(__name__)
@@ -121,6 +124,82 @@ def s3_client(hook: S3Hook) -> Any:
         config=hook.config,
         verify=hook.verify,
     )
+
+
+class S3Object:
+    """One object, replaced as a whole.
+
+    :param bucket: name of the bucket
+    :param key: key of the object
+    :param aws_conn_id: connection of Airflow's Amazon provider
+    :param file_format: see :func:`~airflow_provider_voiso.destinations.files.writing.write_file`
+    :param compression: likewise
+    :param extra_args: boto3's arguments of the upload
+    """
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        key: str,
+        aws_conn_id: str | None,
+        file_format: FileFormat,
+        compression: Compression | None,
+        extra_args: Mapping[str, Any],
+    ) -> None:
+        self.bucket = bucket
+        self.key = key
+        self._aws_conn_id = aws_conn_id
+        self._format: FileFormat = file_format
+        self._compression: Compression | None = compression
+        self._extra_args = extra_args
+
+    @property
+    def address(self) -> str:
+        """The object's URI."""
+        return f"s3://{self.bucket}/{self.key}"
+
+    def check(self) -> None:
+        """Look at the bucket's name and the connection; the client is made while the API is asked."""
+        check_bucket(self.bucket)
+        self._hook = s3_hook(self._aws_conn_id)
+        pool = ThreadPoolExecutor(1, thread_name_prefix="voiso-s3")
+        self._client = pool.submit(s3_client, self._hook)
+        pool.shutdown(wait=False)
+
+    def write(self, read: WindowRead) -> Written:
+        """Write and upload the object.
+
+        :raises VoisoDestinationError: if S3 refuses the upload
+        :raises VoisoReconciliationError: if the object is not afterwards what was uploaded
+        """
+
+        def write(file: Writable) -> None:
+            written = write_file(read.blocks(), file, file_format=self._format, compression=self._compression)
+            if written != read.records:
+                raise VoisoReconciliationError(
+                    f"{written} of {read.records} records of the window {read.window} were written; {self.address} "
+                    "was left as it was. Run the task again."
+                )
+
+        try:
+            size = put_object(
+                self._client.result,
+                write,
+                config=self._hook.transfer_config,
+                bucket=self.bucket,
+                key=self.key,
+                metadata={
+                    "window-start": read.window.start.isoformat(),
+                    "window-end": read.window.end.isoformat(),
+                    "records": str(read.records),
+                },
+                extra_args={"ContentType": CONTENT_TYPE[self._format], **self._extra_args},
+            )
+        except (VoisoDestinationError, VoisoReconciliationError) as error:
+            error.args = (f"The window {read.window} was not exported. {error}",)
+            raise
+        return Written(bytes=size, uri=self.address)
 
 
 def put_object(

@@ -1,0 +1,65 @@
+"""The manifest of an export: one value for XCom, log, asset events, lineage and calendar."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_voiso.api.read import WindowRead
+    from airflow_provider_voiso.api.window import Window
+    from airflow_provider_voiso.destinations.base import Written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What one export did, in numbers; nothing of a record, a key or a filter.
+
+    :param window_start: first instant of the window, ISO 8601 in UTC
+    :param window_end: first instant that no longer belongs to it, likewise
+    :param records: records exported, each ``uuid`` once
+    :param duplicates: repetitions that were left out
+    :param out_of_window: records that lie outside of what was asked for
+    :param requests: requests sent, retries included
+    :param probes: requests among them that proved something
+    :param clock: in which clock the API reads dates
+    :param bytes: size of the object, or of the records as JSON in SQL
+    :param uri: address of the object; only for an object
+    :param table: name of the table; only for a table
+    """
+
+    window_start: str
+    window_end: str
+    records: int
+    duplicates: int
+    out_of_window: int
+    requests: int
+    probes: int
+    clock: str
+    bytes: int
+    uri: str | None = None
+    table: str | None = None
+
+    @classmethod
+    def of(cls, window: Window, read: WindowRead, written: Written) -> Manifest:
+        """Return the manifest of a window that was read and written.
+
+        :param window: the window of the run; with a lookback, more was read
+        """
+        return cls(
+            window_start=window.start.isoformat(),
+            window_end=window.end.isoformat(),
+            records=read.records,
+            duplicates=read.duplicates,
+            out_of_window=read.out_of_window,
+            requests=read.requests,
+            probes=read.probes,
+            clock=read.clock,
+            bytes=written.bytes,
+            uri=written.uri,
+            table=written.table,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is known as plain values, for XCom and asset events."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
