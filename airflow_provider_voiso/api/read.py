@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from airflow_provider_voiso.api.records import Lines
     from airflow_provider_voiso.api.selection import Selection
-    from airflow_provider_voiso.api.spool import Lines, Spool
+    from airflow_provider_voiso.api.spool import SpooledRecords
     from airflow_provider_voiso.api.window import Window
 
 
@@ -24,16 +25,18 @@ class WindowRead:
 
     :param window: the window that was read
     :param selection: account and filters that were asked for
-    :param spool: the records
+    :param content: the records
     :param clock: in which clock the API reads dates
+    :param out_of_window: number of records outside of what was asked for
     :param requests: number of requests sent, retries included
     :param probes: number of requests among them that proved something
     """
 
     window: Window
     selection: Selection
-    spool: Spool
+    content: SpooledRecords
     clock: str
+    out_of_window: int
     requests: int
     probes: int
 
@@ -47,41 +50,41 @@ class WindowRead:
 
     def close(self) -> None:
         """Remove the records from the local disk."""
-        self.spool.close()
+        self.content.close()
 
     @property
     def records(self) -> int:
         """Number of records, each ``uuid`` once."""
-        return self.spool.records
+        return self.content.records
 
     @property
     def duplicates(self) -> int:
-        """Number of repetitions that were left out."""
-        return self.spool.duplicates
+        """Number of records that came twice in one answer and were left out."""
+        return self.content.duplicates
 
     @property
     def changed(self) -> int:
         """Number of records whose content changed while the window was read; the last state is kept."""
-        return self.spool.changed
+        return self.content.changed
 
     @property
-    def out_of_window(self) -> int:
-        """Number of records that lie outside of what was asked for."""
-        return self.spool.out_of_window
+    def unfinished(self) -> int:
+        """Number of conversations that are not over: their end, and with it their window, may still change."""
+        return self.content.unfinished
 
     @property
     def size(self) -> int:
         """Bytes of the records as JSON."""
-        return self.spool.size
+        return self.content.size
 
     def __iter__(self) -> Iterator[list[bytes]]:
         """Yield the records as JSON, some at a time, ordered by ``timestamp`` and ``uuid``."""
-        return iter(self.spool)
+        return iter(self.content)
 
     def blocks(self) -> Iterator[Lines]:
         """Yield the records ten thousand at a time, one a line."""
-        return self.spool.blocks()
+        return self.content.blocks()
 
     def digest(self) -> bytes:
         """Return a hash of the records."""
-        return self.spool.digest()
+        return self.content.digest()

@@ -8,11 +8,12 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import compress, islice
+from operator import eq
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from airflow_provider_voiso.api.window import epoch_us
 from airflow_provider_voiso.exceptions import VoisoAuthenticationError, VoisoResponseError
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ _TIMESTAMP = re.compile(
 )
 FINER_THAN_MICROSECONDS = re.compile(rb"\.[0-9]{7}")
 """Digits that msgspec would round, in JSON that holds timestamps."""
+
+UNFINISHED = frozenset({"waiting", "active"})
+"""Dispositions of conversations that are not over."""
+_MARKS_OF_UNFINISHED = (b'"waiting"', b'"active"', b'"Waiting"', b'"Active"')
 
 _LONE_SURROGATE = re.compile(
     rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD]([89a-fA-F][0-9a-fA-F]{2})"
@@ -76,25 +81,95 @@ class Page:
     raws: Sequence[Json]
     token: str | None = None
 
-    @property
-    def ended_us(self) -> list[int]:
-        """The records' ``timestamp`` in microseconds since the epoch."""
-        return list(map(epoch_us, self.ended))
-
     def __len__(self) -> int:
         return len(self.uuids)
 
-    def without_first(self, count: int, known: set[str]) -> Page:
-        """Return the page without those of its first ``count`` records that are known already."""
-        if known.isdisjoint(self.uuids[:count]):
+    def in_order(self) -> Page:
+        """Return the records in the order of ``timestamp`` and, where these are equal, of ``uuid``."""
+        # Numbers are sorted, not tuples: tens of thousands of these have Python look for garbage everywhere.
+        order = sorted(range(len(self)), key=self.ended.__getitem__)
+        ended = [self.ended[index] for index in order]
+        for first, after in _ties(ended):
+            order[first:after] = sorted(order[first:after], key=self.uuids.__getitem__)
+        uuids = [self.uuids[index] for index in order]
+        return Page(uuids, ended, [self.raws[index] for index in order], self.token)
+
+    def between(self, first: int, after: int) -> Page:
+        """Return the records from one index to before another."""
+        return Page(self.uuids[first:after], self.ended[first:after], self.raws[first:after], self.token)
+
+    def joined(self, *others: Page) -> Page:
+        """Return the records of this page and of others, in sequence."""
+        pages = (self, *others)
+        return Page(
+            [uuid for page in pages for uuid in page.uuids],
+            [ended for page in pages for ended in page.ended],
+            [raw for page in pages for raw in page.raws],
+            self.token,
+        )
+
+    def without(self, other: Page) -> Page:
+        """Return the page without the records that another one holds unchanged."""
+        places = {uuid: index for index, uuid in enumerate(other.uuids)}
+        if places.keys().isdisjoint(self.uuids):
             return self
-        kept = [index for index, uuid in enumerate(self.uuids) if index >= count or uuid not in known]
+        kept = []
+        for index, uuid in enumerate(self.uuids):
+            place = places.get(uuid)
+            if place is None or bytes(other.raws[place]) != bytes(self.raws[index]):
+                kept.append(index)
         return Page(
             [self.uuids[index] for index in kept],
             [self.ended[index] for index in kept],
             [self.raws[index] for index in kept],
             self.token,
         )
+
+
+def _ties(ordered: list[datetime]) -> Iterator[tuple[int, int]]:
+    """Yield where runs of equal values begin and end."""
+    is_tie = [*map(eq, ordered, islice(ordered, 1, None)), False]
+    after = 0
+    for first in compress(range(len(ordered)), is_tie):
+        if first < after:
+            continue
+        after = first + 2
+        while is_tie[after - 1]:
+            after += 1
+        yield first, after
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Records as the API sent them, one a line, each line ended.
+
+    :param count: number of records
+    :param text: their JSON
+    """
+
+    count: int
+    text: bytes
+
+    def split(self) -> list[bytes]:
+        """Return the records one by one."""
+        return self.text.split(b"\n")[:-1]
+
+
+def unfinished(lines: bytes) -> frozenset[int]:
+    """Return the indices of the records of conversations that are not over, so that their end may still move.
+
+    :param lines: records, one a line
+    """
+    # A search of the whole text is many times faster than decoding, and seldom finds anything.
+    if not any(mark in lines for mark in _MARKS_OF_UNFINISHED):
+        return frozenset()
+    found = set()
+    for index, line in enumerate(lines.split(b"\n")[:-1]):
+        with suppress(VoisoResponseError):
+            disposition = decode(line).get("disposition")
+            if isinstance(disposition, str) and disposition.lower() in UNFINISHED:
+                found.add(index)
+    return frozenset(found)
 
 
 def parse_page(body: bytes) -> Page:

@@ -1,101 +1,72 @@
-"""The records of one window on local disk: in a stable order, each once, in memory a few at a time."""
+"""The records of one window on local disk: taken in any order, given back in a stable one, each once."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-import tempfile
 import threading
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import compress, islice, zip_longest
-from operator import attrgetter, eq
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from itertools import zip_longest
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
-from airflow_provider_voiso.api.records import keys
-from airflow_provider_voiso.api.v2.paging import BATCH
-from airflow_provider_voiso.api.window import epoch_us
-from airflow_provider_voiso.exceptions import VoisoOutOfWindowError, VoisoSpoolError
+from airflow_provider_voiso.api.chunk_file import ChunkFile
+from airflow_provider_voiso.api.records import Lines, keys, unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from types import TracebackType
 
     from typing_extensions import Self
 
     from airflow_provider_voiso.api.records import Json, Page
-    from airflow_provider_voiso.api.v2.clock import Reading, Span
     from airflow_provider_voiso.api.window import Window
 
-OutOfWindow = Literal["fail", "keep", "drop"]
-_AT_ONCE = 1 << 17
+BLOCK = 10_000
+"""Records that are given back at once to whoever writes files."""
 _CHUNK = 256
 """Records that are read back at once; those of all answers that overlap in time are in memory together."""
+_SET_SIZE = 1 << 17
+"""Digests that are compared in one set, so that no set grows with the window."""
+_PARTS = 64
 
 
 @dataclass(slots=True, eq=False)
 class _Chunk:
-    """Records of one answer that are neighbours in time, ordered by it."""
+    """Records of one answer that are neighbours in time, ordered by it.
 
-    span: Span
+    :param position: of its first record among the digests
+    :param unfinished: indices of its conversations that are not over
+    :param dropped: indices of its records that were read again later
+    """
+
     earliest: datetime
     latest: datetime
     offset: int
     size: int
     position: int
-    """Of its first record among the digests."""
     count: int
+    unfinished: frozenset[int]
     dropped: frozenset[int] = frozenset()
-    """Those among them that were read again later."""
-
-
-class Lines(NamedTuple):
-    """Records as the API sent them, one a line, each line ended."""
-
-    number: int
-    text: bytes
-
-    def split(self) -> list[bytes]:
-        """Return the records one by one."""
-        return self.text.split(b"\n")[:-1]
 
 
 class Spool:
-    """Takes the answers of a walk and gives back the window's records, ordered by ``timestamp`` and ``uuid``.
+    """Takes the records of a window; several threads may add.
 
-    Records within a second or two of the window belong to its neighbours and are left out. A ``uuid`` that was read
-    more than once is given once, as it was read last. The file has no name, so that it is gone with the process.
-
-    :param window: the records' ``timestamp`` must lie in it
-    :param reading: how the API reads the dates by which spans are asked for
-    :param out_of_window: what to do with a record that lies outside of what was asked for
+    :param window: named in errors
     :raises VoisoSpoolError: if the local disk fails, now or later
     """
 
-    def __init__(self, window: Window, reading: Reading, *, out_of_window: OutOfWindow = "fail") -> None:
-        self.window = window
-        self.reading = reading
-        self._policy = out_of_window
-        try:
-            self._file = tempfile.TemporaryFile(prefix="voiso-", buffering=0)  # noqa: SIM115 - closed by close()
-        except OSError as error:
-            raise VoisoSpoolError.of(error, window) from None
+    def __init__(self, window: Window) -> None:
+        self._file = ChunkFile(window)
         self._chunks: list[_Chunk] = []
         self._digests = array("q")
-        self._outside: Counter[Span] = Counter()
-        self._bounds: dict[Span, tuple[tuple[int, int], tuple[int, int]]] = {}
-        self._lock = threading.Lock()
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="voiso-spool")
-        self._writing: Future[None] | None = None
         self._end = 0
-        self.duplicates = 0
-        self.changed = 0
+        self._doubled = 0
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -106,154 +77,102 @@ class Spool:
         self.close()
 
     def close(self) -> None:
-        """Remove the file."""
-        self._writer.shutdown()
+        """Remove the records from the disk."""
         self._file.close()
 
-    @property
-    def read(self) -> int:
-        """Number of records taken, repetitions included."""
-        return sum(chunk.count for chunk in self._chunks)
+    def add(self, page: Page) -> None:
+        """Take the records of one answer.
 
-    @property
-    def records(self) -> int:
-        """Number of records to be given back, known once the spool is sealed."""
-        return self.read - self.duplicates
-
-    @property
-    def size(self) -> int:
-        """Bytes of the records taken, repetitions and line ends included."""
-        return sum(chunk.size for chunk in self._chunks)
-
-    @property
-    def out_of_window(self) -> int:
-        """Number of records that lie outside of what was asked for."""
-        return sum(self._outside.values())
-
-    def add(self, page: Page, span: Span) -> None:
-        """Take the records of one answer to the search for ``span``.
-
-        :raises VoisoOutOfWindowError: if one lies outside of what was asked for, and the policy is ``fail``
+        :param page: records ordered by ``timestamp`` and ``uuid``
         """
-        order, ended = _ordered(page, range(len(page)))
-        outside = 0
-        if page and not self._is_own(span, ended[0], ended[-1]):
-            kept, outside = self._own(page, span)
-            order, ended = _ordered(page, kept)
-        if outside and self._policy == "fail":
-            raise VoisoOutOfWindowError(
-                f"{outside} of {len(page)} records of one answer lie outside of the window {self.window}, "
-                f"though the API reads dates in {self.reading}. Look at the timestamps of what it returns for this "
-                "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why they are there."
-            )
-        digests = array("q", [hash(page.uuids[index]) for index in order])
-        cuts = list(_cuts(ended))
-        blocks = [_lines([page.raws[index] for index in order[first:after]]).text for first, after in cuts]
+        digests = array("q", [hash(uuid) for uuid in page.uuids])
+        cuts = list(_cuts(page.ended))
+        blocks = [_lines(page.raws[first:after]).text for first, after in cuts]
+        waiting = [unfinished(block) for block in blocks]
         with self._lock:
-            self._outside[span] += outside
-            for (first, after), block in zip(cuts, blocks, strict=True):
-                position = len(self._digests) + first
+            self._doubled += len(page) - len(set(page.uuids))
+            for (first, after), block, indices in zip(cuts, blocks, waiting, strict=True):
                 self._chunks.append(
-                    _Chunk(span, ended[first], ended[after - 1], self._end, len(block), position, after - first)
+                    _Chunk(
+                        earliest=page.ended[first],
+                        latest=page.ended[after - 1],
+                        offset=self._end,
+                        size=len(block),
+                        position=len(self._digests) + first,
+                        count=after - first,
+                        unfinished=indices,
+                    )
                 )
                 self._end += len(block)
             self._digests += digests
-            self._finish_writing()
-            # The disk may take its time while the next answer is on its way.
-            self._writing = self._writer.submit(self._write, blocks)
+            self._file.append(blocks)
 
-    def _is_own(self, span: Span, first: datetime, last: datetime) -> bool:
-        """Tell whether records from the first to the last are all to be kept."""
-        start, end = self.window.start_us, self.window.end_us
-        _, (own, after) = self._bounds_of(span)
-        return max(start, own) <= epoch_us(first) and epoch_us(last) < min(end, after)
-
-    def _bounds_of(self, span: Span) -> tuple[tuple[int, int], tuple[int, int]]:
-        if span not in self._bounds:
-            self._bounds[span] = self.reading.timestamps(span), self.reading.own_timestamps(span)
-        return self._bounds[span]
-
-    def _own(self, page: Page, span: Span) -> tuple[list[int], int]:
-        """Return the indices of the records to keep, and how many lie outside of what was asked for."""
-        start, end = self.window.start_us, self.window.end_us
-        (earliest, latest), (own, after) = self._bounds_of(span)
-        kept, outside = [], 0
-        for index, ended in enumerate(page.ended_us):
-            if start <= ended < end:
-                if own <= ended < after or not earliest <= ended < latest:
-                    kept.append(index)
-            elif not earliest <= ended < latest:
-                outside += 1
-                if self._policy == "keep":
-                    kept.append(index)
-        return kept, outside
-
-    def forget(self, span: Span) -> None:
-        """Drop all that was taken for ``span``."""
-        with self._lock:
-            self._chunks = [chunk for chunk in self._chunks if chunk.span != span]
-            self._outside.pop(span, None)
-
-    def seal(self) -> None:
-        """Find the records that were read more than once; to be called when everything was added.
+    def seal(self) -> SpooledRecords:
+        """Leave of each ``uuid`` the record that was read last, and return the records.
 
         :raises VoisoSpoolError: if the local disk did not take all of them
         """
-        self._finish_writing()
-        repeated = self._repeated_digests()
-        last: dict[str, tuple[int, int, bytes]] = {}
-        dropped: dict[int, set[int]] = {}
-        changed: set[str] = set()
-        for number, chunk in enumerate(self._chunks if repeated else ()):
-            if repeated.isdisjoint(self._digests[chunk.position : chunk.position + chunk.count]):
-                continue
-            lines = self._read(chunk).split()
-            for index, (uuid, line) in enumerate(zip(keys(lines)[0], lines, strict=True)):
-                if hash(uuid) not in repeated:
-                    continue
-                if uuid in last:
-                    before, place, content = last[uuid]
-                    dropped.setdefault(before, set()).add(place)
-                    if content != line:
-                        changed.add(uuid)
-                last[uuid] = number, index, line
-        for number, chunk in enumerate(self._chunks):
-            chunk.dropped = frozenset(dropped.get(number, ()))
-        self.duplicates = sum(map(len, dropped.values()))
-        self.changed = len(changed)
+        self._file.flush()
+        changed = _drop_repeated(self._file, self._chunks, self._digests)
+        return SpooledRecords(self._file, self._chunks, duplicates=self._doubled, changed=changed)
+
+
+class SpooledRecords:
+    """The records of a window, ordered by ``timestamp`` and ``uuid``, in memory a few at a time.
+
+    :param file: holds the records
+    :param chunks: tell where
+    :param duplicates: number of records that came twice in one answer
+    :param changed: number of records that came in several states
+    """
+
+    def __init__(self, file: ChunkFile, chunks: list[_Chunk], *, duplicates: int, changed: int) -> None:
+        self._file = file
+        self._chunks = sorted(chunks, key=attrgetter("earliest"))
+        self.duplicates = duplicates
+        self.changed = changed
+        self.records = sum(chunk.count - len(chunk.dropped) for chunk in chunks)
+        self.size = sum(chunk.size for chunk in chunks)
+        """Bytes on the disk, line ends and repetitions included."""
+        self.unfinished = sum(len(chunk.unfinished - chunk.dropped) for chunk in chunks)
+
+    def close(self) -> None:
+        """Remove the records from the disk."""
+        self._file.close()
 
     def digest(self) -> bytes:
-        """Return a hash of the records, by which two readings of one window are compared."""
+        """Return a hash of the records."""
         digest = hashlib.sha256()
         for lines in self.blocks():
             digest.update(lines.text)
         return digest.digest()
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        return (lines.split() for lines in self._runs() if lines.number)
+        """Yield the records one by one in small lists."""
+        return (lines.split() for lines in self._runs() if lines.count)
 
     def blocks(self) -> Iterator[Lines]:
         """Yield the records ten thousand at a time."""
         parts: list[bytes] = []
-        missing = BATCH
+        missing = BLOCK
         for lines in self._runs():
             parts.append(lines.text)
-            missing -= lines.number
+            missing -= lines.count
             while missing <= 0:
                 records = Lines(0, parts.pop()).split()
-                parts.append(_lines(records[: len(records) + missing]).text)
-                yield Lines(BATCH, b"".join(parts))
-                parts = [_lines(records[len(records) + missing :]).text]
-                missing += BATCH
-        if missing < BATCH:
-            yield Lines(BATCH - missing, b"".join(parts))
+                within = len(records) + missing
+                parts.append(_lines(records[:within]).text)
+                yield Lines(BLOCK, b"".join(parts))
+                parts = [_lines(records[within:]).text]
+                missing += BLOCK
+        if missing < BLOCK:
+            yield Lines(BLOCK - missing, b"".join(parts))
 
     def _runs(self) -> Iterator[Lines]:
         """Yield the records in order, those of chunks that overlap merged."""
-        chunks = sorted(self._chunks, key=attrgetter("earliest"))
         merged: list[tuple[datetime, str, bytes]] = []
-        for chunk, following in zip_longest(chunks, chunks[1:]):
-            lines = self._read(chunk)
+        for chunk, following in zip_longest(self._chunks, self._chunks[1:]):
+            lines = _read(self._file, chunk)
             is_alone = not merged and (following is None or chunk.latest < following.earliest)
             if chunk.dropped:
                 lines = _lines([record for index, record in enumerate(lines.split()) if index not in chunk.dropped])
@@ -267,73 +186,51 @@ class Spool:
             yield _lines([record for _, _, record in merged[:after]])
             del merged[:after]
 
-    def _finish_writing(self) -> None:
-        if self._writing is not None:
-            self._writing.result()
 
-    def _write(self, blocks: list[bytes]) -> None:
-        size = sum(map(len, blocks))
-        try:
-            written = os.writev(self._file.fileno(), blocks) if blocks else 0
-            rest = memoryview(b"".join(blocks) if written < size else b"")[written:]
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            raise VoisoSpoolError.of(error, self.window) from None
+def _drop_repeated(file: ChunkFile, chunks: list[_Chunk], digests: array[int]) -> int:
+    """Mark all but the last record of each repeated ``uuid`` as dropped; return how many came in several states."""
+    last: dict[str, tuple[_Chunk, int, bytes]] = {}
+    dropped: dict[int, set[int]] = {}
+    changed: set[str] = set()
+    repeated = _repeated(digests)
+    for chunk in chunks if repeated else ():
+        if repeated.isdisjoint(digests[chunk.position : chunk.position + chunk.count]):
+            continue
+        lines = _read(file, chunk).split()
+        for index, (uuid, line) in enumerate(zip(keys(lines)[0], lines, strict=True)):
+            if hash(uuid) not in repeated:
+                continue
+            if uuid in last:
+                before, place, content = last[uuid]
+                dropped.setdefault(id(before), set()).add(place)
+                if content != line:
+                    changed.add(uuid)
+            last[uuid] = chunk, index, line
+    for chunk in chunks:
+        chunk.dropped = frozenset(dropped.get(id(chunk), ()))
+    return len(changed)
 
-    def _read(self, chunk: _Chunk) -> Lines:
-        try:
-            text = os.pread(self._file.fileno(), chunk.size, chunk.offset)
-        except OSError as error:
-            raise VoisoSpoolError.of(error, self.window) from None
-        if len(text) < chunk.size:
-            raise VoisoSpoolError.of(OSError(errno.EIO, os.strerror(errno.EIO)), self.window)
-        return Lines(chunk.count, text)
 
-    def _repeated_digests(self) -> set[int]:
-        """Return the digests that occur twice; looked for in parts, so that no set holds very many."""
-        digests = self._digests
-        if self.read < len(digests):  # some were forgotten
-            digests = array("q")
-            for chunk in self._chunks:
-                digests += self._digests[chunk.position : chunk.position + chunk.count]
-        parts = [digests]
-        if len(digests) > _AT_ONCE:
-            parts = [array("q") for _ in range(64)]
-            for digest in digests:
-                parts[digest & 63].append(digest)
-        return {
-            digest
-            for part in parts
-            if len(set(part)) < len(part)
-            for digest, times in Counter(part).items()
-            if times > 1
-        }
+def _repeated(digests: array[int]) -> set[int]:
+    """Return the digests that occur more than once."""
+    parts = [digests]
+    if len(digests) > _SET_SIZE:
+        parts = [array("q") for _ in range(_PARTS)]
+        for digest in digests:
+            parts[digest % _PARTS].append(digest)
+    repeated: set[int] = set()
+    for part in parts:
+        if len(set(part)) < len(part):
+            repeated.update(digest for digest, times in Counter(part).items() if times > 1)
+    return repeated
+
+
+def _read(file: ChunkFile, chunk: _Chunk) -> Lines:
+    return Lines(chunk.count, file.read(chunk.offset, chunk.size))
 
 
 def _lines(records: Sequence[Json]) -> Lines:
     return Lines(len(records), b"\n".join([*records, b""]))
-
-
-def _ordered(page: Page, indices: Iterable[int]) -> tuple[list[int], list[datetime]]:
-    """Return indices in the order of timestamps and, where these are equal, of uuids; and the timestamps."""
-    # Numbers are sorted, not tuples: tens of thousands of these have Python look for garbage everywhere.
-    order = sorted(indices, key=page.ended.__getitem__)
-    ended = [page.ended[index] for index in order]
-    uuids = page.uuids
-    is_tie = [*map(eq, ended, islice(ended, 1, None)), False]
-    after = 0
-    for first in compress(range(len(order)), is_tie):
-        if first < after:
-            continue
-        after = first + 2
-        while is_tie[after - 1]:
-            after += 1
-        if after - first > 2:
-            order[first:after] = sorted(order[first:after], key=uuids.__getitem__)
-        elif uuids[order[first]] > uuids[order[first + 1]]:
-            order[first], order[first + 1] = order[first + 1], order[first]
-    return order, ended
 
 
 def _cuts(ended: list[datetime]) -> Iterator[tuple[int, int]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_voiso.api.read import WindowRead
-    from airflow_provider_voiso.api.spool import OutOfWindow
+    from airflow_provider_voiso.api.v2.belonging import OutOfWindow
 
 
 class VoisoHook(BaseHook):

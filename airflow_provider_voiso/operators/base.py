@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dateutil.relativedelta import relativedelta
 
     from airflow_provider_voiso.api.client import CdrClient
-    from airflow_provider_voiso.api.spool import OutOfWindow
+    from airflow_provider_voiso.api.v2.belonging import OutOfWindow
     from airflow_provider_voiso.api.window import Window
     from airflow_provider_voiso.destinations.base import Destination
 

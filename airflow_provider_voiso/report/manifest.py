@@ -18,8 +18,9 @@ class Manifest:
     :param window_start: first instant of the window, ISO 8601 in UTC
     :param window_end: first instant that no longer belongs to it, likewise
     :param records: records exported, each ``uuid`` once
-    :param duplicates: repetitions that were left out
+    :param duplicates: records that came twice in one answer and were left out
     :param out_of_window: records that lie outside of what was asked for
+    :param unfinished: conversations among the records that are not over, so that they may still change
     :param requests: requests sent, retries included
     :param probes: requests among them that proved something
     :param clock: in which clock the API reads dates
@@ -33,6 +34,7 @@ class Manifest:
     records: int
     duplicates: int
     out_of_window: int
+    unfinished: int
     requests: int
     probes: int
     clock: str
@@ -52,6 +54,7 @@ class Manifest:
             records=read.records,
             duplicates=read.duplicates,
             out_of_window=read.out_of_window,
+            unfinished=read.unfinished,
             requests=read.requests,
             probes=read.probes,
             clock=read.clock,

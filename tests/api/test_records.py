@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_voiso.api.records import Page, decode, keys, parse_page
-from airflow_provider_voiso.api.window import epoch_us
 from airflow_provider_voiso.exceptions import VoisoAuthenticationError, VoisoError, VoisoResponseError
 
 AT = "2026-11-10T23:59:59.407-03:00"
@@ -52,7 +51,7 @@ def test_records_are_kept_byte_for_byte(values: list[dict[str, object]], ascii_o
     page = parse_page(answer(*raws, total=1))
     assert contents(page) == raws
     assert page.uuids == [value["uuid"] for value in values]
-    assert page.ended_us == [epoch_us(datetime.fromisoformat(AT))] * len(values)
+    assert page.ended == [datetime.fromisoformat(AT)] * len(values)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_nothing_is_asked_until_a_record_is_wanted(sim: Simulator, connect: Conn
 
 def test_no_record_is_given_of_a_window_that_cannot_be_read_whole(connect: Connect) -> None:
     with Simulator(seed=4, records_per_day=500, key=KEY, readings=Readings(cap=100)) as sim:
-        sim.faults.add("status", status=500, token=3, times=None)
+        sim.faults.add("status", status=500, request=5, times=None)
         records = connect(sim.url, per_page=50).iter_cdrs(START, START + DAY)
         with pytest.raises(VoisoServerError):
             next(records)

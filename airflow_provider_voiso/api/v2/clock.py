@@ -13,6 +13,7 @@ from airflow_provider_voiso.api.window import EPOCH, MICROSECOND, Window, epoch_
 
 _SECOND = timedelta(seconds=1)
 _ZERO = timedelta(0)
+ActsOn = Literal["end", "start"]
 LOWEST, HIGHEST = timedelta(hours=-12), timedelta(hours=14)
 """The offsets between which every clock of the world lies."""
 _AROUND = tuple(timedelta(hours=hours) for hours in (-25, -3, 0, 3, 25))
@@ -21,10 +22,9 @@ _AROUND = tuple(timedelta(hours=hours) for hours in (-25, -3, 0, 3, 25))
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What one search is to find at least: whole seconds, as the API's clock shows them, both ends included.
+    """An inclusive range of local seconds that one search must cover.
 
-    They are counted as if the clock showed UTC. A span can be cut and shifted like any number; which instants it
-    means is for a :class:`Reading` to tell.
+    The seconds are counted as if the API's clock showed UTC. A :class:`DateRule` tells which instants they mean.
 
     :param first: seconds since 1970-01-01T00:00:00 on that clock
     :param last: likewise
@@ -131,8 +131,8 @@ def offset_text(offset: timedelta) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How the API reads ``start_datetime`` and ``end_datetime``.
+class DateRule:
+    """How the API applies ``start_datetime`` and ``end_datetime``.
 
     :param clock: the clock of both
     :param acts_on: whether they select by the end of an interaction, which is its ``timestamp``, or by its start
@@ -140,7 +140,7 @@ class Reading:
     """
 
     clock: Clock
-    acts_on: Literal["end", "start"] = "end"
+    acts_on: ActsOn = "end"
     longest: timedelta = _ZERO
 
     def __str__(self) -> str:
@@ -148,31 +148,30 @@ class Reading:
 
     def span(self, window: Window) -> Span:
         """Return the span in which the API finds every record whose ``timestamp`` lies in a window."""
-        first, last = window.start - self.longest, window.end - MICROSECOND
+        first = self.first_second(window.start - self.longest)
+        return Span(first, self.last_second(window.end - MICROSECOND))
+
+    def first_second(self, instant: datetime) -> int:
+        """Return the earliest second that the API's clock may show at an instant."""
         # The text of a bound lies a little outside, where the clock may show a time that does not exist.
-        low, _ = self._offsets(first, -2 * _SECOND, _ZERO)
-        _, high = self._offsets(last, _ZERO, 3 * _SECOND)
-        return Span(epoch_us(first + low) // 1_000_000, epoch_us(last + high) // 1_000_000)
+        low, _ = self._offsets(instant, -2 * _SECOND, _ZERO)
+        return epoch_us(instant + low) // 1_000_000
 
-    def timestamps(self, span: Span) -> tuple[int, int]:
-        """Return the bounds, in microseconds since the epoch, between which all timestamps lie that a span selects."""
+    def last_second(self, instant: datetime) -> int:
+        """Return the latest second that the API's clock may show at an instant."""
+        _, high = self._offsets(instant, _ZERO, 3 * _SECOND)
+        return epoch_us(instant + high) // 1_000_000
+
+    def timestamps(self, span: Span) -> tuple[datetime, datetime]:
+        """Return the bounds ``[earliest, latest)`` of all timestamps that a span can select."""
         first, last = (span.first - 1) * _SECOND, (span.last + 3) * _SECOND
-        earliest, latest = first - self._range(span.first)[1], last - self._range(span.last)[0] + self.longest
-        return earliest // MICROSECOND, latest // MICROSECOND
+        _, highest = self._offsets_about(span.first)
+        lowest, _ = self._offsets_about(span.last)
+        return EPOCH + first - highest, EPOCH + last - lowest + self.longest
 
-    def own_timestamps(self, span: Span) -> tuple[int, int]:
-        """Return the bounds of the timestamps for which a span need not rely on its neighbours' searches.
-
-        They are as wide as :meth:`timestamps` where the span does not tell for certain to whom a record belongs.
-        """
-        (low, high), (lowest, highest) = self._range(span.first), self._range(span.last)
-        if self.acts_on == "start" or low != high or lowest != highest:
-            return self.timestamps(span)
-        return (span.first * _SECOND - low) // MICROSECOND, ((span.last + 1) * _SECOND - highest) // MICROSECOND
-
-    def _range(self, shown: int) -> tuple[timedelta, timedelta]:
-        """Return the lowest and the highest offset that the clock has about the time when it shows a second."""
-        instant = EPOCH + shown * _SECOND
+    def _offsets_about(self, second: int) -> tuple[timedelta, timedelta]:
+        """Return the lowest and the highest offset of the clock about the time when it shows a second."""
+        instant = EPOCH + second * _SECOND
         return self._offsets(instant - self.clock.offsets(instant)[0], *_AROUND)
 
     def _offsets(self, instant: datetime, *distances: timedelta) -> tuple[timedelta, timedelta]:

@@ -1,242 +1,217 @@
-"""The walk over pages and search tokens, complete under every reading of the vendor's page.
+"""The walk through a span of time, one whole answer at a time.
 
-The API serves one search in batches of 10,000 records, each batch in pages, and leads from batch to batch by a
-token. Whether a token stands behind its own page or behind its batch is not documented; behind record 10,000
-both meanings coincide. So a batch is read to its end by page numbers, with a page size that divides 10,000, and only
-then is the token of its last page followed. Where that cannot be done the span is halved, which needs no token.
+One answer is one moment: whatever moves in the account while others are asked for, a record that stays where it is
+stands in it. So every search is asked for its first page only. If that holds all of the search, its span is done. If
+not, the walk goes on by time: records in the order of time lead to the second of the last one, records in any other
+order to the two halves of the span. Page numbers and search tokens, which hold only while nothing moves, are left for
+one second that holds more than one answer.
+
+A record that moves from what is still unread into what was read can escape any walk.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from airflow_provider_voiso.api.v2.clock import Span
+from airflow_provider_voiso.api.v2.crowded_second import pages_of_second
+from airflow_provider_voiso.api.v2.witness import points
+from airflow_provider_voiso.api.window import MICROSECOND
 from airflow_provider_voiso.exceptions import VoisoBadRequestError, VoisoPaginationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from airflow_provider_voiso.api.records import Page
-    from airflow_provider_voiso.api.v2.clock import Span
+    from airflow_provider_voiso.api.v2.clock import DateRule
 
 BATCH = 10_000
 """Records that one search returns without a token, by the vendor's page."""
-_PROBE_SIZE = 100
-"""Small, yet more than the rows by which repetitions can shift a batch of 10,000 if every page repeats one."""
+_SECOND = timedelta(seconds=1)
+_DISTINCT_SECONDS = 12
+"""Fewer can stand in order by chance: twelve do once in 240 million times."""
+_SAMPLES = 64
 
 
 class Ask(Protocol):
     """Sends one request for a page of a search."""
 
-    def __call__(self, span: Span, *, token: str | None, page: int | None, per_page: int) -> Page:
+    def __call__(self, span: Span, *, per_page: int, page: int = 1, token: str | None = None) -> Page:
         """Return the answer; raise :class:`VoisoBadRequestError` if the API refuses the request."""
         ...
 
 
-class Sink(Protocol):
-    """Takes what the walk reads."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of a walk.
 
-    def add(self, page: Page, span: Span) -> None:
-        """Take the records of one answer to the search for ``span``."""
-        ...
+    :param page: its records
+    :param span: the seconds it was asked for
+    :param is_final: False if all of its records are asked for again, in shorter spans
+    """
 
-    def forget(self, span: Span) -> None:
-        """Drop all that was taken for ``span``: the search proved incomplete and its halves are asked for."""
-        ...
-
-
-class Incomplete(Exception):  # noqa: N818 - a turn of the walk, never seen outside
-    """This search cannot be read to its end; shorter ones can."""
+    page: Page
+    span: Span
+    is_final: bool = True
 
 
-def page_size(at_most: int, batch: int = BATCH) -> int:
-    """Return the largest number of records up to ``at_most`` that divides a batch."""
-    return next(size for size in range(min(at_most, batch), 0, -1) if batch % size == 0)
+class AnswerSize:
+    """How many records an answer can hold, as far as that is known; all walks of a client share it.
 
-
-class Pager:
-    """Reads spans of time to their end.
-
-    It remembers what it learned of the API, such as a cap of the page size; several threads may walk at once.
-
-    Its ``shifted`` tells that records moved while a search of several answers was read: some may be missing.
-
-    :param per_page: records to ask for per answer; the largest divisor of 10,000 below it is used
+    :param per_page: records to ask for per answer
     :param batch: records after which the API needs a token
     """
 
-    def __init__(self, *, per_page: int, batch: int = BATCH) -> None:
-        self._batch = batch
-        self._size = page_size(per_page, batch)
+    def __init__(self, per_page: int, *, batch: int = BATCH) -> None:
+        self.batch = batch
+        self.asked = min(per_page, batch)
+        self._full = self.asked
         self._largest = 0
-        self._page_beside_token = True
-        self.extra_requests = 0
-        self.shifted = False
+        self._ends_with_token = False
+        self.probes = 0
 
-    @property
-    def size(self) -> int:
-        """Records to ask for per answer."""
-        return self._size
+    def note(self, page: Page) -> None:
+        """Learn from an answer how many records one can hold.
 
-    def walk(self, ask: Ask, span: Span, sink: Sink) -> Iterator[None]:
-        """Put every record of a span into ``sink``, yielding after each answer so that a caller may stop early.
-
-        :param ask: sends one request
-        :param span: the seconds to read
-        :param sink: takes the answers
-        :raises VoisoPaginationError: if tokens loop or restart the search, or one second holds more than can be read
+        :raises VoisoPaginationError: if there are more than were asked for
         """
-        spans = [span]
-        while spans:
-            span = spans.pop()
-            try:
-                for page in self._search(ask, span):
-                    sink.add(page, span)
-                    yield
-            except Incomplete as reason:
-                sink.forget(span)
-                if span.first == span.last:
-                    raise VoisoPaginationError(
-                        f"The API does not lead through all records of one second ({reason}). Narrow the task's "
-                        "filters, or export this window in parts by filter."
-                    ) from None
-                spans.extend(reversed(span.halves()))
+        count = len(page)
+        if count > self.asked:
+            raise VoisoPaginationError(
+                f"The API returned {count} records where {self.asked} were asked for. Set the connection's "
+                f"extra 'per_page' to {count} or more."
+            )
+        if count > self._full:
+            self._full = self.asked
+        self._largest = max(self._largest, count)
 
-    def _search(self, ask: Ask, span: Span) -> Iterator[Page]:
-        token: str | None = None
-        tokens: set[str] = set()
-        starts: set[str] = set()
-        batch: set[str] = set()
-        beginning: frozenset[str] = frozenset()
-        answers = 0
-        mark: tuple[int, str] | None = None
-        ended = False
-        while True:
-            last: Page | None = None
-            for position, page in self._read_batch(ask, span, token):
-                if last is None:
-                    if ended and batch.issuperset(page.uuids):
-                        return  # nothing but repetitions behind the end
-                    batch = set()
-                    again = len(beginning.intersection(page.uuids))
-                    if page.uuids[0] in starts or again * 2 > len(page):
-                        raise VoisoPaginationError(
-                            f"A search token led back to records that were already read, after {len(starts)} "
-                            f"batches of {self._batch}. Nothing was exported; run the task again, and narrow its "
-                            "window or filters if that does not help."
-                        )
-                    starts.add(page.uuids[0])
-                    beginning = beginning or frozenset(page.uuids)
-                if token is None and page:
-                    mark = position, page.uuids[-1]
-                answers += 1
-                ended = position < self._batch
-                batch.update(page.uuids if ended else ())
-                last = page
-                yield page
-            if last is None or last.token is None:
-                if answers > 1 and mark is not None and not self._is_still_at(ask, span, *mark):
-                    self.shifted = True
-                return
-            if last.token in tokens:
-                raise VoisoPaginationError(
-                    f"The API returned the same search token twice, after {len(starts)} batches of {self._batch}, "
-                    "so that the search would never end. Nothing was exported; run the task again, and narrow its "
-                    "window or filters if that does not help."
-                )
-            token = last.token
-            tokens.add(token)
+    def is_whole(self, ask: Ask, span: Span, page: Page) -> bool:
+        """Tell whether the first page of a search holds all of it.
 
-    def _read_batch(self, ask: Ask, span: Span, token: str | None) -> Iterator[tuple[int, Page]]:
-        """Yield the answers that hold the records of one batch, each with the position it reaches."""
-        position = repeats = 0
-        seen: set[str] = set()
-        first: list[str] | None = None
-        page: Page | None = None
-        while position < self._batch:
-            size = self._size
-            number, known = divmod(position, size)
-            page = self._read(ask, span, token, number + 1, size, position, seen)
-            if not page:
-                return
-            count = len(page)
-            if count > size:
-                raise VoisoPaginationError(
-                    f"The API returned {count} records where {size} were asked for. Set the connection's "
-                    f"extra 'per_page' to {count} or more."
-                )
-            if first is None:
-                first = page.uuids
-            elif page.uuids == first:
-                repeats += 1
-                if repeats >= min(2, self._batch // size - 1):
-                    raise Incomplete("page numbers are ignored")
-            position = number * size + count
-            ended = count < self._largest
-            self._largest = max(self._largest, count)
-            fresh = page.without_first(known, seen)
-            seen.update(page.uuids if position < self._batch else ())
-            yield position, fresh
-            if count == size:
-                continue
-            if ended or not self._goes_on(ask, span, token, position, seen):
-                return
-            self._size = page_size(count, self._batch)  # the API caps the page size at this count
-        if page is None or page.token is None:
-            raise Incomplete(f"{self._batch} records came without a search token")
-
-    def _is_still_at(self, ask: Ask, span: Span, position: int, uuid: str) -> bool:
-        """Tell whether a record of the first batch kept its position while the others were read."""
-        self.extra_requests += 1
-        try:
-            return uuid in ask(span, token=None, page=position, per_page=1).uuids
-        except VoisoBadRequestError:
+        A full page does not. A shorter one does if a longer one was seen, else one request tells a silent cap of the
+        page size from the end. A token with a short page is a sign of a cap, until one comes with a page that is whole.
+        """
+        count = len(page)
+        has_been_longer = count < self._largest
+        self.note(page)
+        if count >= self._full:
             return False
+        is_plain = page.token is None or self._ends_with_token
+        if count == 0 or (has_been_longer and is_plain):
+            return True
+        is_end = self._is_end(ask, span, page)
+        if is_end and page.token is not None:
+            self._ends_with_token = True
+        return is_end
 
-    def _goes_on(self, ask: Ask, span: Span, token: str | None, position: int, seen: set[str]) -> bool:
-        """Tell whether records follow a short answer, which may be the end or a silently capped page."""
-        self.extra_requests += 1
-        size = page_size(min(position, _PROBE_SIZE), self._batch)
-        for number in range(position // size + 1, position // size + 4):
-            if number * size > self._batch:
-                return True
-            page = self._read(ask, span, token, number, size, position, seen)
-            if page is None or not seen.issuperset(page.uuids):
-                return page is not None
-            if len(page) < size or size == _PROBE_SIZE:
-                return False
-            self.extra_requests += 1  # so few records may all be repetitions
+    def _is_end(self, ask: Ask, span: Span, page: Page) -> bool:
+        """Ask for the page in which the next record would stand behind the last one."""
+        self.probes += 1
+        count = len(page)
+        number, size = _page_across(count, self.batch)
+        try:
+            found = ask(span, page=number, per_page=size).uuids
+        except VoisoBadRequestError:
+            return count <= 2
+        if not set(page.uuids).issuperset(found):
+            self._full = count
+            return False
+        return count <= 2 or found == page.uuids[(number - 1) * size :]
+
+
+def _page_across(count: int, batch: int) -> tuple[int, int]:
+    """Return the number and size of a page that holds record number ``count`` and the one behind it.
+
+    The page is no larger than the answer that was seen, and lies within the batch. Where it holds the known records
+    and no other, nothing has moved since. No page of one or two records can do that; the one behind them is returned.
+    """
+    for size in range(2, count):
+        number = count // size + 1
+        if count % size and number * size <= batch:
+            return number, size
+    return 2, count
+
+
+class Walk:
+    """Reads spans to their end.
+
+    :param ask: sends one request
+    :param size: what is known of answers' sizes
+    :param rule: how the API applies dates; None if that is unknown, so that spans can only be halved
+    """
+
+    def __init__(self, ask: Ask, size: AnswerSize, rule: DateRule | None = None) -> None:
+        self._ask = ask
+        self._size = size
+        self._rule = rule
+
+    def answers(self, span: Span, first: Page | None = None) -> Iterator[Answer]:
+        """Yield answers until every record of a span was in a final one, at least once.
+
+        :param first: the answer to the search for the span, if it was asked for already
+        :raises VoisoPaginationError: if one second holds more records than pages and tokens lead through
+        :raises VoisoUnsettledError: if the records of such a second keep changing
+        """
+        unread = [span]
+        while unread:
+            span = unread.pop()
+            page = first or self._ask(span, per_page=self._size.asked)
+            first = None
+            if self._size.is_whole(self._ask, span, page):
+                yield Answer(page, span)
+            elif span.first == span.last:
+                for each in pages_of_second(self._ask, span, page, self._size.batch):
+                    yield Answer(each, span)
+            else:
+                rest, is_final = self._rest(page, span)
+                yield Answer(page, span, is_final)
+                unread += reversed(rest)
+
+    def _rest(self, page: Page, span: Span) -> tuple[list[Span], bool]:
+        """Return the spans to ask for after an answer that is not whole, and whether it is final."""
+        beyond = self._beyond(page, span)
+        if beyond is None:
+            return list(span.halves()), False
+        if beyond.first > beyond.last:
+            return [], True
+        if beyond != span:
+            return [beyond], True
+        return self._without_crowded_second(page, span), False
+
+    def _beyond(self, page: Page, span: Span) -> Span | None:
+        """Return what an answer in the order of time leaves unread, its last second included; None without order."""
+        if self._rule is None:
+            return None
+        instants = points(page, self._rule.acts_on)
+        last = instants[-1].replace(microsecond=0)
+        if _is_ascending(instants):
+            return Span(max(span.first, self._rule.first_second(last)), span.last)
+        if _is_ascending(instants[::-1]):
+            end = last + _SECOND - MICROSECOND
+            return Span(span.first, min(span.last, self._rule.last_second(end)))
+        return None
+
+    def _without_crowded_second(self, page: Page, span: Span) -> list[Span]:
+        """Cut off the second that fills an answer alone; where the clock changes, cut the span in half."""
+        assert self._rule is not None  # noqa: S101 - an order was found
+        last = points(page, self._rule.acts_on)[-1].replace(microsecond=0)
+        second = self._rule.first_second(last)
+        if second == span.first == self._rule.last_second(last):
+            return [Span(second, second), Span(second + 1, span.last)]
+        if second == span.last == self._rule.last_second(last):
+            return [Span(span.first, second - 1), Span(second, second)]
+        return list(span.halves())
+
+
+def _is_ascending(instants: list[datetime]) -> bool:
+    """Tell whether instants stand in order to the second, and are so many that it is no chance."""
+    step = -(-len(instants) // _SAMPLES)
+    if len({instant.replace(microsecond=0) for instant in instants[::step]}) < _DISTINCT_SECONDS:
         return False
-
-    def _read(
-        self, ask: Ask, span: Span, token: str | None, number: int, size: int, position: int, seen: set[str]
-    ) -> Page | None:
-        """Return a page, or None if the API refuses to go behind the end, which is at ``position``."""
-        bare = token is not None and number == 1 and not self._page_beside_token
-        try:
-            return ask(span, token=token, page=None if bare else number, per_page=size)
-        except VoisoBadRequestError:
-            if token is not None and number == 1 and not bare:
-                self._page_beside_token = False
-                return self._read(ask, span, token, number, size, position, seen)
-            if position and self._serves(ask, span, token, position):
-                # One refusal may be a gateway's; the end refuses again, and nothing stands right behind it.
-                behind = self._again(ask, span, token, position + 1, 1)
-                if seen.issuperset(behind) and not self._again(ask, span, token, number, size):
-                    return None
-                raise
-            if token is not None:
-                raise Incomplete("page numbers beside a search token are refused") from None
-            raise
-
-    def _serves(self, ask: Ask, span: Span, token: str | None, position: int) -> bool:
-        if position == 1 and token is not None:
-            return False  # page 1 tells nothing about other pages beside a token
-        return bool(self._again(ask, span, token, position, 1))
-
-    def _again(self, ask: Ask, span: Span, token: str | None, number: int, size: int) -> list[str]:
-        """Return the uuids of a page, none if it is refused."""
-        self.extra_requests += 1
-        try:
-            return ask(span, token=token, page=number, per_page=size).uuids
-        except VoisoBadRequestError:
-            return []
+    if instants == sorted(instants):
+        return True
+    seconds = [instant.replace(microsecond=0) for instant in instants]
+    return seconds == sorted(seconds)

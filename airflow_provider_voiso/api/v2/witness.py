@@ -6,7 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,9 +14,8 @@ from airflow_provider_voiso.api.window import EPOCH, MICROSECOND, epoch_us
 
 if TYPE_CHECKING:
     from airflow_provider_voiso.api.records import Json, Page
-    from airflow_provider_voiso.api.v2.clock import Clock
+    from airflow_provider_voiso.api.v2.clock import ActsOn, Clock
 
-ActsOn = Literal["end", "start"]
 _LOOKED_AT = 64
 _NEAR = timedelta(seconds=3)
 _DURATION = re.compile(r"(\d{1,6}):([0-5]\d):([0-5]\d)")
@@ -80,14 +79,31 @@ def find_witnesses(page: Page, clock: Clock) -> list[Witness]:
 
 def all_witnesses(page: Page) -> list[Witness]:
     """Return what some records tell that lie far apart in an answer."""
-    indices = range(0, len(page), -(-len(page) // _LOOKED_AT) or 1)
-    return [_witness(page.uuids[index], page.ended[index], page.raws[index]) for index in indices]
+    step = -(-len(page) // _LOOKED_AT) or 1
+    return [_witness_at(page, index) for index in range(0, len(page), step)]
+
+
+def outer_witnesses(page: Page) -> list[Witness]:
+    """Return what the first and the last records of an answer tell."""
+    indices = dict.fromkeys([*range(len(page))[:_LOOKED_AT], *range(len(page))[-_LOOKED_AT:]])
+    return [_witness_at(page, index) for index in indices]
 
 
 def longest_duration(page: Page) -> timedelta:
     """Return the longest duration in an answer."""
-    witnesses = map(_witness, page.uuids, page.ended, page.raws)
-    return max((witness.duration_us for witness in witnesses), default=0) * MICROSECOND
+    durations = [_witness_at(page, index).duration_us for index in range(len(page))]
+    return max(durations, default=0) * MICROSECOND
+
+
+def points(page: Page, acts_on: ActsOn) -> list[datetime]:
+    """Return the instants by which a search finds the records."""
+    if acts_on == "end":
+        return page.ended
+    return [EPOCH + _witness_at(page, index).point_us(acts_on) * MICROSECOND for index in range(len(page))]
+
+
+def _witness_at(page: Page, index: int) -> Witness:
+    return _witness(page.uuids[index], page.ended[index], page.raws[index])
 
 
 def _witness(uuid: str, ended: datetime, raw: Json) -> Witness:

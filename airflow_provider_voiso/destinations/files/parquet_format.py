@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from concurrent.futures import Future
 
-    from airflow_provider_voiso.api.spool import Lines
+    from airflow_provider_voiso.api.records import Lines
 
 _TYPES = {
     "text": pa.string(),
@@ -81,7 +81,7 @@ def write_parquet(blocks: Iterable[Lines], file: Any, compression: str | None) -
             before, made = made, pool.submit(table, lines)
             if before:
                 writer.write_table(before.result())
-            records += lines.number
+            records += lines.count
         if made:
             writer.write_table(made.result())
     return records
@@ -112,14 +112,14 @@ def _fitting(lines: Lines) -> Any:
     sent = pa.json.read_json(pa.BufferReader(lines.text), parse_options=_PARSING, memory_pool=pool)
     sent.validate(full=True)  # finds what is not UTF-8, and decimals of too many digits
     fit = pc.all(pc.match_substring_regex(sent["timestamp"], _TIMESTAMP), min_count=0).as_py()
-    if sent.num_rows != lines.number or not fit or _holds_nul(sent):
+    if sent.num_rows != lines.count or not fit or _holds_nul(sent):
         raise MisfitError
     made = {column: sent[field] for field, column in _AS_SENT.items()}
     made["ended_at"] = sent["timestamp"].cast(_TYPES["instant"])
     made["duration_seconds"] = _seconds(sent["duration"])
     for field, (column, _) in SLA_FIELDS.items():
         made[column] = _seconds(pc.struct_field(sent["sla"], field))
-    made["extra"] = pa.nulls(lines.number, pa.string())
+    made["extra"] = pa.nulls(lines.count, pa.string())
     return pa.table([made[name] for name in _SCHEMA.names], schema=_SCHEMA)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer, Self
 
-    from airflow_provider_voiso.api.spool import Lines
+    from airflow_provider_voiso.api.records import Lines
 
 FileFormat = Literal["ndjson", "csv", "parquet"]
 Compression = Literal["gzip", "zstd"]
@@ -102,11 +102,11 @@ def write_file(
             write(csv_header())
             for lines in blocks:
                 write(b"".join(map(csv_lines, in_blocks(lines.split()))))
-                records += lines.number
+                records += lines.count
         else:
             for lines in blocks:
                 write(lines.text)
-                records += lines.number
+                records += lines.count
     return records
 
 

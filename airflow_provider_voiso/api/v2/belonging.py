@@ -1,0 +1,65 @@
+"""Which records of an answer are the window's."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Literal
+
+from airflow_provider_voiso.exceptions import VoisoOutOfWindowError
+
+if TYPE_CHECKING:
+    from airflow_provider_voiso.api.records import Page
+    from airflow_provider_voiso.api.v2.clock import DateRule, Span
+    from airflow_provider_voiso.api.window import Window
+
+OutOfWindow = Literal["fail", "keep", "drop"]
+
+
+class Belonging:
+    """Keeps the records that lie in a window, and judges those that no search for it should return.
+
+    Records within a second or two of the window, and further where the clock changes, belong to its neighbours and
+    are left out.
+
+    :param window: the records' ``timestamp`` must lie in it
+    :param rule: how the API applies the dates of a span
+    :param policy: what to do with a record that lies outside of what was asked for
+    """
+
+    def __init__(self, window: Window, rule: DateRule, policy: OutOfWindow) -> None:
+        self._window = window
+        self._rule = rule
+        self._policy = policy
+        self._outside: set[int] = set()
+
+    @property
+    def outside(self) -> int:
+        """Number of records outside of what was asked for."""
+        return len(self._outside)
+
+    def keep(self, page: Page, span: Span) -> Page:
+        """Return the window's records of an answer.
+
+        :param page: records in the order of time
+        :param span: the seconds that were asked for
+        :raises VoisoOutOfWindowError: if one lies outside of what was asked for, and the policy is ``fail``
+        """
+        first = bisect_left(page.ended, self._window.start)
+        after = bisect_left(page.ended, self._window.end)
+        if after - first == len(page):
+            return page
+        earliest, latest = self._rule.timestamps(span)
+        low = min(first, bisect_left(page.ended, earliest))
+        high = max(after, bisect_left(page.ended, latest))
+        outside = low + len(page) - high
+        if outside and self._policy == "fail":
+            raise VoisoOutOfWindowError(
+                f"{outside} of {len(page)} records of one answer lie outside of the window {self._window}, "
+                f"though the API reads dates in {self._rule}. Look at the timestamps of what it returns for this "
+                "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why they are there."
+            )
+        self._outside.update(hash(uuid) for uuid in (*page.uuids[:low], *page.uuids[high:]))
+        kept = page.between(first, after)
+        if outside and self._policy == "keep":
+            return page.between(0, low).joined(kept, page.between(high, len(page)))
+        return kept
