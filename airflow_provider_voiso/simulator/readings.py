@@ -22,14 +22,23 @@ class Readings:
     ``both_pairs`` here is ``--both-pairs`` there.
     """
 
-    continuation: Literal["batch", "cursor"] = _switch(
+    continuation: Literal["batch", "cursor", "handle"] = _switch(
         "batch",
         "batch: the token stands behind record 10,000 of the search, whichever page carried it; "
-        "cursor: every answer's token stands behind the last record of that answer",
+        "cursor: every answer's token stands behind the last record of that answer; "
+        "handle: one token names the whole search, and page counts on beside it",
     )
     continuation_on: Literal["every", "last"] = _switch(
         "every",
         "under the batch reading the token comes with every page, or with the last page of the ten thousand only",
+    )
+    handle: Literal["every", "above_cap", "more"] = _switch(
+        "every",
+        "under the handle reading the token comes with every answer, with every answer to a search above the cap, "
+        "or only while more pages follow",
+    )
+    handle_pages: Literal["all", "within_cap"] = _switch(
+        "all", "page beside a handle leads through the whole search, or no further than without one"
     )
     cap: int = _switch(10_000, "results per search before a token is needed; the vendor's is 10,000")
     per_page_cap: int | None = _switch(None, "the server silently caps per_page at this value")
