@@ -10,19 +10,21 @@ from collections import OrderedDict
 from datetime import date
 from typing import TYPE_CHECKING
 
-from .drift import after_drift, exists_before
+from .drift import at_step
 from .record import DAY_US, DIGITS, EPOCH_ORDINAL, offset_us
 from .writing import MIXED_OFFSETS, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .readings import Drift, Readings
+    from .drift import Drift
+    from .readings import Readings
     from .record import Record
 
 CACHED_RECORDS = 2_000_000
 _CHANCE = struct.Struct(">5Q")
 _MS_PER_DAY = 86_400_000
+_DAY_SECONDS = 86_400
 _M31 = 0x7FFFFFFF
 
 
@@ -47,47 +49,77 @@ class Days:
         self.readings = readings
         self.drift = drift
         self._writer = Writer(readings)
-        self._cache: OrderedDict[tuple[int, str], list[Record]] = OrderedDict()
+        self._cache: OrderedDict[tuple[int, int | str], list[Record]] = OrderedDict()
         self._cached = 0
         self._lock = threading.RLock()
 
-    def between(self, start: int, end: int, *, drifted: bool) -> list[Record]:
+    def between(self, start: int, end: int, step: int) -> list[Record]:
         """Return the records that ended in ``[start, end)``, oldest first.
 
         :param start: microseconds since 1970 UTC
         :param end: microseconds since 1970 UTC
-        :param drifted: whether to look after the drift instead of before it
+        :param step: how many steps of the drift have happened
         """
         found: list[Record] = []
         for day in range(start // DAY_US, -(-end // DAY_US)):
-            records = self.day(day, drifted=drifted)
+            records = self.day(day, step)
             low = bisect_left(records, (start,)) if start > day * DAY_US else 0
             high = bisect_left(records, (end,)) if end < (day + 1) * DAY_US else len(records)
             found += records[low:high]
         return found
 
-    def day(self, day: int, *, drifted: bool) -> list[Record]:
+    def stayed(self, records: list[Record]) -> list[Record]:
+        """Return those of some records that are the same at every step of the drift."""
+        drift = self.drift
+        if drift is None:
+            return records
+        return [record for record in records if drift.fate(record.uuid) is None]
+
+    def day(self, day: int, step: int) -> list[Record]:
         """Return one UTC day, oldest first.
 
         :param day: days since 1970-01-01
-        :param drifted: whether to look after the drift instead of before it
+        :param step: how many steps of the drift have happened
         """
         drift = self.drift
         if drift is None:
-            return self._kept(day, "base", lambda: self._made(day))
-        if not drifted:
-            return self._kept(day, "before", lambda: [r for r in self._base(day) if exists_before(r, drift)])
-        return self._kept(day, "after", lambda: self._drifted(day, drift))
+            return self._base(day)
+        return self._kept(day, step, lambda: self._drifted(day, drift, step))
 
     def _base(self, day: int) -> list[Record]:
         return self._kept(day, "base", lambda: self._made(day))
 
-    def _drifted(self, day: int, drift: Drift) -> list[Record]:
-        reach = (day - 1, day, day + 1) if drift.move else (day,)
-        moved = (after_drift(record, drift) for near in reach for record in self._base(near))
-        return sorted(record for record in moved if record.at // DAY_US == day)
+    def _movers(self, day: int, drift: Drift) -> list[Record]:
+        """Return the records of a day that move at some step, as they are before."""
+        base = self._base(day)
+        return self._kept(day, "movers", lambda: [r for r in base if drift.fate(r.uuid) == "move"])
 
-    def _kept(self, day: int, state: str, make: Callable[[], list[Record]]) -> list[Record]:
+    def _drifted(self, day: int, drift: Drift, step: int) -> list[Record]:
+        seen = [at_step(record, drift, step) for record in self._base(day)]
+        records = [record for record in seen if record and record.at // DAY_US == day]
+        if step and drift.move:
+            records += self._arrivals(day, drift, step)
+        return sorted(records)
+
+    def _arrivals(self, day: int, drift: Drift, step: int) -> list[Record]:
+        """Return the records of other days that have moved into this one."""
+        earliest, latest = drift.move_range
+        first = day - max(0, -(-latest // _DAY_SECONDS))
+        last = day + max(0, -(earliest // _DAY_SECONDS))
+        arrivals: list[Record] = []
+        for near in range(first, last + 1):
+            if near == day:
+                continue
+            for record in self._movers(near, drift):
+                landing = record.at + drift.seconds(record.uuid) * 1_000_000
+                if landing // DAY_US != day:
+                    continue
+                moved = at_step(record, drift, step)
+                if moved and moved.at == landing:
+                    arrivals.append(moved)
+        return arrivals
+
+    def _kept(self, day: int, state: int | str, make: Callable[[], list[Record]]) -> list[Record]:
         # One lock for making as well: two requests for the same new day must not both pay for it.
         with self._lock:
             records = self._cache.get((day, state))
