@@ -10,6 +10,7 @@ from collections import OrderedDict
 from datetime import date
 from typing import TYPE_CHECKING
 
+from .chance import Chance
 from .drift import at_step
 from .record import DAY_US, DIGITS, EPOCH_ORDINAL, offset_us
 from .writing import MIXED_OFFSETS, Writer
@@ -25,7 +26,8 @@ CACHED_RECORDS = 2_000_000
 _CHANCE = struct.Struct(">5Q")
 _MS_PER_DAY = 86_400_000
 _DAY_SECONDS = 86_400
-_M31 = 0x7FFFFFFF
+# Two draws of this size and two of one bit use up 64 bits.
+_RANGE = 2**31
 
 
 class Days:
@@ -134,8 +136,9 @@ class Days:
     def _count(self, name: str) -> int:
         if self.exact:
             return self.records_per_day
-        chance = int.from_bytes(hashlib.sha256(f"count/{name}".encode()).digest()[:4], "big")
-        return self.records_per_day * (80 + chance % 41) // 100
+        digest = hashlib.sha256(f"count/{name}".encode()).digest()
+        percent = 80 + int.from_bytes(digest[:4], "big") % 41
+        return self.records_per_day * percent // 100
 
     def _made(self, day: int) -> list[Record]:
         name = f"{self.seed}/{date.fromordinal(day + EPOCH_ORDINAL).isoformat()}"
@@ -148,24 +151,38 @@ class Days:
         edges = _edges(readings)[: (count + 1) // 2]
         start = day * DAY_US
         records: list[Record] = []
-        write = self._writer.write
         ms = 0
         for i, (u1, u2, time, c, bits) in enumerate(_CHANCE.iter_unpack(stream)):
             us = 0
             if i < len(edges):
                 ms = edges[i]
                 us = 999 if fine and ms % 1000 == 999 else 0
-            elif u1 & 63:
-                a, b = time & _M31, time >> 31 & _M31
-                # Half of the records crowd around noon, so that halves of a day differ in size.
-                ms = (a + b) * _MS_PER_DAY >> 32 if time >> 63 else a * _MS_PER_DAY >> 31
-                if not time >> 62 & 1 and not u2 & 7:
-                    ms -= ms % 1000
-                us = u2 % 1000 if fine else 0
-            where = MIXED_OFFSETS[c % len(MIXED_OFFSETS)] if mixed else offset
-            records.append(write(start + ms * 1000 + us, where, u1, u2, c, bits))
+            elif not Chance(u1).one_in(64):
+                ms = _time_of_day(Chance(time), Chance(u2))
+                us = Chance(u2).below(1000) if fine else 0
+            # One in 64 ends in the same millisecond as the record before it.
+            where = Chance(c).pick(MIXED_OFFSETS) if mixed else offset
+            records.append(self._writer.write(start + ms * 1000 + us, where, u1, u2, c, bits))
         records.sort()
         return records
+
+
+def _time_of_day(chance: Chance, other: Chance) -> int:
+    """Return a time of day in milliseconds.
+
+    :param chance: 64 bits of chance
+    :param other: chance that decides which times are whole seconds
+    """
+    first = chance.below(_RANGE)
+    second = chance.below(_RANGE)
+    may_be_whole = chance.one_in(2)
+    # Half of the records crowd around noon, so that halves of a day differ in size.
+    evenly_spread = chance.one_in(2)
+    share = first / _RANGE if evenly_spread else (first + second) / (2 * _RANGE)
+    ms = int(share * _MS_PER_DAY)
+    if may_be_whole and other.one_in(8):
+        ms -= ms % 1000
+    return ms
 
 
 def _edges(readings: Readings) -> list[int]:

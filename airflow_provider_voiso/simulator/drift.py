@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from .account import WRAPUP_CODES
+from .account import OPEN_DISPOSITIONS, WRAPUP_CODES
 from .chance import Chance
 from .record import dumps, stamp
 
@@ -144,8 +144,13 @@ def changed(record: Record) -> Record:
 
 
 def moved(record: Record, seconds: int) -> Record:
-    """Return the record with its end moved; offset and number of digits stay as they were."""
+    """Return the record with its end moved; offset and number of digits stay as they were.
+
+    A conversation that was not over is archived then.
+    """
     fields = json.loads(record.raw)
+    if fields["disposition"] in OPEN_DISPOSITIONS:
+        fields["disposition"] = "archived"
     text = fields["timestamp"]
     offset = "Z" if text.endswith("Z") else text[-6:]
     digits = len(text) - len(offset) - len("2024-07-31T12:43:09.")

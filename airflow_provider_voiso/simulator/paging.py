@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .chance import Chance
 from .filters import PAGING, RefusedError, number
 from .readings import DEFAULT_PER_PAGE, MAX_PER_PAGE
 from .record import dumps
@@ -274,7 +275,7 @@ class Pager:
             return cut.rows
         if choice == "capped":
             return min(cut.rows, self._readings.cap)
-        return (nth * 7919) % 1009 - 3
+        return Chance.of(f"total/{nth}").below(1_000) - 3
 
     def _position(self, cut: Cut, page: int, sent: Token | str | None, token: str | None) -> str:
         # A handle comes with the last answer as well; any other token says that an answer follows.

@@ -25,6 +25,10 @@ def looks(voiso: Simulator, **filters: str) -> list[dict[str, bytes]]:
     return [voiso.truth(START, END, filters, state=step) for step in STEPS]
 
 
+def disposition(raw: bytes) -> str:
+    return str(json.loads(raw)["disposition"])
+
+
 def instant(raw: bytes) -> datetime:
     return datetime.fromisoformat(json.loads(raw)["timestamp"])
 
@@ -202,6 +206,17 @@ def test_moves_keep_their_range(low: int, high: int) -> None:
     assert len(moves) > 10
     assert low <= min(moves) <= max(moves) <= high
     assert 0 not in moves
+
+
+def test_moves_end_open_conversations() -> None:
+    voiso = simulator(Drift(move=1.0, move_seconds=60), records_per_day=2_000)
+    before = voiso.truth(START, END, state="before")
+    after = voiso.truth(START, END + timedelta(minutes=1), state="after")
+
+    open_before = {uuid for uuid, raw in before.items() if disposition(raw) in {"waiting", "active"}}
+    assert open_before
+    assert {disposition(after[uuid]) for uuid in open_before} == {"archived"}
+    assert all(disposition(after[u]) == disposition(before[u]) for u in before.keys() - open_before)
 
 
 def test_order_of_asking_does_not_matter() -> None:
