@@ -5,8 +5,9 @@ Run it with ``python -m airflow_provider_voiso.simulator``, or in a test with ``
 
 from __future__ import annotations
 
+from .drift import Drift
 from .faults import Fault, Faults
-from .readings import Drift, Readings
+from .readings import Readings
 from .service import Request
 from .simulator import Simulator
 

@@ -10,7 +10,8 @@ import threading
 from dataclasses import fields
 from datetime import datetime
 
-from .readings import Drift, Readings, choices
+from .drift import Drift
+from .readings import Readings, choices
 from .server import ready_line
 from .simulator import DEMO_KEY, Simulator
 
@@ -39,14 +40,36 @@ def _parser() -> argparse.ArgumentParser:
     add("--private-key", help="PEM key of the certificate, if not in the same file")
     add("--fault", action="append", default=[], type=json.loads, metavar="JSON",
         help='a fault as JSON, such as \'{"kind": "status", "status": 429, "times": 2}\'; repeatable')  # fmt: skip
-    drift = parser.add_argument_group("rows that differ between two looks")
-    drift.add_argument("--drift-appear", type=float, default=0.0, help="share of records that appear late")
-    drift.add_argument("--drift-change", type=float, default=0.0, help="share of records that change")
-    drift.add_argument("--drift-move", type=float, default=0.0, help="share of records whose timestamp moves")
-    drift.add_argument("--drift-move-seconds", type=int, default=3600, help="by how much (default: %(default)s)")
-    drift.add_argument("--drift-after", type=int, help="after how many answers (default: POST /_simulator/drift)")
+    _add_drift(parser.add_argument_group("records that differ between two looks"))
     _add_readings(parser.add_argument_group("how open points of the vendor's page are read"))
     return parser
+
+
+def _add_drift(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--drift-appear", type=float, default=0.0, help="share of records that appear late")
+    add("--drift-change", type=float, default=0.0, help="share of records that change")
+    add("--drift-move", type=float, default=0.0, help="share of records whose timestamp moves")
+    add(
+        "--drift-move-seconds",
+        type=_seconds,
+        default=3600,
+        metavar="SECONDS",
+        help="how far: a number, or the lowest and the highest as in --drift-move-seconds=-60,86400 "
+        "(default: %(default)s)",
+    )
+    add("--drift-leave", type=float, default=0.0, help="share of records that vanish")
+    add("--drift-steps", type=int, default=1, help="at how many moments (default: %(default)s)")
+    add(
+        "--drift-after",
+        type=int,
+        help="how many answers come before each step (default: wait for POST /_simulator/drift)",
+    )
+
+
+def _seconds(text: str) -> int | tuple[int, int]:
+    low, comma, high = text.partition(",")
+    return (int(low), int(high)) if comma else int(low)
 
 
 def _add_readings(group: argparse._ArgumentGroup) -> None:
@@ -69,13 +92,21 @@ def main(arguments: list[str] | None = None) -> int:
     :param arguments: arguments of the command line, or None for those of the process
     """
     asked = _parser().parse_args(arguments)
-    drift = Drift(asked.drift_appear, asked.drift_change, asked.drift_move, asked.drift_move_seconds, asked.drift_after)
+    drift = Drift(
+        appear=asked.drift_appear,
+        change=asked.drift_change,
+        move=asked.drift_move,
+        move_seconds=asked.drift_move_seconds,
+        leave=asked.drift_leave,
+        steps=asked.drift_steps,
+        after=asked.drift_after,
+    )
     simulator = Simulator(
         seed=asked.seed,
         records_per_day=asked.records_per_day,
         exact=asked.exact,
         readings=Readings(**{item.name: getattr(asked, item.name) for item in fields(Readings)}),
-        drift=drift if drift.appear or drift.change or drift.move else None,
+        drift=drift if drift.appear or drift.change or drift.move or drift.leave else None,
         key=asked.key,
         team_keys={k: [int(i) for i in ids.split(",")] for k, _, ids in (t.rpartition("=") for t in asked.team_key)},
         forbidden_keys=asked.forbidden_key,

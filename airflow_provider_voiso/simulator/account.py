@@ -15,12 +15,14 @@ class Kind(NamedTuple):
     :param spellings: spellings that records carry
     :param family: decides which fields its records have
     :param weight: how many of a hundred records are of this kind
+    :param rare: other spellings that few of its records carry
     """
 
     request: str
     spellings: tuple[str, ...]
     family: Family
     weight: int
+    rare: tuple[str, ...] = ()
 
 
 class Agent(NamedTuple):
@@ -42,10 +44,10 @@ class Named(NamedTuple):
 KINDS = (
     Kind("inbound", ("inbound",), "voice", 20),
     Kind("outbound", ("outbound",), "voice", 22),
-    Kind("dialer", ("dialer",), "voice", 16),
+    Kind("dialer", ("dialer",), "voice", 16, ("campaign",)),
     Kind("click_to_call", ("click_to_call", "click-to-call"), "voice", 7),
-    Kind("queue_callback", ("queue_callback",), "voice", 3),
-    Kind("scheduled_callback", ("scheduled_callback",), "voice", 2),
+    Kind("queue_callback", ("queue_callback",), "voice", 3, ("queue-callback", "callback")),
+    Kind("scheduled_callback", ("scheduled_callback",), "voice", 2, ("scheduled-callback",)),
     Kind("HLR_lookup", ("hlr_ookup", "hlr_lookup"), "lookup", 3),
     Kind("outbound_sms", ("outbound SMS", "outbound_sms"), "sms", 10),
     Kind("whatsapp", ("whatsapp",), "digital", 5),
@@ -113,8 +115,24 @@ END_REASONS = ("agent_hangup", "caller_hangup", "normal_clearing", "timeout", "r
 DISPOSITIONS: dict[Family, tuple[str, ...]] = {
     "voice": ("answered", "answered", "answered", "no_answer", "busy", "failed", "abandoned", "No Answer"),
     "sms": ("delivered", "sent", "undelivered", "failed"),
-    "digital": ("archived", "active", "resolved", "missed"),
+    "digital": ("archived", "archived", "resolved", "missed"),
     "lookup": ("completed", "failed"),
+}
+OPEN_DISPOSITIONS = ("waiting", "active")
+"""Dispositions of conversations that are not over: their end may still move."""
+RARE_DISPOSITIONS: dict[Family, tuple[str, ...]] = {
+    "voice": (
+        "rejected",
+        "missed",
+        "dialer_abandoned",
+        "system_abandoned",
+        "answered_by_VM",
+        "system_reject",
+        "machine_answered",
+    ),
+    "sms": ("not_sent", "route_unavailable", "not_delivered"),
+    "digital": OPEN_DISPOSITIONS,
+    "lookup": ("failed",),
 }
 DESTINATIONS = (
     ("49", "Germany - Other"),
@@ -133,7 +151,7 @@ def plain(spelling: str) -> str:
     return re.sub(r"[\s_-]", "", spelling).lower()
 
 
-KINDS_BY_SPELLING = {plain(text): kind for kind in KINDS for text in (kind.request, *kind.spellings)}
+KINDS_BY_SPELLING = {plain(text): kind for kind in KINDS for text in (kind.request, *kind.spellings, *kind.rare)}
 
 
 def reference_list(name: str, team_ids: frozenset[int] | None = None) -> list[dict[str, object]]:

@@ -22,9 +22,11 @@ CONTROL_PATH = "/_simulator/"
 def control(service: Service, method: str, target: str, body: bytes) -> Response:
     """Answer one request under ``/_simulator/``; no key is needed.
 
-    ``GET health``; ``GET truth?start=..&end=..`` with any filter and ``state=before|after|now``: count and uuids;
-    ``GET requests``: counts and the log; ``GET``, ``POST`` and ``DELETE faults``: list them, add one object or a list
-    of them, remove all; ``POST drift``: let the drift happen.
+    ``GET health``; ``GET truth?start=..&end=..`` with any filter and
+    ``state=now|before|after|stayed`` or the number of a step: count and uuids;
+    ``GET requests``: counts and the log; ``GET``, ``POST`` and ``DELETE faults``: list them, add one
+    object or a list of them, remove all; ``POST drift``: let all of the drift happen, or with
+    ``step=..`` the first steps.
 
     :param service: the simulated API
     :param method: HTTP method
@@ -45,9 +47,8 @@ def control(service: Service, method: str, target: str, body: bytes) -> Response
 def _truth(service: Service, params: dict[str, str], _body: bytes) -> dict[str, Any]:
     start, end = (_instant(name, params.pop(name)) for name in ("start", "end"))
     state = params.pop("state", "now")
-    if state not in {"now", "before", "after"}:
-        raise ValueError("state must be now, before or after")
-    uuids = list(service.truth(start, end, params, state))  # type: ignore[arg-type]
+    step = int(state) if state.isdecimal() else state
+    uuids = list(service.truth(start, end, params, step))  # type: ignore[arg-type]
     return {"count": len(uuids), "uuids": uuids}
 
 
@@ -84,8 +85,8 @@ def _clear_faults(service: Service, _params: dict[str, str], _body: bytes) -> di
     return {"waiting": 0}
 
 
-def _drift(service: Service, _params: dict[str, str], _body: bytes) -> dict[str, Any]:
-    service.drift_now()
+def _drift(service: Service, params: dict[str, str], _body: bytes) -> dict[str, Any]:
+    service.drift_now(int(params["step"]) if "step" in params else None)
     return {"drifted": True}
 
 

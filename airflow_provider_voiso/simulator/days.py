@@ -10,20 +10,24 @@ from collections import OrderedDict
 from datetime import date
 from typing import TYPE_CHECKING
 
-from .drift import after_drift, exists_before
+from .chance import Chance
+from .drift import at_step
 from .record import DAY_US, DIGITS, EPOCH_ORDINAL, offset_us
 from .writing import MIXED_OFFSETS, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .readings import Drift, Readings
+    from .drift import Drift
+    from .readings import Readings
     from .record import Record
 
 CACHED_RECORDS = 2_000_000
 _CHANCE = struct.Struct(">5Q")
 _MS_PER_DAY = 86_400_000
-_M31 = 0x7FFFFFFF
+_DAY_SECONDS = 86_400
+# Two draws of this size and two of one bit use up 64 bits.
+_RANGE = 2**31
 
 
 class Days:
@@ -47,47 +51,77 @@ class Days:
         self.readings = readings
         self.drift = drift
         self._writer = Writer(readings)
-        self._cache: OrderedDict[tuple[int, str], list[Record]] = OrderedDict()
+        self._cache: OrderedDict[tuple[int, int | str], list[Record]] = OrderedDict()
         self._cached = 0
         self._lock = threading.RLock()
 
-    def between(self, start: int, end: int, *, drifted: bool) -> list[Record]:
+    def between(self, start: int, end: int, step: int) -> list[Record]:
         """Return the records that ended in ``[start, end)``, oldest first.
 
         :param start: microseconds since 1970 UTC
         :param end: microseconds since 1970 UTC
-        :param drifted: whether to look after the drift instead of before it
+        :param step: how many steps of the drift have happened
         """
         found: list[Record] = []
         for day in range(start // DAY_US, -(-end // DAY_US)):
-            records = self.day(day, drifted=drifted)
+            records = self.day(day, step)
             low = bisect_left(records, (start,)) if start > day * DAY_US else 0
             high = bisect_left(records, (end,)) if end < (day + 1) * DAY_US else len(records)
             found += records[low:high]
         return found
 
-    def day(self, day: int, *, drifted: bool) -> list[Record]:
+    def stayed(self, records: list[Record]) -> list[Record]:
+        """Return those of some records that are the same at every step of the drift."""
+        drift = self.drift
+        if drift is None:
+            return records
+        return [record for record in records if drift.fate(record.uuid) is None]
+
+    def day(self, day: int, step: int) -> list[Record]:
         """Return one UTC day, oldest first.
 
         :param day: days since 1970-01-01
-        :param drifted: whether to look after the drift instead of before it
+        :param step: how many steps of the drift have happened
         """
         drift = self.drift
         if drift is None:
-            return self._kept(day, "base", lambda: self._made(day))
-        if not drifted:
-            return self._kept(day, "before", lambda: [r for r in self._base(day) if exists_before(r, drift)])
-        return self._kept(day, "after", lambda: self._drifted(day, drift))
+            return self._base(day)
+        return self._kept(day, step, lambda: self._drifted(day, drift, step))
 
     def _base(self, day: int) -> list[Record]:
         return self._kept(day, "base", lambda: self._made(day))
 
-    def _drifted(self, day: int, drift: Drift) -> list[Record]:
-        reach = (day - 1, day, day + 1) if drift.move else (day,)
-        moved = (after_drift(record, drift) for near in reach for record in self._base(near))
-        return sorted(record for record in moved if record.at // DAY_US == day)
+    def _movers(self, day: int, drift: Drift) -> list[Record]:
+        """Return the records of a day that move at some step, as they are before."""
+        base = self._base(day)
+        return self._kept(day, "movers", lambda: [r for r in base if drift.fate(r.uuid) == "move"])
 
-    def _kept(self, day: int, state: str, make: Callable[[], list[Record]]) -> list[Record]:
+    def _drifted(self, day: int, drift: Drift, step: int) -> list[Record]:
+        seen = [at_step(record, drift, step) for record in self._base(day)]
+        records = [record for record in seen if record and record.at // DAY_US == day]
+        if step and drift.move:
+            records += self._arrivals(day, drift, step)
+        return sorted(records)
+
+    def _arrivals(self, day: int, drift: Drift, step: int) -> list[Record]:
+        """Return the records of other days that have moved into this one."""
+        earliest, latest = drift.move_range
+        first = day - max(0, -(-latest // _DAY_SECONDS))
+        last = day + max(0, -(earliest // _DAY_SECONDS))
+        arrivals: list[Record] = []
+        for near in range(first, last + 1):
+            if near == day:
+                continue
+            for record in self._movers(near, drift):
+                landing = record.at + drift.seconds(record.uuid) * 1_000_000
+                if landing // DAY_US != day:
+                    continue
+                moved = at_step(record, drift, step)
+                if moved and moved.at == landing:
+                    arrivals.append(moved)
+        return arrivals
+
+    def _kept(self, day: int, state: int | str, make: Callable[[], list[Record]]) -> list[Record]:
         # One lock for making as well: two requests for the same new day must not both pay for it.
         with self._lock:
             records = self._cache.get((day, state))
@@ -102,8 +136,9 @@ class Days:
     def _count(self, name: str) -> int:
         if self.exact:
             return self.records_per_day
-        chance = int.from_bytes(hashlib.sha256(f"count/{name}".encode()).digest()[:4], "big")
-        return self.records_per_day * (80 + chance % 41) // 100
+        digest = hashlib.sha256(f"count/{name}".encode()).digest()
+        percent = 80 + int.from_bytes(digest[:4], "big") % 41
+        return self.records_per_day * percent // 100
 
     def _made(self, day: int) -> list[Record]:
         name = f"{self.seed}/{date.fromordinal(day + EPOCH_ORDINAL).isoformat()}"
@@ -116,24 +151,38 @@ class Days:
         edges = _edges(readings)[: (count + 1) // 2]
         start = day * DAY_US
         records: list[Record] = []
-        write = self._writer.write
         ms = 0
         for i, (u1, u2, time, c, bits) in enumerate(_CHANCE.iter_unpack(stream)):
             us = 0
             if i < len(edges):
                 ms = edges[i]
                 us = 999 if fine and ms % 1000 == 999 else 0
-            elif u1 & 63:
-                a, b = time & _M31, time >> 31 & _M31
-                # Half of the records crowd around noon, so that halves of a day differ in size.
-                ms = (a + b) * _MS_PER_DAY >> 32 if time >> 63 else a * _MS_PER_DAY >> 31
-                if not time >> 62 & 1 and not u2 & 7:
-                    ms -= ms % 1000
-                us = u2 % 1000 if fine else 0
-            where = MIXED_OFFSETS[c % len(MIXED_OFFSETS)] if mixed else offset
-            records.append(write(start + ms * 1000 + us, where, u1, u2, c, bits))
+            elif not Chance(u1).one_in(64):
+                ms = _time_of_day(Chance(time), Chance(u2))
+                us = Chance(u2).below(1000) if fine else 0
+            # One in 64 ends in the same millisecond as the record before it.
+            where = Chance(c).pick(MIXED_OFFSETS) if mixed else offset
+            records.append(self._writer.write(start + ms * 1000 + us, where, u1, u2, c, bits))
         records.sort()
         return records
+
+
+def _time_of_day(chance: Chance, other: Chance) -> int:
+    """Return a time of day in milliseconds.
+
+    :param chance: 64 bits of chance
+    :param other: chance that decides which times are whole seconds
+    """
+    first = chance.below(_RANGE)
+    second = chance.below(_RANGE)
+    may_be_whole = chance.one_in(2)
+    # Half of the records crowd around noon, so that halves of a day differ in size.
+    evenly_spread = chance.one_in(2)
+    share = first / _RANGE if evenly_spread else (first + second) / (2 * _RANGE)
+    ms = int(share * _MS_PER_DAY)
+    if may_be_whole and other.one_in(8):
+        ms -= ms % 1000
+    return ms
 
 
 def _edges(readings: Readings) -> list[int]:

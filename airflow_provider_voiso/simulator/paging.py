@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .filters import RefusedError, number
+from .chance import Chance
+from .filters import PAGING, RefusedError, number
 from .readings import DEFAULT_PER_PAGE, MAX_PER_PAGE
 from .record import dumps
 from .search import OrderKey, position_behind
@@ -75,6 +77,13 @@ class Token:
             raise RefusedError("search_token is invalid") from error
 
 
+def handle(params: Mapping[str, str]) -> str:
+    """Return the one token of a whole search; it depends on nothing but what is searched."""
+    searched = sorted((name, value) for name, value in params.items() if value and name not in PAGING)
+    digest = hashlib.sha256(json.dumps(searched).encode()).hexdigest()
+    return base64.b64encode(f"cdr_search#{digest[:32]}".encode()).decode()
+
+
 def page_request(params: Mapping[str, str], readings: Readings) -> tuple[int, int]:
     """Return the page number and the records per page that are in force.
 
@@ -88,11 +97,42 @@ def page_request(params: Mapping[str, str], readings: Readings) -> tuple[int, in
         raise RefusedError(f"per_page must be from 1 to {MAX_PER_PAGE}")
     if readings.per_page_cap is not None:
         per_page = min(per_page, readings.per_page_cap)
+    if readings.continuation == "handle":
+        # Pages of one length: page 2 beside the handle begins where page 1 ended.
+        per_page = min(per_page, readings.cap)
     if params.get("search_token") and page > 1 and readings.later_page != "obeyed":
         if readings.later_page == "refused":
             raise RefusedError("page cannot be used together with search_token")
         page = 1
     return page, per_page
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The part of a search that one request is answered with.
+
+    :param start: index of the row at which page 1 begins: behind the token's record, or 0
+    :param low: first row of the page, counted from ``start``
+    :param size: number of rows on the page
+    :param per_page: rows that a page can hold
+    :param rows: number of rows of the whole search
+    """
+
+    start: int
+    low: int
+    size: int
+    per_page: int
+    rows: int
+
+    @property
+    def remaining(self) -> int:
+        """Number of rows from ``start`` on."""
+        return self.rows - self.start
+
+    @property
+    def finished(self) -> bool:
+        """Whether no row follows this page."""
+        return self.low + self.size >= self.remaining
 
 
 class Pager:
@@ -111,84 +151,144 @@ class Pager:
 
         :param rows: every row of the search, in order
         :param params: request parameters
-        :param nth: number of this request, of which a senseless total is made
+        :param nth: number of this request; a senseless total is made from it
         :raises RefusedError: if the page or the token is refused
         """
-        readings = self._readings
-        page, per_page = page_request(params, readings)
-        sent = Token.read(params["search_token"]) if params.get("search_token") else None
-        restarted = readings.misbehaviour == "restarts"
-        start = self._start(rows, sent) if sent and not restarted else 0
-        remaining = len(rows) - start
-        low = (page - 1) * per_page
-        high = low + per_page
-        if high > readings.cap:
-            if readings.beyond_cap == "error":
-                raise RefusedError(f"page * per_page must not exceed {readings.cap}")
-            low, high = (0, 0) if readings.beyond_cap == "empty" else (min(low, readings.cap), readings.cap)
-        if readings.beyond_end == "refused" and page > 1 and low >= remaining:
+        page, per_page = page_request(params, self._readings)
+        sent = self._sent(params)
+        start = self._start(rows, sent)
+        low, high = self._page_bounds(page, per_page, sent)
+        if self._readings.beyond_end == "refused" and page > 1 and start + low >= len(rows):
             raise RefusedError("page is out of range")
         found = rows[start + low : start + high]
-        ordinal = sent.ordinal if sent else 0
-        behind = self._token_position(start, low, len(found), high, remaining, per_page)
-        if behind is None and sent and readings.misbehaviour in {"repeats", "cycles"}:
-            behind = -1  # These never come to an end.
-        answer = Answer([record.raw for record in found], {}, page, ordinal)
-        finished = start + low + len(found) >= len(rows)
-        answer.fields = self._fields(rows, remaining, page, per_page, nth)
-        if behind is None:
-            answer.position = "last" if finished else "middle"
-            self._end(answer)
-        else:
-            answer.fields["search_token"] = self._token(rows, behind, ordinal, per_page, sent).text()
-            answer.position = "middle"
-        if answer.position == "middle" and sent is None and page == 1:
-            answer.position = "first"
+        cut = Cut(start, low, len(found), per_page, len(rows))
+
+        fields: dict[str, object] = {"total": self._total(cut, nth), "page": page}
+        answer = Answer([record.raw for record in found], fields, page)
+        if isinstance(sent, Token):
+            answer.token_ordinal = sent.ordinal
+        elif sent:
+            answer.token_ordinal = 1
+        token = self._next_token(rows, cut, high, params, sent)
+        answer.position = self._position(cut, page, sent, token)
+        self._finish(answer, token)
         return answer
 
-    def _start(self, rows: list[Record], sent: Token) -> int:
+    def _sent(self, params: Mapping[str, str]) -> Token | str | None:
+        """Return the token of a request: a handle is a text, any other a :class:`Token`."""
+        text = params.get("search_token")
+        if not text:
+            return None
+        if self._readings.continuation != "handle":
+            return Token.read(text)
+        if text != handle(params):
+            raise RefusedError("search_token is invalid")
+        return text
+
+    def _start(self, rows: list[Record], sent: Token | str | None) -> int:
+        if not isinstance(sent, Token) or self._readings.misbehaviour == "restarts":
+            return 0
         try:
             return position_behind(rows, self._key, sent.key, sent.copy)
         except TypeError as error:
             raise RefusedError("search_token is invalid") from error
 
-    def _token_position(self, start: int, low: int, found: int, high: int, remaining: int, per_page: int) -> int | None:
-        """Return the index behind which the token stands, or None where there is no token."""
+    def _page_bounds(self, page: int, per_page: int, sent: Token | str | None) -> tuple[int, int]:
+        """Return the first row of a page and the one behind its last, counted from the page 1 of the request."""
+        readings = self._readings
+        low = (page - 1) * per_page
+        high = low + per_page
+        has_handle = isinstance(sent, str) and readings.misbehaviour != "restarts"
+        if high <= readings.cap or (has_handle and readings.handle_pages == "all"):
+            return low, high
+        if readings.beyond_cap == "error":
+            raise RefusedError(f"page * per_page must not exceed {readings.cap}")
+        if readings.beyond_cap == "empty":
+            return 0, 0
+        return min(low, readings.cap), readings.cap
+
+    def _next_token(
+        self, rows: list[Record], cut: Cut, high: int, params: Mapping[str, str], sent: Token | str | None
+    ) -> str | None:
         readings = self._readings
         if readings.misbehaviour == "missing":
             return None
-        if readings.continuation == "cursor":
-            size, full, behind = found, found == min(per_page, readings.cap), low + found
-        else:
-            size, full, behind = min(remaining, readings.cap), remaining >= readings.cap, min(remaining, readings.cap)
-            if readings.continuation_on == "last" and not (found and high >= behind):
+        endless = sent is not None and readings.misbehaviour in {"repeats", "cycles"}
+        if readings.continuation == "handle":
+            return handle(params) if endless or self._handle_comes(cut) else None
+        behind = self._token_position(cut, high)
+        if behind is None:
+            if not endless:
                 return None
-        more = behind < remaining
-        wanted = {"short": more, "full_then_empty": more or full, "always_empty": True}[readings.final]
-        return start + behind - 1 if size and wanted else None
+            behind = -1
+        previous = sent if isinstance(sent, Token) else None
+        return self._token(rows, behind, previous, cut).text()
 
-    def _token(self, rows: list[Record], index: int, ordinal: int, per_page: int, sent: Token | None) -> Token:
+    def _handle_comes(self, cut: Cut) -> bool:
+        choice = self._readings.handle
+        if choice == "every":
+            return True
+        if choice == "above_cap":
+            return cut.rows > self._readings.cap
+        return cut.size > 0 and self._goes_on(more=not cut.finished, full=self._full(cut))
+
+    def _full(self, cut: Cut) -> bool:
+        return cut.size == min(cut.per_page, self._readings.cap)
+
+    def _goes_on(self, *, more: bool, full: bool) -> bool:
+        """Whether a token is given, although nothing may remain."""
+        final = self._readings.final
+        if final == "short":
+            return more
+        return more or full or final == "always_empty"
+
+    def _token_position(self, cut: Cut, high: int) -> int | None:
+        """Return the index of the row behind which the token stands, or None where there is no token."""
+        readings = self._readings
+        if readings.continuation == "cursor":
+            size, full, behind = cut.size, self._full(cut), cut.low + cut.size
+        else:
+            size = behind = min(cut.remaining, readings.cap)
+            full = cut.remaining >= readings.cap
+            if readings.continuation_on == "last" and not (cut.size and high >= behind):
+                return None
+        goes_on = self._goes_on(more=behind < cut.remaining, full=full)
+        return cut.start + behind - 1 if size and goes_on else None
+
+    def _token(self, rows: list[Record], index: int, sent: Token | None, cut: Cut) -> Token:
         fault = self._readings.misbehaviour
         if fault == "repeats" and sent:
             return sent
+        ordinal = sent.ordinal if sent else 0
         if fault == "cycles" and (ordinal >= 2 or index < 0):
-            first = per_page if self._readings.continuation == "cursor" else self._readings.cap
+            first = cut.per_page if self._readings.continuation == "cursor" else self._readings.cap
             index, ordinal = min(first, self._readings.cap, len(rows)) - 1, 0
         key = self._key(rows[index])
         copy = int(index > 0 and self._key(rows[index - 1]) == key)
         return Token(key, copy, ordinal + 1)
 
-    def _fields(self, rows: list[Record], remaining: int, page: int, per_page: int, nth: int) -> dict[str, object]:
-        total = {
-            "pages": -(-remaining // per_page),
-            "records": len(rows),
-            "capped": min(len(rows), self._readings.cap),
-            "nonsense": (nth * 7919) % 1009 - 3,
-        }[self._readings.total]
-        return {"total": total, "page": page}
+    def _total(self, cut: Cut, nth: int) -> int:
+        choice = self._readings.total
+        if choice == "pages":
+            return -(-cut.remaining // cut.per_page)
+        if choice == "records":
+            return cut.rows
+        if choice == "capped":
+            return min(cut.rows, self._readings.cap)
+        return Chance.of(f"total/{nth}").below(1_000) - 3
 
-    def _end(self, answer: Answer) -> None:
-        if self._readings.end_of_search != "absent":
-            answer.fields["search_token"] = "" if self._readings.end_of_search == "empty" else None
+    def _position(self, cut: Cut, page: int, sent: Token | str | None, token: str | None) -> str:
+        # A handle comes with the last answer as well; any other token says that an answer follows.
+        goes_on = token is not None and self._readings.continuation != "handle"
+        if cut.finished and not goes_on:
+            return "last"
+        return "first" if sent is None and page == 1 else "middle"
+
+    def _finish(self, answer: Answer, token: str | None) -> None:
+        end = self._readings.end_of_search
+        if token is not None:
+            answer.fields["search_token"] = token
+        elif end != "absent":
+            answer.fields["search_token"] = "" if end == "empty" else None
         if self._readings.final_page == "absent" and answer.position == "last":
             del answer.fields["page"]

@@ -22,14 +22,23 @@ class Readings:
     ``both_pairs`` here is ``--both-pairs`` there.
     """
 
-    continuation: Literal["batch", "cursor"] = _switch(
+    continuation: Literal["batch", "cursor", "handle"] = _switch(
         "batch",
         "batch: the token stands behind record 10,000 of the search, whichever page carried it; "
-        "cursor: every answer's token stands behind the last record of that answer",
+        "cursor: every answer's token stands behind the last record of that answer; "
+        "handle: one token names the whole search, and page counts on beside it",
     )
     continuation_on: Literal["every", "last"] = _switch(
         "every",
         "under the batch reading the token comes with every page, or with the last page of the ten thousand only",
+    )
+    handle: Literal["every", "above_cap", "more"] = _switch(
+        "every",
+        "under the handle reading the token comes with every answer, with every answer to a search above the cap, "
+        "or only while more pages follow",
+    )
+    handle_pages: Literal["all", "within_cap"] = _switch(
+        "all", "page beside a handle leads through the whole search, or no further than without one"
     )
     cap: int = _switch(10_000, "results per search before a token is needed; the vendor's is 10,000")
     per_page_cap: int | None = _switch(None, "the server silently caps per_page at this value")
@@ -109,28 +118,3 @@ def choices() -> dict[str, tuple[str | int, ...]]:
     """Return the values that a switch can have, for those that have a few."""
     hints = get_type_hints(Readings)
     return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
-
-
-@dataclass(frozen=True)
-class Drift:
-    """Rows that differ between an earlier and a later look at the same search.
-
-    The records concerned are chosen by their uuid, each by one of the three shares.
-
-    :param appear: share of records that do not exist before the drift
-    :param change: share whose wrap-up code and cost differ after it
-    :param move: share whose timestamp differs after it
-    :param move_seconds: by how much those timestamps move; at most a day, either way
-    :param after: number of answered ``/api/v2/cdr`` requests after which it happens, or None to wait for
-        ``Simulator.drift_now()`` or ``POST /_simulator/drift``
-    """
-
-    appear: float = 0.0
-    change: float = 0.0
-    move: float = 0.0
-    move_seconds: int = 3600
-    after: int | None = None
-
-    def __post_init__(self) -> None:
-        if abs(self.move_seconds) > 86_400:
-            raise ValueError(f"move_seconds is {self.move_seconds}; records can move by at most 86400 seconds.")

@@ -7,16 +7,8 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from .account import (
-    CAMPAIGNS,
-    DESTINATIONS,
-    DISPOSITIONS,
-    END_REASONS,
-    EVENTS,
-    LEAD_SOURCES,
-    OUTGOING,
-    QUEUED,
-)
+from .account import CAMPAIGNS, DESTINATIONS, END_REASONS, EVENTS, LEAD_SOURCES, OUTGOING, QUEUED
+from .chance import Chance
 
 if TYPE_CHECKING:
     from .account import Kind
@@ -53,24 +45,29 @@ class Record(NamedTuple):
         return self.kind.family == "voice"
 
     @property
+    def hidden(self) -> Hidden:
+        """The attributes that answers do not show."""
+        return hidden(self.bits)
+
+    @property
     def dialing_time(self) -> int:
         """Seconds of ringing at the other end."""
-        return self.bits & 63 if self.kind.request in OUTGOING else 0
+        return self.hidden.dialing_time if self.kind.request in OUTGOING else 0
 
     @property
     def ivr_time(self) -> int:
         """Seconds before a queue was entered."""
-        return self.bits >> 6 & 127 if self.kind.request == "inbound" else 0
+        return self.hidden.ivr_time if self.kind.request == "inbound" else 0
 
     @property
     def queue_time(self) -> int:
         """Seconds in a queue."""
-        return self.bits >> 13 & 255 if self.kind.request in QUEUED else 0
+        return self.hidden.queue_time if self.kind.request in QUEUED else 0
 
     @property
     def hold_time(self) -> int:
         """Seconds on hold, part of the duration."""
-        return min(self.bits >> 21 & 63, self.duration)
+        return min(self.hidden.hold_time, self.duration)
 
     @property
     def talk_time(self) -> int:
@@ -80,28 +77,27 @@ class Record(NamedTuple):
     @property
     def event(self) -> str:
         """Standard call event."""
-        return EVENTS[(self.bits >> 27 & 255) % len(EVENTS)]
+        return self.hidden.event
 
     @property
     def end_reason(self) -> str:
         """Standard call end reason."""
-        return END_REASONS[(self.bits >> 35 & 255) % len(END_REASONS)]
+        return self.hidden.end_reason
 
     @property
     def first_seen(self) -> bool:
         """Whether the number had never been dialled before."""
-        return self.kind.request in OUTGOING and self.bits >> 43 & 3 == 0
+        return self.kind.request in OUTGOING and self.hidden.first_seen
 
     @property
     def campaign_id(self) -> int | None:
         """Campaign of a dialer call."""
-        return CAMPAIGNS[(self.bits >> 45 & 63) % len(CAMPAIGNS)].id if self.kind.request == "dialer" else None
+        return self.hidden.campaign_id if self.kind.request == "dialer" else None
 
     @property
     def lead_source(self) -> str | None:
-        """Lead source of a dialer call; half of the campaigns' calls have none."""
-        choice = self.bits >> 51 & 7
-        return LEAD_SOURCES[choice] if self.kind.request == "dialer" and choice < len(LEAD_SOURCES) else None
+        """Lead source of a dialer call; half of them have none."""
+        return self.hidden.lead_source if self.kind.request == "dialer" else None
 
     @property
     def destination_name(self) -> str | None:
@@ -109,15 +105,40 @@ class Record(NamedTuple):
         return destination(self.bits)[1] if self.kind.request in OUTGOING else None
 
 
+class Hidden(NamedTuple):
+    """Attributes that filters need but answers do not show, whether or not a record's kind has them."""
+
+    dialing_time: int
+    ivr_time: int
+    queue_time: int
+    hold_time: int
+    event: str
+    end_reason: str
+    first_seen: bool
+    campaign_id: int
+    lead_source: str | None
+
+
+def hidden(bits: int) -> Hidden:
+    """Return the hidden attributes that derive from a record's bits."""
+    chance = Chance(bits)
+    chance.pick(DESTINATIONS)
+    return Hidden(
+        dialing_time=chance.below(60),
+        ivr_time=chance.below(120),
+        queue_time=chance.below(240),
+        hold_time=chance.below(60),
+        event=chance.pick(EVENTS),
+        end_reason=chance.pick(END_REASONS),
+        first_seen=chance.one_in(4),
+        campaign_id=chance.pick(CAMPAIGNS).id,
+        lead_source=None if chance.one_in(2) else chance.pick(LEAD_SOURCES),
+    )
+
+
 def destination(bits: int) -> tuple[str, str]:
-    """Return the dialling prefix and the name of the place that was called."""
-    return DESTINATIONS[(bits >> 54 & 63) % len(DESTINATIONS)]
-
-
-def disposition(kind: Kind, chance: int) -> str:
-    """Return one of the dispositions that this kind of interaction can end with."""
-    choices = DISPOSITIONS[kind.family]
-    return choices[chance % len(choices)]
+    """Return the dialling prefix and the name of the place that was called: the first draw of a record's bits."""
+    return Chance(bits).pick(DESTINATIONS)
 
 
 @lru_cache(maxsize=16)

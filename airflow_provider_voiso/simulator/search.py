@@ -75,14 +75,14 @@ class Searcher:
         self.key = order_key(readings.order, days.seed & 0xFFFFFFFF)
 
     def rows(
-        self, params: Mapping[str, str], team_ids: frozenset[int] | None, per_page: int, *, drifted: bool
+        self, params: Mapping[str, str], team_ids: frozenset[int] | None, per_page: int, step: int
     ) -> list[Record]:
         """Return every row of a search in the order of the answers; a duplicate follows its original.
 
         :param params: request parameters
         :param team_ids: teams that the key may see, or None for all
         :param per_page: records per answer: with duplicates on, the last of each page is one
-        :param drifted: whether to look after the drift
+        :param step: how many steps of the drift have happened
         :raises RefusedError: if a value is not of the documented type, or the interval is too long
         """
         page_size = per_page if self._readings.duplicates else 0
@@ -93,11 +93,11 @@ class Searcher:
             raise RefusedError("the dates are out of range") from error
         if (high - low) // DAY_US * self._days.records_per_day > MOST_RECORDS:
             raise RefusedError(f"the dates hold more than {MOST_RECORDS} records")
-        name = (asked, low, high, team_ids, page_size, drifted)
+        name = (asked, low, high, team_ids, page_size, step)
         with self._lock:
             rows = self._kept.get(name)
             if rows is None:
-                rows = self._kept[name] = self._found(params, team_ids, low, high, drifted=drifted)
+                rows = self._kept[name] = self._found(params, team_ids, low, high, step)
                 if page_size:
                     rows = self._kept[name] = self._doubled(rows, page_size)
                 if len(self._kept) > _KEPT_SEARCHES:
@@ -106,28 +106,42 @@ class Searcher:
             return rows
 
     def truth(
-        self, start: int, end: int, params: Mapping[str, str], team_ids: frozenset[int] | None, *, drifted: bool
+        self,
+        start: int,
+        end: int,
+        params: Mapping[str, str],
+        team_ids: frozenset[int] | None,
+        step: int | None,
     ) -> list[Record]:
         """Return the records that ended in ``[start, end)`` and pass the filters, oldest first.
 
         :param start: microseconds since 1970 UTC
         :param end: microseconds since 1970 UTC
-        :param params: request parameters, of which the dates and those of paging do not count
+        :param params: request parameters; dates and those of paging are passed over
         :param team_ids: teams that the key may see, or None for all
-        :param drifted: whether to look after the drift
+        :param step: how many steps of the drift have happened, or None for those records only that
+            are the same at every step
         """
         filters = {k: v for k, v in params.items() if k not in DATES | PAGING}
-        return select(self._days.between(start, end, drifted=drifted), filters, team_ids)
+        records = self._days.between(start, end, step or 0)
+        if step is None:
+            records = self._days.stayed(records)
+        return select(records, filters, team_ids)
 
     def _found(
-        self, params: Mapping[str, str], team_ids: frozenset[int] | None, low: int, high: int, *, drifted: bool
+        self,
+        params: Mapping[str, str],
+        team_ids: frozenset[int] | None,
+        low: int,
+        high: int,
+        step: int,
     ) -> list[Record]:
         if low >= high:
             return []
         if self._readings.acts_on == "end":
-            records = self._days.between(low, high, drifted=drifted)
+            records = self._days.between(low, high, step)
         else:
-            ended = self._days.between(low, high + MAX_DURATION * 1_000_000, drifted=drifted)
+            ended = self._days.between(low, high + MAX_DURATION * 1_000_000, step)
             records = [r for r in ended if low <= r.at - r.duration * 1_000_000 < high]
         records = select(records, params, team_ids)
         return records if self._readings.order == "oldest_first" else sorted(records, key=self.key)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CDR_PATH = "/api/v2/cdr"
 KEPT_REQUESTS = 10_000
-State = Literal["now", "before", "after"]
+State = Literal["now", "before", "after", "stayed"]
 
 
 @dataclass(frozen=True)
@@ -101,25 +101,48 @@ class Service:
         self._allowance = max(1.0, requests_per_second or 0.0)
         self._last = time.monotonic()
         self._answered = 0
-        self._drifted = False
+        self._asked_step = 0
         self._lock = threading.Lock()
 
     @property
-    def drifted(self) -> bool:
-        """Whether the drift has happened."""
+    def step(self) -> int:
+        """How many steps of the drift have happened."""
         drift = self._days.drift
-        return self._drifted or (drift is not None and drift.after is not None and self._answered >= drift.after)
+        return max(self._asked_step, drift.step_after(self._answered)) if drift else 0
 
-    def drift_now(self) -> None:
-        """Let the drift happen, whatever its ``after`` says."""
-        self._drifted = True
+    def drift_now(self, step: int | None = None) -> None:
+        """Let the drift happen, whatever its ``after`` says.
+
+        :param step: how many of its steps, or None for all
+        :raises ValueError: if the drift has no such step
+        """
+        self._asked_step = max(self._asked_step, self._steps if step is None else self._known(step))
+
+    @property
+    def _steps(self) -> int:
+        return self._days.drift.steps if self._days.drift else 0
+
+    def _known(self, step: int) -> int:
+        if not 0 <= step <= self._steps:
+            raise ValueError(f"step is {step}; the drift has steps from 0 to {self._steps}.")
+        return step
+
+    def _step_of(self, state: State | int) -> int | None:
+        if isinstance(state, int):
+            return self._known(state)
+        if state == "stayed":
+            return None
+        steps = {"now": self.step, "before": 0, "after": self._steps}
+        if state not in steps:
+            raise ValueError("state must be now, before, after, stayed or the number of a step")
+        return steps[state]
 
     def truth(
         self,
         start: datetime,
         end: datetime,
         filters: Mapping[str, object] | None,
-        state: State,
+        state: State | int,
         team_ids: frozenset[int] | None = None,
     ) -> dict[str, bytes]:
         """Return uuid and bytes of every record whose timestamp lies in ``[start, end)``, oldest first."""
@@ -127,8 +150,8 @@ class Service:
         unknown = params.keys() - PARAMETERS
         if unknown:
             raise RefusedError(f"unknown parameter {', '.join(sorted(unknown))}")
-        drifted = self.drifted if state == "now" else state == "after"
-        records = self._searcher.truth(epoch_us(start), epoch_us(end), params, team_ids, drifted=drifted)
+        step = self._step_of(state)
+        records = self._searcher.truth(epoch_us(start), epoch_us(end), params, team_ids, step)
         return {record.uuid: record.raw for record in records}
 
     def respond(self, method: str, target: str, accepts_gzip: bool) -> Response:
@@ -197,7 +220,7 @@ class Service:
 
     def _rows(self, params: dict[str, str], team_ids: frozenset[int] | None) -> list[Record]:
         _, per_page = page_request(params, self.readings)
-        return self._searcher.rows(params, team_ids, min(per_page, self.readings.cap), drifted=self.drifted)
+        return self._searcher.rows(params, team_ids, min(per_page, self.readings.cap), self.step)
 
     def _limited(self) -> bool:
         if not self._rate:

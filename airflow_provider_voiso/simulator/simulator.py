@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from .drift import Drift
     from .faults import Faults
-    from .readings import Drift
     from .service import Request, State
 
 DEMO_KEY = "demo-key-a387aaf1f101fc"
@@ -33,7 +33,7 @@ class Simulator:
     :param records_per_day: about how many records a UTC day has; days vary by up to a fifth
     :param exact: every UTC day has exactly that many
     :param readings: how the open points of the vendor's page are read; the defaults stay nearest to its words
-    :param drift: rows that appear, change or move between two looks
+    :param drift: records that appear, change, move or leave between two looks
     :param key: key that sees everything
     :param team_keys: keys that see only the records of some teams' agents, each with those teams' ids
     :param forbidden_keys: keys that are known but are answered 403
@@ -134,7 +134,7 @@ class Simulator:
         end: datetime,
         filters: Mapping[str, object] | None = None,
         *,
-        state: State = "now",
+        state: State | int = "now",
         key: str | None = None,
     ) -> dict[str, bytes]:
         """Return what a complete and exact export of a window holds: uuid and bytes of each record, oldest first.
@@ -142,13 +142,19 @@ class Simulator:
         :param start: first instant of the window, with a time zone
         :param end: first instant behind the window, with a time zone
         :param filters: request parameters that narrow the records; lists are joined with commas
-        :param state: before the drift, after it, or as the server sees it now
+        :param state: ``before`` the drift, ``after`` it, as the server sees it ``now``, after a
+            number of its steps, or ``stayed``: those records only that are the same at every step
         :param key: whose rights apply, if not those of the full key
         :raises RefusedError: if a filter is unknown or its value is not of the documented type
+        :raises ValueError: if the drift has no such step
         """
         team_ids = self._keys.rights(key, 401) if key is not None else None
         return self._service.truth(start, end, filters, state, team_ids)
 
-    def drift_now(self) -> None:
-        """Let the drift happen, whatever its ``after`` says."""
-        self._service.drift_now()
+    def drift_now(self, step: int | None = None) -> None:
+        """Let the drift happen, whatever its ``after`` says.
+
+        :param step: how many of its steps, or None for all
+        :raises ValueError: if the drift has no such step
+        """
+        self._service.drift_now(step)

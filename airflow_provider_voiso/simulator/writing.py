@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .account import AGENTS, DESTINATIONS, DISPOSITIONS, KINDS, OUTGOING, OWN_NUMBERS, QUEUED, QUEUES, WRAPUP_CODES
+from .account import (
+    AGENTS,
+    DESTINATIONS,
+    DISPOSITIONS,
+    KINDS,
+    OPEN_DISPOSITIONS,
+    OUTGOING,
+    OWN_NUMBERS,
+    QUEUED,
+    QUEUES,
+    RARE_DISPOSITIONS,
+    WRAPUP_CODES,
+)
+from .chance import Chance
 from .record import DIGITS, Record, destination, dumps, hms, stamp
 
 if TYPE_CHECKING:
@@ -12,10 +25,17 @@ if TYPE_CHECKING:
     from .readings import Readings
 
 MIXED_OFFSETS = ("-03:00", "+00:00", "+05:30", "-09:30", "+14:00", "-12:00", "+08:45")
-MAX_DURATION = 86_400 + 180_000
+DAY_SECONDS = 86_400
+LONGEST_CALL = 210_000
+LONGEST_CONVERSATION = 260_000
+MAX_DURATION = max(LONGEST_CALL, LONGEST_CONVERSATION)
+RARITY = 12
+"""One record in so many carries a rare disposition, or a rare spelling of its type if it has any."""
 _BY_WEIGHT = tuple(kind for kind in KINDS for _ in range(kind.weight))
 _SPELLINGS = {kind: tuple(dumps(text) for text in kind.spellings) for kind in KINDS}
-_ENDINGS = {family: tuple(dumps(text) for text in texts) for family, texts in DISPOSITIONS.items()}
+_RARE_SPELLINGS = {kind: tuple(dumps(text) for text in kind.rare) for kind in KINDS}
+_ENDINGS = {family: tuple(map(dumps, texts)) for family, texts in DISPOSITIONS.items()}
+_RARE_ENDINGS = {family: tuple(map(dumps, texts)) for family, texts in RARE_DISPOSITIONS.items()}
 _PEOPLE = tuple((f'"agent":{dumps(agent.name)}', f'"agent_id":{agent.id}') for agent in AGENTS)
 _QUEUES = tuple(f'"queue":{dumps(queue.name)}' for queue in QUEUES)
 _CODES = tuple(f'"wrapup_code":{dumps(code)}' for code in WRAPUP_CODES)
@@ -62,6 +82,9 @@ _EXTRAS = (
 )
 _NOBODY = ('"agent":null', '"agent_id":null')
 _NO_QUEUE, _NO_CODE = '"queue":null', '"wrapup_code":null'
+_TALKED = frozenset({'"answered"', '"answered_by_VM"', '"machine_answered"'})
+_HANDLED = frozenset({'"answered"', '"resolved"', '"active"'})
+_OPEN = frozenset(dumps(text) for text in OPEN_DISPOSITIONS)
 
 
 class Writer:
@@ -82,104 +105,124 @@ class Writer:
         :param u1: upper half of the uuid
         :param u2: lower half of the uuid
         :param c: 64 bits of chance for the visible fields
-        :param bits: 64 bits of chance for the hidden attributes and the order of keys
+        :param bits: 64 bits of chance for the hidden attributes
         """
-        kind = _BY_WEIGHT[(c & 0xFFFF) % len(_BY_WEIGHT)]
+        # The longest record draws some 150 bits: more than c alone has.
+        chance = Chance(u1 << 128 | u2 << 64 | c)
+        kind = chance.pick(_BY_WEIGHT)
         uuid = _uuid(u1, u2)
-        endings = _ENDINGS[kind.family]
-        ending = endings[(c >> 16 & 255) % len(endings)]
-        duration = _duration(kind, ending, c)
-        agent, agent_id = _PEOPLE[(c >> 48 & 255) % len(_PEOPLE)]
-        if kind.family == "lookup" or (ending not in _WITH_AGENT and c >> 56 & 1):
-            agent, agent_id = _NOBODY
-        queue = _QUEUES[(c >> 40 & 255) % len(_QUEUES)] if kind.request in QUEUED and c >> 57 & 7 else _NO_QUEUE
-        sender, receiver = _parties(kind, u1, u2, bits)
-        head = [agent, f'"from":{sender}', f'"disposition":{ending}', f'"duration":"{hms(duration)}"']
-        tail = [
+        ending = _ending(kind, chance)
+        duration = _duration(kind, ending, chance)
+        agent, agent_id = _agent(kind, ending, chance)
+        has_code = agent_id is not _NOBODY[1] and ending not in _OPEN and not chance.one_in(4)
+        code = chance.pick(_CODES) if has_code else _NO_CODE
+        has_queue = kind.request in QUEUED and not chance.one_in(8)
+        queue = chance.pick(_QUEUES) if has_queue else _NO_QUEUE
+        prefix, place = destination(bits)
+        sender, receiver = _parties(kind, prefix, chance)
+        parts = [
+            agent,
+            f'"from":{sender}',
+            f'"disposition":{ending}',
+            f'"duration":"{hms(duration)}"',
             f'"to":{receiver}',
             f'"timestamp":"{stamp(at, offset, self._digits)}"',
             f'"uuid":"{uuid}"',
-            _CODES[(c >> 32 & 255) % len(_CODES)] if agent_id is not _NOBODY[1] and c >> 60 & 3 else _NO_CODE,
-            f'"type":{_spelling(kind, u2)}',
+            code,
+            f'"type":{_spelling(kind, chance)}',
             agent_id,
-            f'"cpc":{_cost(kind, c)}',
+            f'"cpc":{_cost(kind, chance)}',
         ]
         if kind.family == "digital":
-            parts = [*head, *tail, self._sla_part(c, u2), queue]
+            parts += (self._sla_part(chance), queue)
         elif kind.family == "sms":
-            parts = [*head, *tail, *_message(c, u1, bits, sender)]
+            parts += _message(sender, _uuid(c, u1), place, chance)
         else:
-            parts = [*head, queue, *tail]
+            parts.insert(4, queue)
             if kind.request == "queue_callback":
                 parts.append(f'"related_call":"{_uuid(u2, u1)}"')
-            elif kind.request in OUTGOING and not bits >> 60 & 1:
-                parts.append(f'"destination_name":{_PLACES[destination(bits)[1]]}')
-        if not u1 >> 8 & 127:
-            parts.append(_EXTRAS[(u1 >> 16 & 255) % len(_EXTRAS)])
-        return Record(at, uuid, f"{{{','.join(_ordered(parts, u2))}}}".encode(), kind, duration, bits)
+            elif kind.request in OUTGOING and chance.one_in(2):
+                parts.append(f'"destination_name":{_PLACES[place]}')
+        if chance.one_in(128):
+            parts.append(chance.pick(_EXTRAS))
+        raw = f"{{{','.join(_ordered(parts, chance))}}}".encode()
+        return Record(at, uuid, raw, kind, duration, bits)
 
-    def _sla_part(self, c: int, u2: int) -> str:
+    def _sla_part(self, chance: Chance) -> str:
         text = (
-            f'{{"time_to_first_response":"{hms(c >> 20 & 1023)}","time_to_resolution":"{hms(c >> 24 & 0x3FFFF)}",'
-            f'"time_to_reply":"{hms(c >> 44 & 255)}"}}'
+            f'{{"time_to_first_response":"{hms(chance.below(1_000))}",'
+            f'"time_to_resolution":"{hms(chance.below(260_000))}",'
+            f'"time_to_reply":"{hms(chance.below(250))}"}}'
         )
-        as_array = self._sla == "array" or (self._sla == "mixed" and not u2 >> 20 & 3)
+        as_array = self._sla == "array" or (self._sla == "mixed" and chance.one_in(4))
         return f'"sla":[{text}]' if as_array else f'"sla":{text}'
-
-
-_WITH_AGENT = frozenset({'"answered"', '"resolved"'})
 
 
 def _uuid(u1: int, u2: int) -> str:
     text = f"{u1:016x}{u2:016x}"
+    # Version 4, and the variant's two highest bits.
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[u2 >> 62]}{text[17:20]}-{text[20:]}"
 
 
-def _duration(kind: Kind, ending: str, c: int) -> int:
-    if kind.family == "voice" and ending == '"answered"':
-        short = (c >> 20 & 0xFFF) * (c >> 32 & 0xFF) >> 8
-        return short if c >> 52 & 255 else 86_400 + (c >> 20 & 0x1FFFF)
-    if kind.family == "digital" and not c >> 52 & 7:
-        return c >> 20 & 0x3FFFF
+def _ending(kind: Kind, chance: Chance) -> str:
+    endings = _RARE_ENDINGS if chance.one_in(RARITY) else _ENDINGS
+    return chance.pick(endings[kind.family])
+
+
+def _spelling(kind: Kind, chance: Chance) -> str:
+    if kind.rare and chance.one_in(RARITY):
+        return chance.pick(_RARE_SPELLINGS[kind])
+    return chance.pick(_SPELLINGS[kind])
+
+
+def _duration(kind: Kind, ending: str, chance: Chance) -> int:
+    if kind.family == "voice" and ending in _TALKED:
+        if chance.one_in(256):
+            return DAY_SECONDS + chance.below(LONGEST_CALL - DAY_SECONDS)
+        # A product of two draws: most calls are short.
+        return chance.below(4_000) * chance.below(250) // 250
+    if kind.family == "digital" and chance.one_in(8):
+        return chance.below(LONGEST_CONVERSATION)
     return 0
 
 
-def _cost(kind: Kind, c: int) -> str:
-    if not c >> 24 & 255:
+def _agent(kind: Kind, ending: str, chance: Chance) -> tuple[str, str]:
+    if kind.family == "lookup" or (ending not in _HANDLED and chance.one_in(2)):
+        return _NOBODY
+    return chance.pick(_PEOPLE)
+
+
+def _cost(kind: Kind, chance: Chance) -> str:
+    if chance.one_in(256):
         return "null"
-    return "0.0" if kind.family == "digital" else repr((c >> 24 & 0x3FFF) / 10_000)
+    return "0.0" if kind.family == "digital" else repr(chance.below(16_000) / 10_000)
 
 
-def _spelling(kind: Kind, u2: int) -> str:
-    texts = _SPELLINGS[kind]
-    return texts[(u2 >> 28 & 3) % len(texts)]
-
-
-def _parties(kind: Kind, u1: int, u2: int, bits: int) -> tuple[str, str]:
+def _parties(kind: Kind, prefix: str, chance: Chance) -> tuple[str, str]:
     if kind.family == "digital":
-        return _ACCOUNTS[(u1 >> 32 & 255) % len(_ACCOUNTS)], _ACCOUNTS[(u2 >> 32 & 255) % len(_ACCOUNTS)]
-    theirs = f'"{destination(bits)[0]}{u1 >> 24 & 0xFFFFFF:07d}"'
-    ours = f'"{OWN_NUMBERS[(u2 >> 8 & 255) % len(OWN_NUMBERS)]}"'
-    if kind.family == "sms" and u2 >> 40 & 1:
+        return chance.pick(_ACCOUNTS), chance.pick(_ACCOUNTS)
+    theirs = f'"{prefix}{chance.below(10_000_000):07d}"'
+    ours = f'"{chance.pick(OWN_NUMBERS)}"'
+    if kind.family == "sms" and chance.one_in(2):
         ours = '"VOISO; demo"'
     return (theirs, ours) if kind.request == "inbound" else (ours, theirs)
 
 
-def _message(c: int, u1: int, bits: int, sender: str) -> tuple[str, ...]:
-    text, segments = _TEXTS[(c >> 20 & 255) % len(_TEXTS)]
-    related = "null" if u1 >> 50 & 1 else f'"{_uuid(c, u1)}"'
+def _message(sender: str, parent: str, place: str, chance: Chance) -> tuple[str, ...]:
+    text, segments = chance.pick(_TEXTS)
+    related = "null" if chance.one_in(2) else f'"{parent}"'
     return (
         f'"sid":{sender}',
         f'"text":{text}',
         f'"related_call":{related}',
-        f'"template":{_TEMPLATES[u1 >> 54 & 3]}',
+        f'"template":{chance.pick(_TEMPLATES)}',
         f'"num_segments":{segments}',
-        f'"destination_name":{_PLACES[destination(bits)[1]]}',
+        f'"destination_name":{_PLACES[place]}',
     )
 
 
-def _ordered(parts: list[str], u2: int) -> list[str]:
-    order = u2 >> 48 & 15
+def _ordered(parts: list[str], chance: Chance) -> list[str]:
+    order = chance.below(16)
     if order == 0:
         parts.reverse()
     elif order == 1:

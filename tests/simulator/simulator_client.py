@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import subprocess
+import sys
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -82,3 +85,13 @@ def newest_first(records: Mapping[str, bytes]) -> list[str]:
 
 def truth(simulator: Simulator, filters: Mapping[str, object] | None = None) -> dict[str, bytes]:
     return simulator.truth(START, END, filters)
+
+
+def command_line(*options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "airflow_provider_voiso.simulator", *options],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

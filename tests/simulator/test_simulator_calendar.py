@@ -32,11 +32,17 @@ RESPONSE_TYPES = {
     "inbound", "outbound", "dialer", "click-to-call", "click_to_call", "hlr_ookup", "outbound SMS", "whatsapp", "chat",
     "instagram", "facebook", "telegram", "viber", "queue_callback", "scheduled_callback",
 }  # fmt: skip
+RARE_TYPES = {"campaign", "callback", "queue-callback", "scheduled-callback"}
+RARE_DISPOSITIONS = {
+    "rejected", "dialer_abandoned", "system_abandoned", "answered_by_VM", "system_reject",
+    "machine_answered", "not_sent", "route_unavailable", "not_delivered", "waiting", "active",
+}  # fmt: skip
 
 FIRST_RECORD = (
-    '{"agent":"Nguyễn Văn A","from":"18775510000","disposition":"answered","duration":"00:34:26","queue":null,'
-    '"to":"49152618944","timestamp":"2024-04-30T21:00:00.000-03:00","uuid":"a78227f6-4003-4951-acf7-d4eadf098346",'
-    '"wrapup_code":"0102","type":"click-to-call","agent_id":53060,"cpc":0.0172,"destination_name":"Germany - Mobile"}'
+    '{"agent":"ßtraße","from":"18775510000","disposition":"answered","duration":"00:24:05",'
+    '"queue":null,"to":"74950777408","timestamp":"2024-04-30T21:00:00.000-03:00",'
+    '"uuid":"a78227f6-4003-4951-acf7-d4eadf098346","wrapup_code":"00","type":"outbound",'
+    '"agent_id":53015,"cpc":0.6774,"destination_name":"Россия - Москва"}'
 )
 
 
@@ -122,6 +128,30 @@ def test_records_have_the_shape_of_the_vendors_sample() -> None:
 
 def test_every_type_of_the_vendors_table_appears() -> None:
     assert {record["type"] for record in records(Simulator())} >= RESPONSE_TYPES
+
+
+def test_rare_spellings_of_types_appear() -> None:
+    kinds = [record["type"] for record in records(Simulator())]
+
+    rare = [kind for kind in kinds if kind in RARE_TYPES]
+    assert set(rare) == RARE_TYPES
+    assert len(rare) < len(kinds) / 20
+
+
+def test_rare_dispositions_appear() -> None:
+    endings = [record["disposition"] for record in records(Simulator(records_per_day=6_000))]
+
+    rare = [ending for ending in endings if ending in RARE_DISPOSITIONS]
+    assert set(rare) == RARE_DISPOSITIONS
+    assert len(rare) < len(endings) / 8
+
+
+def test_only_conversations_stay_open() -> None:
+    found = [r for r in records(Simulator()) if r["disposition"] in {"waiting", "active"}]
+
+    assert {record["disposition"] for record in found} == {"waiting", "active"}
+    assert all("sla" in record for record in found)
+    assert all(record["wrapup_code"] is None for record in found)
 
 
 def test_fields_differ_by_type() -> None:

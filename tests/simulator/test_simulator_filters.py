@@ -26,6 +26,9 @@ REQUEST_TYPES = [
     "web_chat", "HLR_lookup", "queue_callback",
 ]  # fmt: skip
 
+DIALER = {"dialer", "campaign"}
+OUTGOING = {"outbound", "click_to_call", "click-to-call", *DIALER}
+
 Check = Callable[[dict[str, Any]], bool]
 
 
@@ -49,13 +52,13 @@ FILTERS: dict[str, tuple[str, Check | None]] = {
     "deleted_agent_ids": ("52835,52700", lambda r: r["agent_id"] == 52835),
     "event": ("answered", None),
     "end_reason": ("agent_hangup", None),
-    "campaign_ids": ("15, 13", lambda r: r["type"] == "dialer"),
+    "campaign_ids": ("15, 13", lambda r: r["type"] in DIALER),
     "duration_from": ("60", lambda r: seconds(r) > 60),
     "duration_to": ("60", lambda r: seconds(r) < 60),
     **{f"{name}_time_from": ("10", None) for name in ("dialing", "talk", "hold", "ivr", "queue")},
     **{f"{name}_time_to": ("10", None) for name in ("dialing", "talk", "hold", "ivr", "queue")},
-    "first_seen": ("Required", lambda r: r["type"] in {"outbound", "dialer", "click_to_call", "click-to-call"}),
-    "lead_source": ("Google ADS", lambda r: r["type"] == "dialer"),
+    "first_seen": ("Required", lambda r: r["type"] in OUTGOING),
+    "lead_source": ("Google ADS", lambda r: r["type"] in DIALER),
     "destination_name": (
         "Germany - Other",
         lambda r: r.get("destination_name", "Germany - Other") == "Germany - Other",
@@ -108,6 +111,34 @@ def test_every_request_spelling_of_type_finds_records(simulator: Simulator, spel
     found = all_uuids(walk(simulator, **DAY, type=spelling))
     assert found
     assert set(found) == truth(simulator, {"type": spelling}).keys()
+
+
+@pytest.mark.parametrize(
+    ("spelling", "request_type"),
+    [
+        ("campaign", "dialer"),
+        ("callback", "queue_callback"),
+        ("queue-callback", "queue_callback"),
+        ("scheduled-callback", "scheduled_callback"),
+    ],
+)
+def test_rare_spellings_find_their_type(simulator: Simulator, spelling: str, request_type: str) -> None:
+    expected = truth(simulator, {"type": request_type})
+    found = all_uuids(walk(simulator, **DAY, type=spelling))
+
+    kinds = {json.loads(raw)["type"] for raw in expected.values()}
+    assert set(found) == expected.keys()
+    assert len(kinds) > 1
+
+
+@pytest.mark.parametrize("ending", ["waiting", "active", "answered_by_VM", "not_delivered"])
+def test_rare_dispositions_are_found(simulator: Simulator, ending: str) -> None:
+    window = START, START + timedelta(days=14)
+    expected = [uuid for uuid, raw in simulator.truth(*window).items() if json.loads(raw)["disposition"] == ending]
+    answers = walk(simulator, start_date="2024-05-01", end_date="2024-05-14", disposition=ending)
+
+    assert expected
+    assert sorted(all_uuids(answers)) == sorted(expected)
 
 
 def test_types_part_the_whole(simulator: Simulator) -> None:

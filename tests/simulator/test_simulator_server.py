@@ -23,7 +23,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import airflow_provider_voiso
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
-from tests.simulator.simulator_client import CDR, DAY, END, START, UTC, Got, all_uuids, ask, connect, send, truth, walk
+from tests.simulator.simulator_client import (
+    CDR,
+    DAY,
+    END,
+    START,
+    UTC,
+    Got,
+    all_uuids,
+    ask,
+    command_line,
+    connect,
+    send,
+    truth,
+    walk,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,16 +246,6 @@ def test_tls(tmp_path: Path) -> None:
         with pytest.raises(ssl.SSLCertVerificationError):
             distrusting.request("GET", "/_simulator/health")
         distrusting.close()
-
-
-def command_line(*options: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "airflow_provider_voiso.simulator", *options],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

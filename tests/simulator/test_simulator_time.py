@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_voiso.simulator import Drift, Readings, Simulator
-from tests.simulator.simulator_client import END, START, UTC, all_uuids, ask, walk
+from airflow_provider_voiso.simulator import Readings, Simulator
+from tests.simulator.simulator_client import END, START, UTC, all_uuids, walk
 
 SECOND, MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
 PAIR = {"start_datetime": "2024-05-01T00:00:00", "end_datetime": "2024-05-01T12:00:00"}
@@ -90,52 +90,3 @@ def test_open_ends_reach_to_now_and_a_month_back() -> None:
         assert found(voiso, start_date="2024-05-01") == voiso.truth(START, END).keys()
     with pytest.raises(ValueError, match="needs an offset"):
         Simulator(now=datetime(2024, 5, 1))  # noqa: DTZ001
-
-
-def test_drift_by_number_of_answers() -> None:
-    drift = Drift(appear=0.1, change=0.1, move=0.1, move_seconds=7200, after=2)
-    day = {"start_date": "2024-05-01", "end_date": "2024-05-01", "per_page": 1000}
-    with Simulator(records_per_day=600, drift=drift) as voiso:
-        before = voiso.truth(START, END, state="before")
-        after = voiso.truth(START, END, state="after")
-        assert voiso.truth(START, END) == before
-        looks = [set(ask(voiso, **day).uuids) for _ in range(3)]
-        assert looks == [before.keys(), before.keys(), after.keys()]
-        assert voiso.truth(START, END) == after
-
-        appeared, gone, both = after.keys() - before.keys(), before.keys() - after.keys(), after.keys() & before.keys()
-        assert len(appeared) > len(gone) > 0
-        changed = {uuid for uuid in both if before[uuid] != after[uuid]}
-        assert changed
-        differing = {
-            name
-            for uuid in changed
-            for name, value in json.loads(after[uuid]).items()
-            if value != json.loads(before[uuid])[name]
-        }
-        assert differing == {"wrapup_code", "cpc", "timestamp"}
-        next_day = voiso.truth(END, END + timedelta(days=1), state="after")
-        assert gone <= next_day.keys(), "records that moved out of the day must be found in the next"
-
-
-def test_drift_on_demand() -> None:
-    with Simulator(records_per_day=300, drift=Drift(appear=0.5)) as voiso:
-        before = set(ask(voiso, start_date="2024-05-01", end_date="2024-05-01").uuids)
-        voiso.drift_now()
-        after = set(ask(voiso, start_date="2024-05-01", end_date="2024-05-01").uuids)
-        assert before < after
-        assert after == voiso.truth(START, END, state="after").keys()
-
-
-def test_a_search_goes_on_behind_its_token_while_rows_drift() -> None:
-    drift = Drift(appear=0.3, after=1)
-    with Simulator(records_per_day=250, exact=True, drift=drift, readings=Readings(cap=100)) as voiso:
-        answers = walk(voiso, start_date="2024-05-01", end_date="2024-05-01", per_page=100)
-        uuids = all_uuids(answers)
-        assert len(uuids) == len(set(uuids))
-        assert voiso.truth(START, END, state="before").keys() <= set(uuids) < voiso.truth(START, END).keys()
-
-
-def test_records_cannot_move_further_than_a_day() -> None:
-    with pytest.raises(ValueError, match="at most 86400"):
-        Drift(move=0.1, move_seconds=90_000)
