@@ -6,14 +6,14 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_voiso.api.client import CdrClient
 from airflow_provider_voiso.api.records import keys
 from airflow_provider_voiso.api.settings import Settings
 from airflow_provider_voiso.api.window import Window
-from airflow_provider_voiso.exceptions import VoisoClockError, VoisoConfigurationError
+from airflow_provider_voiso.exceptions import VoisoClockError, VoisoConfigurationError, VoisoUnsettledError
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
 from tests.conftest import WORLDS
 
@@ -27,7 +27,7 @@ CAP = 100
 def read(
     sim: Simulator, window: Window, filters: dict[str, Any] | None = None, *, batch: int = CAP, **options: Any
 ) -> dict[str, bytes]:
-    client = CdrClient(Settings(base_url=sim.url, key=sim.key, max_retries=0, timeout=10, **options), batch=batch)
+    client = CdrClient(Settings(base_url=sim.url, key=sim.key, max_retries=0, timeout=120, **options), batch=batch)
     try:
         with client.read(window, filters) as spool:
             records = [record for page in spool for record in page]
@@ -42,8 +42,10 @@ def read(
 readings = st.builds(
     Readings,
     cap=st.just(CAP),
-    continuation=st.sampled_from(["batch", "cursor"]),
+    continuation=st.sampled_from(["batch", "cursor", "handle"]),
     continuation_on=st.sampled_from(["every", "last"]),
+    handle=st.sampled_from(["every", "above_cap", "more"]),
+    handle_pages=st.sampled_from(["all", "within_cap"]),
     per_page_cap=st.none() | st.integers(20, CAP),
     later_page=st.sampled_from(["obeyed", "ignored", "refused"]),
     beyond_cap=st.sampled_from(["clamped", "empty", "error"]),
@@ -94,28 +96,65 @@ def test_more_than_ten_thousand_records_at_the_defaults() -> None:
         assert len(sim.requests) == 3
 
 
-@settings(max_examples=WORLDS // 5)
-@given(
-    order=st.sampled_from(["newest_first", "oldest_first", "shuffled", "uuid"]),
-    continuation=st.sampled_from(["batch", "cursor"]),
-    per_page=st.integers(5, CAP),
-    records_per_day=st.sampled_from([300, 800]),
+moves = st.sampled_from([(-90, 90), (-3_600, 7_200), (-7 * 86_400, 7 * 86_400)])
+drifts = st.builds(
+    Drift,
     appear=st.sampled_from([0.0, 0.05]),
     change=st.sampled_from([0.0, 0.05]),
+    leave=st.sampled_from([0.0, 0.05]),
+    move=st.sampled_from([0.0, 0.02, 0.2]),
+    move_seconds=moves,
     after=st.integers(1, 14),
+    steps=st.integers(1, 4),
 )
-def test_records_that_appear_or_change_meanwhile_cost_no_other(
-    order: Any, continuation: Any, per_page: int, records_per_day: int, appear: float, change: float, after: int
+
+
+@settings(max_examples=WORLDS)
+@given(
+    readings=readings,
+    drift=drifts,
+    per_page=st.integers(20, 2 * CAP),
+    records_per_day=st.sampled_from([40, 300, 800]),
+    connections=st.sampled_from([1, 1, 3]),
+)
+def test_records_that_stay_are_read(
+    readings: Readings, drift: Drift, per_page: int, records_per_day: int, connections: int
 ) -> None:
-    readings = Readings(cap=CAP, order=order, continuation=continuation)
-    drift = Drift(appear=appear, change=change, after=after)
+    window = Window(DAY, DAY + timedelta(days=1))
     with Simulator(records_per_day=records_per_day, readings=readings, drift=drift) as sim:
-        window = Window(DAY, DAY + timedelta(days=1))
-        got = read(sim, window, per_page=per_page)
-        before = sim.truth(window.start, window.end, state="before")
-        after_it = sim.truth(window.start, window.end, state="after")
-    assert set(before) <= set(got) <= set(after_it)
-    assert all(record in (before.get(uuid), after_it[uuid]) for uuid, record in got.items())
+        try:
+            got = read(sim, window, per_page=per_page, max_connections=connections)
+        except (VoisoClockError, VoisoUnsettledError):
+            event("a typed error")
+            return
+
+        stayed = sim.truth(window.start, window.end, state="stayed")
+        states = [sim.truth(window.start, window.end, state=step) for step in range(drift.steps + 1)]
+        assert stayed.items() <= got.items()
+        for uuid, record in got.items():
+            assert any(state.get(uuid) == record for state in states)
+
+
+@pytest.mark.parametrize("order", ["newest_first", "oldest_first"])
+@pytest.mark.parametrize(("cap", "records"), [(None, 25_000), (1_000, 25_000), (237, 8_000)])
+def test_ordered_answers_cost_their_pages(order: Any, cap: int | None, records: int) -> None:
+    readings = Readings(order=order, per_page_cap=cap)
+    window = Window(DAY, DAY + timedelta(days=1))
+    with Simulator(records_per_day=records, exact=True, readings=readings) as sim:
+        got = read(sim, window, batch=10_000)
+
+        assert got == sim.truth(window.start, window.end)
+        assert len(sim.requests) <= 1.25 * records / (cap or 10_000) + 6
+
+
+@pytest.mark.parametrize(("records", "requests"), [(9_999, 2), (10_000, 2), (20_000, 3)])
+def test_full_last_answer_costs_one_request(records: int, requests: int) -> None:
+    window = Window(DAY, DAY + timedelta(days=1))
+    with Simulator(records_per_day=records, exact=True) as sim:
+        got = read(sim, window, batch=10_000)
+
+        assert got == sim.truth(window.start, window.end)
+        assert len(sim.requests) == requests
 
 
 def test_the_start_of_an_interaction_needs_to_know_the_longest() -> None:
