@@ -160,7 +160,7 @@ class Days:
             elif not Chance(u1).one_in(64):
                 ms = _time_of_day(Chance(time), Chance(u2))
                 us = Chance(u2).below(1000) if fine else 0
-            # Otherwise two records end in the same millisecond.
+            # One in 64 ends in the same millisecond as the one drawn before it.
             where = Chance(c).pick(MIXED_OFFSETS) if mixed else offset
             records.append(self._writer.write(start + ms * 1000 + us, where, u1, u2, c, bits))
         records.sort()
