@@ -21,27 +21,27 @@ _COMMAND_LINE_DEFAULTS = {"duplicates": 0.003}
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_voiso.simulator",
-        description="Serve a local Voiso CDR API until SIGTERM or SIGINT. Prints one line of JSON with the url when "
-        "ready. GET /_simulator/truth?start=..&end=.. tells which records a window holds.",
+        description="Serve a local Voiso CDR API until SIGTERM or SIGINT. Print one line of JSON with "
+        "the url when ready. GET /_simulator/truth?start=..&end=.. returns the uuids of a window.",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=int, default=0, help="port to listen on, 0 for a free one (default: %(default)s)")
-    add("--seed", type=int, default=1, help="other seeds give other records (default: %(default)s)")
-    add("--records-per-day", type=int, default=3000, help="about how many records a day has (default: %(default)s)")
+    add("--seed", type=int, default=1, help="decides every record (default: %(default)s)")
+    add("--records-per-day", type=int, default=3000, help="average number of records a day (default: %(default)s)")
     add("--exact", action="store_true", help="every UTC day has exactly --records-per-day records")
     add("--key", default=DEMO_KEY, help="key that sees everything (default: %(default)s)")
     add("--team-key", action="append", default=[], metavar="KEY=1,2", help="key that sees only some teams' records")
-    add("--forbidden-key", action="append", default=[], metavar="KEY", help="known key that is answered 403")
-    add("--now", type=datetime.fromisoformat, help="where a search without an end ends, with offset (default: now)")
+    add("--forbidden-key", action="append", default=[], metavar="KEY", help="key that gets a 403")
+    add("--now", type=datetime.fromisoformat, help="end of a search that names none, with offset (default: now)")
     add("--latency", type=float, default=0.0, metavar="MS", help="milliseconds before each answer")
-    add("--requests-per-second", type=float, help="above this a request is answered 429")
-    add("--certificate", help="PEM certificate: the server then speaks TLS")
+    add("--requests-per-second", type=float, help="answer 429 above this rate")
+    add("--certificate", help="PEM certificate; turns on TLS")
     add("--private-key", help="PEM key of the certificate, if not in the same file")
     add("--fault", action="append", default=[], type=json.loads, metavar="JSON",
         help='a fault as JSON, such as \'{"kind": "status", "status": 429, "times": 2}\'; repeatable')  # fmt: skip
     _add_drift(parser.add_argument_group("records that differ between two looks"))
-    _add_readings(parser.add_argument_group("how open points of the vendor's page are read"))
+    _add_readings(parser.add_argument_group("readings of open points of the vendor's page"))
     return parser
 
 
@@ -55,15 +55,15 @@ def _add_drift(group: argparse._ArgumentGroup) -> None:
         type=_seconds,
         default=3600,
         metavar="SECONDS",
-        help="how far: a number, or the lowest and the highest as in --drift-move-seconds=-60,86400 "
+        help="distance: a number, or the lowest and the highest as in --drift-move-seconds=-60,86400 "
         "(default: %(default)s)",
     )
     add("--drift-leave", type=float, default=0.0, help="share of records that vanish")
-    add("--drift-steps", type=int, default=1, help="at how many moments (default: %(default)s)")
+    add("--drift-steps", type=int, default=1, help="number of moments at which they differ (default: %(default)s)")
     add(
         "--drift-after",
         type=int,
-        help="how many answers come before each step (default: wait for POST /_simulator/drift)",
+        help="number of answers before each step (default: wait for POST /_simulator/drift)",
     )
 
 

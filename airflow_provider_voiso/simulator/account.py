@@ -1,4 +1,4 @@
-"""The simulated account: its people, queues, codes, campaigns, and the kinds of interaction it handles."""
+"""The simulated account: its people, queues, codes, campaigns and kinds of interaction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Kind(NamedTuple):
     :param request: spelling of the ``type`` parameter
     :param spellings: spellings that records carry
     :param family: decides which fields its records have
-    :param weight: how many of a hundred records are of this kind
+    :param weight: percentage of records
     :param rare: other spellings that few of its records carry
     """
 
@@ -147,7 +147,7 @@ OWN_NUMBERS = ("15557571011", "155535189249", "31208112500", "97123187000", "493
 
 
 def plain(spelling: str) -> str:
-    """Return a spelling without case, spaces, hyphens and underscores: how choices are compared."""
+    """Return a spelling without case, spaces, hyphens and underscores, to compare choices."""
     return re.sub(r"[\s_-]", "", spelling).lower()
 
 
@@ -158,7 +158,7 @@ def reference_list(name: str, team_ids: frozenset[int] | None = None) -> list[di
     """Return one reference list in the documented item shape.
 
     :param name: one of ``REFERENCES``
-    :param team_ids: teams that the key may see, or None for all; narrows teams and agents
+    :param team_ids: teams that the key may see, or None for all; narrows agents as well
     """
     if name == "wrapup_codes":
         return [{"description": text, "code": code} for code, text in WRAPUP_CODES.items()]

@@ -1,4 +1,4 @@
-"""The simulator's own paths, outside of the vendor's: health, truth, requests, faults, drift."""
+"""The simulator's own paths beside the vendor's: health, truth, requests, faults, drift."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _truth(service: Service, params: dict[str, str], _body: bytes) -> dict[str, 
 
 
 def _instant(name: str, text: str) -> datetime:
-    # A plus sign that was not quoted arrives as a space; Python 3.10 does not know Z.
+    # An unquoted plus sign arrives as a space; Python 3.10 cannot parse Z.
     instant = datetime.fromisoformat(text.replace(" ", "+").replace("Z", "+00:00"))
     if instant.utcoffset() is None:
         raise ValueError(f"{name} needs an offset, such as {text}+00:00")

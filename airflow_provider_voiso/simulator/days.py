@@ -1,4 +1,4 @@
-"""The endless calendar: the records of a UTC day derive from the seed, that day and the switches, nothing else."""
+"""The endless calendar: a UTC day's records derive from the seed, the day and the switches alone."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ CACHED_RECORDS = 2_000_000
 _CHANCE = struct.Struct(">5Q")
 _MS_PER_DAY = 86_400_000
 _DAY_SECONDS = 86_400
-# Two draws of this size and two of one bit use up 64 bits.
+# Two draws of this range leave two of the 64 bits, for two draws of one in two.
 _RANGE = 2**31
 
 
 class Days:
     """Makes and keeps days of records.
 
-    :param seed: other seeds give other records
-    :param records_per_day: about how many records a day has; days vary by up to a fifth
-    :param exact: every day has exactly that many
+    :param seed: decides every record
+    :param records_per_day: average number of records a day; days vary by up to a fifth
+    :param exact: give every day exactly that number
     :param readings: the switches that decide how timestamps and ``sla`` are written
     :param drift: what differs between an earlier and a later look, or None
     """
@@ -92,7 +92,7 @@ class Days:
         return self._kept(day, "base", lambda: self._made(day))
 
     def _movers(self, day: int, drift: Drift) -> list[Record]:
-        """Return the records of a day that move at some step, as they are before."""
+        """Return a day's records that move at some step, in their first state."""
         base = self._base(day)
         return self._kept(day, "movers", lambda: [r for r in base if drift.fate(r.uuid) == "move"])
 
@@ -122,7 +122,7 @@ class Days:
         return arrivals
 
     def _kept(self, day: int, state: int | str, make: Callable[[], list[Record]]) -> list[Record]:
-        # One lock for making as well: two requests for the same new day must not both pay for it.
+        # Hold the lock while making a day: two requests for it must not both pay.
         with self._lock:
             records = self._cache.get((day, state))
             if records is None:
@@ -160,7 +160,7 @@ class Days:
             elif not Chance(u1).one_in(64):
                 ms = _time_of_day(Chance(time), Chance(u2))
                 us = Chance(u2).below(1000) if fine else 0
-            # One in 64 ends in the same millisecond as the record before it.
+            # One in 64 ends in the same millisecond as the one drawn before it.
             where = Chance(c).pick(MIXED_OFFSETS) if mixed else offset
             records.append(self._writer.write(start + ms * 1000 + us, where, u1, u2, c, bits))
         records.sort()

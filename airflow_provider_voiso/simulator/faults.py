@@ -1,4 +1,4 @@
-"""Things that go wrong on purpose: which request they befall, and what they do to its answer."""
+"""Faults on purpose: which request each one hits, and how it changes the answer."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Si
 
 @dataclass
 class Response:
-    """An answer as bytes, and how it is brought to the client.
+    """An answer as bytes, and how it is sent.
 
-    :param cut: where the connection is broken: nowhere, before the answer, within its body (both by a reset), or
-        within its body by an orderly end
+    :param cut: where the connection breaks: nowhere, ``before`` the answer or ``within`` its body
+        by a reset, or within its body by an orderly ``end``
     :param drip: seconds between small pieces of the body, 0 for all at once
     :param drip_headers: seconds between the bytes of the headers, 0 for all at once
-    :param endless: blanks follow the body for as long as the client takes them
-    :param gone: from now on nobody listens
+    :param endless: send blanks after the body until the client stops reading
+    :param gone: stop listening
     """
 
     status: int
@@ -55,10 +55,10 @@ class Response:
 class Where:
     """Which request is being answered.
 
-    :param request: number of the request since the start, from 1, over all vendor paths
+    :param request: number of the request since the start, from 1, over all the vendor's paths
     :param name: ``cdr`` or the name of the reference list
-    :param page: page number, None if the request failed on its own
-    :param token: ordinal of the token that was sent, 0 for none
+    :param page: page number, or None if the request was refused
+    :param token: ordinal of the token in the request, 0 for none
     :param position: first, middle or last answer of its search
     """
 
@@ -71,25 +71,26 @@ class Where:
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault and the requests that it befalls: all conditions that are given must hold.
+    """One fault and the requests that it hits: those that meet every given condition.
 
-    :param kind: what happens. ``status`` answers with another status; ``gone`` resets the connection and refuses all
-        others until the simulator is started again; ``reset_before`` and ``reset_within`` reset the
-        connection; ``truncated`` ends the connection within a body whose Content-Length announces the whole; ``cut``
-        sends part of the body with the Content-Length of that part; ``drip`` sends it in small pieces, and
-        ``drip_headers`` the headers byte by byte; ``endless`` never ends the body; ``large`` is the right answer with
-        blanks around it, 50 MB in all; ``lying_gzip`` declares gzip and sends none; ``gzip_bomb`` is a
-        megabyte that unpacks to a gigabyte; the others answer 200 with something else than documented
+    :param kind: the fault. ``status`` answers with another status; ``gone`` resets the connection
+        and refuses all others until the simulator is started again; ``reset_before`` and
+        ``reset_within`` reset the connection; ``truncated`` ends the connection within a body whose
+        Content-Length announces the whole; ``cut`` sends part of the body with the Content-Length
+        of that part; ``drip`` sends it in small pieces, and ``drip_headers`` the headers byte by
+        byte; ``endless`` never ends the body; ``large`` pads the right answer with blanks to 50 MB;
+        ``lying_gzip`` declares gzip and sends none; ``gzip_bomb`` sends a megabyte that unpacks to
+        a gigabyte; the others answer 200 with an undocumented body
     :param status: status for ``status`` and ``redirect``
-    :param retry_after: value of Retry-After, sent as it is; ``date+5`` becomes the HTTP date five seconds ahead
+    :param retry_after: value of Retry-After; ``date+5`` becomes the HTTP date five seconds ahead
     :param delay: seconds between the pieces of ``drip`` and the bytes of ``drip_headers``
-    :param location: where ``redirect`` leads
+    :param location: target of ``redirect``
     :param request: number of the request since the start, from 1
     :param page: page number of the answer
-    :param token: how many tokens led to the answer, 0 for none
+    :param token: number of tokens that led to the answer, 0 for none
     :param position: first, middle or last answer of its search; an only answer is the last
     :param path: ``cdr``, the name of a reference list, or None for any
-    :param times: how many requests it befalls, or None for all
+    :param times: number of requests it hits, or None for all
     """
 
     kind: FaultKind
@@ -106,21 +107,21 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
-            raise ValueError(f"unknown fault {self.kind!r}; there are {', '.join(get_args(FaultKind))}")
+            raise ValueError(f"Unknown fault {self.kind!r}; use one of {', '.join(get_args(FaultKind))}.")
 
     @classmethod
     def read(cls, values: Mapping[str, object]) -> Fault:
         """Return the fault that a JSON object describes.
 
-        :raises ValueError: if it has a field that faults do not have, or lacks the kind
+        :raises ValueError: if a field is unknown or the kind is missing
         """
         known = {item.name for item in fields(cls)}
         if "kind" not in values or values.keys() - known:
-            raise ValueError(f"a fault has a kind and none but these fields: {', '.join(sorted(known))}")
+            raise ValueError(f"A fault needs a kind and takes these fields only: {', '.join(sorted(known))}.")
         return cls(**values)  # type: ignore[arg-type]
 
-    def befalls(self, where: Where) -> bool:
-        """Whether it befalls this request."""
+    def hits(self, where: Where) -> bool:
+        """Whether it hits this request."""
         return all(
             wanted is None or wanted == actual
             for wanted, actual in (
@@ -134,7 +135,7 @@ class Fault:
 
 
 class Faults:
-    """The faults that are still to happen; each request meets at most one, the oldest that fits."""
+    """The faults in waiting; each request meets at most one, the oldest that fits."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
@@ -150,21 +151,21 @@ class Faults:
             self._waiting.append(fault)
 
     def clear(self) -> None:
-        """Remove every fault that has not happened yet."""
+        """Remove every fault in waiting."""
         with self._lock:
             self._waiting.clear()
 
     @property
     def waiting(self) -> tuple[Fault, ...]:
-        """The faults that are still to happen."""
+        """The faults in waiting."""
         with self._lock:
             return tuple(self._waiting)
 
     def take(self, where: Where) -> Fault | None:
-        """Return the fault that befalls a request, and count it as happened."""
+        """Return the fault that hits a request, and count it as happened."""
         with self._lock:
             for index, fault in enumerate(self._waiting):
-                if fault.befalls(where):
+                if fault.hits(where):
                     if fault.times == 1:
                         del self._waiting[index]
                     elif fault.times is not None:
@@ -174,7 +175,7 @@ class Faults:
 
 
 def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an answer that carries a JSON value."""
+    """Return an answer with a JSON body."""
     response = Response(status, dumps(value).encode())
     response.headers.update(headers or {})
     return response
@@ -187,9 +188,9 @@ def gzipped(response: Response) -> Response:
 
 
 def distorted(fault: Fault, response: Response, answer: Answer | None) -> Response:
-    """Return what is sent instead of an answer.
+    """Return the answer that is sent in place of the right one.
 
-    :param fault: what goes wrong
+    :param fault: the fault
     :param response: the right answer
     :param answer: the page of records in it, or None if it has none
     """
@@ -212,7 +213,7 @@ def _gzip_bomb(_: Fault, right: Response) -> Response:
     blanks = b" " * (1 << 20)
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     first, again = (packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
-    # What follows a full flush refers to nothing before it, so that it may be repeated.
+    # Data behind a full flush refers to nothing before it, so it can be repeated.
     return replace(right, body=first + again * 1023, headers={**right.headers, "Content-Encoding": "gzip"})
 
 

@@ -1,4 +1,4 @@
-"""The request parameters of the vendor's table: which exist, and which records each lets through."""
+"""The request parameters of the vendor's table, and the records that each lets through."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RefusedError(Exception):
 
 
 class Row:
-    """A record together with its visible fields, which are parsed when a filter first looks at them."""
+    """A record and its visible fields; they are parsed when a filter first needs them."""
 
     __slots__ = ("_fields", "record")
 
@@ -51,7 +51,7 @@ class Row:
 def number(name: str, text: str) -> int:
     """Read a whole number.
 
-    :raises RefusedError: if it is none
+    :raises RefusedError: if the text is no whole number
     """
     if not re.fullmatch(r"-?\d{1,10}", text, re.ASCII):
         raise RefusedError(f"{name} must be an integer")
@@ -72,7 +72,7 @@ def day_of(name: str, text: str) -> date:
 
 
 def moment_of(name: str, text: str) -> datetime:
-    """Read a date and time in the documented format; the result has no zone, as the text has none.
+    """Read a date and time without a zone in the documented format.
 
     :raises RefusedError: if it has another format, or there is no such time
     """
@@ -198,7 +198,7 @@ def _destination(_: str, value: str) -> Callable[[Row], bool]:
     return lambda row: row.record.kind.request in OUTGOING and row.record.destination_name == value
 
 
-# Tests that need no parsing stand first: they are tried in this order.
+# Filters run in this order: those that need no parsing stand first.
 FILTERS: dict[str, Callable[[str, str], Callable[[Row], bool]]] = {
     "type": _type,
     "uuid": _uuid,
@@ -228,10 +228,10 @@ PARAMETERS = PAGING | DATES | FILTERS.keys()
 
 
 def select(records: list[Record], params: Mapping[str, str], team_ids: frozenset[int] | None) -> list[Record]:
-    """Return the records that every filter among the parameters lets through, in the order given.
+    """Return the records that pass every filter, in the order given.
 
     :param records: records to choose from
-    :param params: request parameters; those that are no filters are passed over, and so are empty ones
+    :param params: request parameters; only filters with a value count
     :param team_ids: teams that the key may see, or None for all
     :raises RefusedError: if a value is not of the documented type
     """

@@ -1,4 +1,4 @@
-"""Cuts a search into answers: pages, tokens and totals under each reading of the vendor's page."""
+"""Cuts a search into answers with pages, tokens and totals, as each reading of the page has them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Answer:
-    """What one request is answered with, before it becomes bytes.
+    """The answer to one request, before it becomes bytes.
 
     :param records: serialised records
-    :param fields: what stands beside the records
-    :param page: page number that was answered
+    :param fields: the fields beside the records
+    :param page: page number
     :param token_ordinal: 0 for a request without a token, 1 for the first token's, and so on
-    :param position: where in the search the answer stands: first, middle or last (an only answer is last)
+    :param position: first, middle or last answer of its search; an only answer is the last
     """
 
     records: list[bytes]
@@ -52,7 +52,7 @@ class Token:
 
     :param key: sort key of the record
     :param copy: 0 for the record itself, 1 for its duplicate
-    :param ordinal: how many answers with a token led here
+    :param ordinal: number of tokens that led here, this one included
     """
 
     key: OrderKey
@@ -60,15 +60,15 @@ class Token:
     ordinal: int
 
     def text(self) -> str:
-        """Return the opaque text, in the likeness of the vendor's samples."""
+        """Return the opaque text; it looks like the vendor's samples."""
         payload = [self.key[0], f"cdr_item#{self.key[1]}", self.copy, self.ordinal]
         return base64.b64encode(json.dumps(payload, separators=(",", ":")).encode()).decode()
 
     @classmethod
     def read(cls, text: str) -> Token:
-        """Return the token of a text.
+        """Parse the text of a token.
 
-        :raises RefusedError: if it is not one that was given out
+        :raises RefusedError: if no token has this text
         """
         try:
             value, item, copy, ordinal = json.loads(base64.b64decode(text, validate=True))
@@ -78,16 +78,16 @@ class Token:
 
 
 def handle(params: Mapping[str, str]) -> str:
-    """Return the one token of a whole search; it depends on nothing but what is searched."""
-    searched = sorted((name, value) for name, value in params.items() if value and name not in PAGING)
-    digest = hashlib.sha256(json.dumps(searched).encode()).hexdigest()
+    """Return the one token of a whole search; it depends on the filters and dates alone."""
+    search = {name: value for name, value in params.items() if value and name not in PAGING}
+    digest = hashlib.sha256(json.dumps(search, sort_keys=True).encode()).hexdigest()
     return base64.b64encode(f"cdr_search#{digest[:32]}".encode()).decode()
 
 
 def page_request(params: Mapping[str, str], readings: Readings) -> tuple[int, int]:
-    """Return the page number and the records per page that are in force.
+    """Return the page number and the number of records per page that apply.
 
-    :raises RefusedError: if one of them is out of its documented range
+    :raises RefusedError: if one of them is outside its documented range
     """
     page = number("page", params.get("page") or "1")
     per_page = number("per_page", params.get("per_page") or str(DEFAULT_PER_PAGE))
@@ -194,7 +194,7 @@ class Pager:
             raise RefusedError("search_token is invalid") from error
 
     def _page_bounds(self, page: int, per_page: int, sent: Token | str | None) -> tuple[int, int]:
-        """Return the first row of a page and the one behind its last, counted from the page 1 of the request."""
+        """Return the first row of a page and the one behind its last, counted from page 1."""
         readings = self._readings
         low = (page - 1) * per_page
         high = low + per_page
@@ -243,7 +243,7 @@ class Pager:
         return more or full or final == "always_empty"
 
     def _token_position(self, cut: Cut, high: int) -> int | None:
-        """Return the index of the row behind which the token stands, or None where there is no token."""
+        """Return the index of the row that the token stands behind, or None for no token."""
         readings = self._readings
         if readings.continuation == "cursor":
             size, full, behind = cut.size, self._full(cut), cut.low + cut.size
@@ -278,7 +278,7 @@ class Pager:
         return Chance.of(f"total/{nth}").below(1_000) - 3
 
     def _position(self, cut: Cut, page: int, sent: Token | str | None, token: str | None) -> str:
-        # A handle comes with the last answer as well; any other token says that an answer follows.
+        # A handle may come with the last answer; any other token says that an answer follows.
         goes_on = token is not None and self._readings.continuation != "handle"
         if cut.finished and not goes_on:
             return "last"

@@ -1,4 +1,4 @@
-"""Every point on which the vendor's page is silent or can be read in two ways, as a switch."""
+"""A switch for every point that the vendor's page leaves open or words in two ways."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _switch(default: Any, meaning: str) -> Any:
 class Readings:
     """One consistent reading of the vendor's page; the defaults stay nearest to its words.
 
-    Each field's meaning is kept in its metadata under ``help``, from which the command line is built:
+    Each field's metadata holds its meaning under ``help``. The command line is built from it:
     ``both_pairs`` here is ``--both-pairs`` there.
     """
 
@@ -30,12 +30,12 @@ class Readings:
     )
     continuation_on: Literal["every", "last"] = _switch(
         "every",
-        "under the batch reading the token comes with every page, or with the last page of the ten thousand only",
+        "under the batch reading the token comes with every page, or only with the page that reaches the cap",
     )
     handle: Literal["every", "above_cap", "more"] = _switch(
         "every",
-        "under the handle reading the token comes with every answer, with every answer to a search above the cap, "
-        "or only while more pages follow",
+        "under the handle reading the token comes with every answer, with every answer to a search "
+        "above the cap, or only while more pages follow",
     )
     handle_pages: Literal["all", "within_cap"] = _switch(
         "all", "page beside a handle leads through the whole search, or no further than without one"
@@ -56,8 +56,8 @@ class Readings:
     )
     final: Literal["short", "full_then_empty", "always_empty"] = _switch(
         "short",
-        "short: no token once nothing remains; full_then_empty: a full answer (or batch) carries a token even "
-        "when nothing remains; always_empty: every search ends with an empty answer",
+        "short: no token once nothing remains; full_then_empty: a full answer (or batch) carries a "
+        "token even when nothing remains; always_empty: every search ends with an empty answer",
     )
     final_page: Literal["shown", "absent"] = _switch(
         "shown", "the last answer of a search carries `page`, or lacks it as in the vendor's sample"
@@ -67,8 +67,8 @@ class Readings:
     )
     total: Literal["pages", "records", "capped", "nonsense"] = _switch(
         "pages",
-        "total: pages by the table, records in public code, records capped at 10,000, "
-        "or another senseless number in every answer",
+        "total: number of pages as in the table, of records as in public code, of records up to the "
+        "cap, or a random number in every answer",
     )
     misbehaviour: Literal["none", "repeats", "cycles", "restarts", "missing"] = _switch(
         "none",
@@ -94,10 +94,10 @@ class Readings:
     offset: str = _switch("-03:00", "offset from UTC that timestamps carry, written --offset=-03:00 on a command line")
     offsets: Literal["fixed", "mixed"] = _switch("fixed", "one offset for all, or one that differs per record")
     sla: Literal["object", "array", "mixed"] = _switch(
-        "object", "sla is an object as in the sample, an array as in the table, or now one, now the other"
+        "object", "sla is an object as in the sample, an array as in the table, or varies by record"
     )
     duplicates: float = _switch(
-        0.0, "share of records that are served twice; above 0 each page's last record is as well, on the next page"
+        0.0, "share of records that are served twice; above 0 each page also repeats the last record of the page before"
     )
     duplicates_differ: bool = _switch(False, "the second copy of a record has another wrap-up code")
     invalid_key_status: Literal[401, 200] = _switch(401, "status of the answer to a wrong key")
@@ -115,6 +115,6 @@ class Readings:
 
 @cache
 def choices() -> dict[str, tuple[str | int, ...]]:
-    """Return the values that a switch can have, for those that have a few."""
+    """Return the allowed values of each switch that has a closed list of them."""
     hints = get_type_hints(Readings)
     return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}

@@ -1,4 +1,4 @@
-"""One record: its place in time, its bytes, and the attributes that filters need but answers do not show."""
+"""One record: its time, its bytes, and the attributes that only filters see."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ DIGITS = {"offset": 3, "z": 3, "micro": 6, "nano": 9}
 
 
 def dumps(value: object) -> str:
-    """Serialise as every byte of an answer is: no spaces, UTF-8 unescaped, keys in the order given."""
+    """Serialise without spaces, with unescaped UTF-8 and keys in the order given."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 class Record(NamedTuple):
-    """A record as it is kept; sorts by time, then uuid.
+    """One record; sorts by time, then uuid.
 
     :param at: end of the interaction, microseconds since 1970 UTC
     :param raw: the JSON object, serialised once
     :param duration: seconds
-    :param bits: 64 bits of chance, from which the hidden attributes derive
+    :param bits: 64 bits of chance that decide the hidden attributes
     """
 
     at: int
@@ -41,7 +41,7 @@ class Record(NamedTuple):
 
     @property
     def is_call(self) -> bool:
-        """Whether there is talking, dialling and waiting at all."""
+        """Whether it is a call, with times of dialling, waiting and talking."""
         return self.kind.family == "voice"
 
     @property
@@ -106,7 +106,7 @@ class Record(NamedTuple):
 
 
 class Hidden(NamedTuple):
-    """Attributes that filters need but answers do not show, whether or not a record's kind has them."""
+    """Attributes that only filters see; a record uses those that its kind has."""
 
     dialing_time: int
     ivr_time: int
@@ -137,7 +137,7 @@ def hidden(bits: int) -> Hidden:
 
 
 def destination(bits: int) -> tuple[str, str]:
-    """Return the dialling prefix and the name of the place that was called: the first draw of a record's bits."""
+    """Return the called place's dialling prefix and name: the first draw of a record's bits."""
     return Chance(bits).pick(DESTINATIONS)
 
 
@@ -177,4 +177,6 @@ def stamp(at: int, offset: str, digits: int) -> str:
 
 def hms(seconds: int) -> str:
     """Write seconds as hours, minutes and seconds; hours go beyond 24."""
+    if not seconds:
+        return "00:00:00"
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

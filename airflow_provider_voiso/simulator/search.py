@@ -45,7 +45,7 @@ def zone(name: str) -> tzinfo:
 
 
 def order_key(order: str, seed: int) -> Callable[[Record], OrderKey]:
-    """Return the sort key of an order; it is unique for each uuid, so that a token can stand behind a record."""
+    """Return the sort key of an order; no two uuids share one, so a token can name a record."""
     if order == "newest_first":
         return lambda record: (-record.at, record.uuid)
     if order == "oldest_first":
@@ -56,11 +56,11 @@ def order_key(order: str, seed: int) -> Callable[[Record], OrderKey]:
 
 
 class Searcher:
-    """Answers searches from the calendar, and keeps the last few, since a client walks each in many requests.
+    """Answers searches from the calendar; caches the last few, as a client pages through each.
 
     :param days: the calendar
     :param readings: the switches
-    :param now: the moment to which a search without an end reaches, or None for the computer's clock
+    :param now: end of a search that names none, or None for the computer's clock
     """
 
     def __init__(self, days: Days, readings: Readings, now: datetime | None) -> None:
@@ -81,7 +81,7 @@ class Searcher:
 
         :param params: request parameters
         :param team_ids: teams that the key may see, or None for all
-        :param per_page: records per answer: with duplicates on, the last of each page is one
+        :param per_page: records per answer; with duplicates on, the last of each is repeated
         :param step: how many steps of the drift have happened
         :raises RefusedError: if a value is not of the documented type, or the interval is too long
         """
@@ -161,7 +161,7 @@ class Searcher:
             chosen = [moments if self._readings.both_pairs == "datetime" else dates]
         lows = [low for low, _ in chosen if low is not None]
         highs = [high for _, high in chosen if high is not None]
-        # To the hour, so that the pages of one open search belong to one search.
+        # Cut to the hour: all pages of an open search must belong to one search.
         now = self._now or datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
         high = min(highs) if highs else epoch_us(now)
         return max(lows) if lows else high - epoch_us(EPOCH + OPEN_START), high
@@ -195,7 +195,7 @@ def position_behind(rows: list[Record], key: Callable[[Record], OrderKey], wante
 
     :param rows: rows in the order of ``key``
     :param key: sort key of that order
-    :param wanted: key of the record; it need not be among the rows any more
+    :param wanted: key of the record, even if it has left the rows
     :param copy: 0 to stand behind the record itself, 1 behind its duplicate
     """
     index = bisect_left(rows, wanted, key=key)

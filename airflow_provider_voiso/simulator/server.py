@@ -68,17 +68,17 @@ class Server(ThreadingHTTPServer):
                     self._open.discard(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that go away in the middle are no news; anything else is."""
+        """Print errors, but not those of clients that hang up."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
     def stop_listening(self) -> None:
-        """Refuse new connections; those that are open go on."""
+        """Refuse new connections; open ones go on."""
         self.shutdown()
         self.server_close()
 
     def close_connections(self) -> None:
-        """Wake every connection that waits for its client's next request."""
+        """End every open connection, also in the middle of an answer."""
         with self._guard:
             for connection in self._open:
                 with suppress(OSError):
@@ -167,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
 
     @contextmanager
     def _dripping(self, size: int, delay: float) -> Iterator[None]:
-        """Send what is written in small pieces, with a pause after each, if there is a delay."""
+        """Send in small pieces with a pause after each, if there is a delay."""
         whole = self.wfile
         if delay:
             self.wfile = _Drip(whole, size, delay)
@@ -179,7 +179,7 @@ class Handler(BaseHTTPRequestHandler):
     def _reset(self) -> None:
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # Reader and writer still hold the socket: only closing the descriptor itself sends the reset now.
+        # Reader and writer hold the socket: only closing its descriptor sends the reset now.
         os.close(self.connection.detach())
 
 

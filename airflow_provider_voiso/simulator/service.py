@@ -36,7 +36,7 @@ class Request:
     :param path: path without the query
     :param params: query parameters without the key
     :param status: status of the answer, 0 if the connection was cut instead
-    :param at: when it came, in seconds since some moment
+    :param at: time of arrival, in seconds on a monotonic clock
     """
 
     method: str
@@ -48,7 +48,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Keys:
-    """Whose requests are answered.
+    """The keys that the API knows.
 
     :param full: key that sees every record
     :param teams: keys that see only records of agents of some teams, with those teams' ids
@@ -76,13 +76,13 @@ class Keys:
 
 
 class Service:
-    """Answers requests of the vendor's surface.
+    """Answers requests to the vendor's paths.
 
     :param days: the calendar
     :param readings: the switches
-    :param keys: whose requests are answered
-    :param now: the moment to which a search without an end reaches
-    :param requests_per_second: above this a request is answered 429, or None for no limit
+    :param keys: the keys that it knows
+    :param now: end of a search that names none, or None for the computer's clock
+    :param requests_per_second: answer 429 above this rate, or None for no limit
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Service:
 
     @property
     def step(self) -> int:
-        """How many steps of the drift have happened."""
+        """Number of the drift's steps that have happened."""
         drift = self._days.drift
         return max(self._asked_step, drift.step_after(self._answered)) if drift else 0
 
@@ -226,7 +226,7 @@ class Service:
         if not self._rate:
             return False
         now = time.monotonic()
-        # A second's worth may come at once: clients that keep to the rate on average are not punished.
+        # A second's worth may come at once, so a client that keeps to the rate on average passes.
         self._allowance = min(max(1.0, self._rate), self._allowance + (now - self._last) * self._rate)
         self._last = now
         if self._allowance < 1:

@@ -27,23 +27,23 @@ DEMO_KEY = "demo-key-a387aaf1f101fc"
 class Simulator:
     """A local Voiso that serves an endless calendar of records, all derived from the seed.
 
-    Used in a ``with`` statement it listens while the block runs. ``truth`` needs no server.
+    It listens within its ``with`` block. ``truth`` needs no server.
 
-    :param seed: other seeds give other records
-    :param records_per_day: about how many records a UTC day has; days vary by up to a fifth
-    :param exact: every UTC day has exactly that many
-    :param readings: how the open points of the vendor's page are read; the defaults stay nearest to its words
+    :param seed: decides every record
+    :param records_per_day: average number of records a UTC day; days vary by up to a fifth
+    :param exact: give every UTC day exactly that number
+    :param readings: readings of the open points of the vendor's page; by default the literal ones
     :param drift: records that appear, change, move or leave between two looks
     :param key: key that sees everything
-    :param team_keys: keys that see only the records of some teams' agents, each with those teams' ids
-    :param forbidden_keys: keys that are known but are answered 403
-    :param now: the moment to which a search without an end reaches (default: the current hour); its start, if
-        open as well, lies 31 days before
+    :param team_keys: ids of teams by key; such a key sees only the records of their agents
+    :param forbidden_keys: keys that get a 403
+    :param now: end of a search that names none (default: the current hour); a search without a
+        start begins 31 days before its end
     :param latency: seconds before each answer
-    :param requests_per_second: above this a request is answered 429 with Retry-After, or None for no limit
+    :param requests_per_second: answer 429 with Retry-After above this rate, or None for no limit
     :param host: address to listen on
     :param port: port to listen on, 0 for a free one
-    :param certificate: path of a PEM certificate: the server then speaks TLS
+    :param certificate: path of a PEM certificate; turns on TLS
     :param private_key: path of its key, if not in the same file
     """
 
@@ -88,7 +88,7 @@ class Simulator:
         self.stop()
 
     def start(self) -> None:
-        """Listen, in a thread of its own; when this returns, requests are answered."""
+        """Listen in a thread; requests are answered from now on."""
         self._server = Server(self._address, self._service, self._latency, self._tls)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="voiso-simulator", daemon=True
@@ -120,7 +120,7 @@ class Simulator:
 
     @property
     def faults(self) -> Faults:
-        """The faults that are still to happen; ``faults.add("status", status=429, times=2)`` adds one."""
+        """The faults in waiting; ``faults.add("status", status=429, times=2)`` adds one."""
         return self._service.faults
 
     @property
@@ -137,13 +137,13 @@ class Simulator:
         state: State | int = "now",
         key: str | None = None,
     ) -> dict[str, bytes]:
-        """Return what a complete and exact export of a window holds: uuid and bytes of each record, oldest first.
+        """Return uuid and bytes of each record that an exact export of a window holds, oldest first.
 
         :param start: first instant of the window, with a time zone
-        :param end: first instant behind the window, with a time zone
+        :param end: first instant after the window, with a time zone
         :param filters: request parameters that narrow the records; lists are joined with commas
-        :param state: ``before`` the drift, ``after`` it, as the server sees it ``now``, after a
-            number of its steps, or ``stayed``: those records only that are the same at every step
+        :param state: ``before`` the drift, ``after`` it, as served ``now``, after a number of its
+            steps, or ``stayed``: only the records that are the same at every step
         :param key: whose rights apply, if not those of the full key
         :raises RefusedError: if a filter is unknown or its value is not of the documented type
         :raises ValueError: if the drift has no such step

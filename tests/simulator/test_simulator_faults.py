@@ -33,7 +33,7 @@ def statuses(simulator: Simulator, count: int) -> list[int]:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 424, 429, 500, 502, 503, 504])
-def test_any_status(simulator: Simulator, status: int) -> None:
+def test_fault_answers_any_status(simulator: Simulator, status: int) -> None:
     simulator.faults.add("status", status=status)
     got = ask(simulator, **DAY)
     assert (got.status, list(got.json)) == (status, ["error"])
@@ -42,7 +42,7 @@ def test_any_status(simulator: Simulator, status: int) -> None:
 
 
 @pytest.mark.parametrize("value", ["0", "7", "-1", "999999999", "soon", "1.5"])
-def test_retry_after_is_sent_as_given(simulator: Simulator, value: str) -> None:
+def test_retry_after_is_verbatim(simulator: Simulator, value: str) -> None:
     simulator.faults.add("status", status=429, retry_after=value)
     assert ask(simulator, **DAY).headers["Retry-After"] == value
 
@@ -53,7 +53,7 @@ def test_retry_after_as_a_date(simulator: Simulator) -> None:
     assert timedelta(minutes=50) < ahead <= timedelta(hours=1)
 
 
-def test_a_number_of_requests(simulator: Simulator) -> None:
+def test_fault_of_several_requests(simulator: Simulator) -> None:
     simulator.faults.add("status", times=2)
     assert statuses(simulator, 3) == [503, 503, 200]
     simulator.faults.add("status", times=None)
@@ -62,12 +62,12 @@ def test_a_number_of_requests(simulator: Simulator) -> None:
     assert statuses(simulator, 1) == [200]
 
 
-def test_one_request_by_its_number(simulator: Simulator) -> None:
+def test_fault_of_a_numbered_request(simulator: Simulator) -> None:
     simulator.faults.add("status", request=3)
     assert statuses(simulator, 4) == [200, 200, 503, 200]
 
 
-def test_faults_happen_in_the_order_in_which_they_were_added(simulator: Simulator) -> None:
+def test_faults_happen_in_order(simulator: Simulator) -> None:
     for status in (500, 429):
         simulator.faults.add("status", status=status)
     assert statuses(simulator, 3) == [500, 429, 200]
@@ -85,14 +85,14 @@ def test_faults_happen_in_the_order_in_which_they_were_added(simulator: Simulato
         ({"page": 1, "token": 2}, 2),
     ],
 )
-def test_a_fault_at_one_answer_of_a_walk(simulator: Simulator, condition: dict[str, Any], failing: int) -> None:
+def test_fault_at_one_answer(simulator: Simulator, condition: dict[str, Any], failing: int) -> None:
     tokens = ["", *(answer.json["search_token"] for answer in walk(simulator, per_page=50, **DAY))][:3]
     simulator.faults.add("status", status=401, **condition)
     found = [ask(simulator, per_page=50, search_token=token, **DAY).status for token in tokens]
     assert found == [401 if index == failing else 200 for index in range(3)]
 
 
-def test_a_fault_at_one_page(simulator: Simulator) -> None:
+def test_fault_at_one_page(simulator: Simulator) -> None:
     simulator.faults.add("status", page=2)
     assert [ask(simulator, per_page=10, page=page, **DAY).status for page in (1, 2, 2)] == [200, 503, 200]
 
@@ -112,7 +112,7 @@ def raw_exchange(simulator: Simulator) -> tuple[http.client.HTTPResponse, http.c
     return connection.getresponse(), connection
 
 
-def test_a_connection_that_is_reset_before_the_answer(simulator: Simulator) -> None:
+def test_reset_before_the_answer(simulator: Simulator) -> None:
     simulator.faults.add("reset_before")
     with pytest.raises(ConnectionResetError) as error:
         ask(simulator, **DAY)
@@ -121,14 +121,14 @@ def test_a_connection_that_is_reset_before_the_answer(simulator: Simulator) -> N
     assert ask(simulator, **DAY).status == 200
 
 
-def test_a_connection_that_is_reset_within_the_body(simulator: Simulator) -> None:
+def test_reset_within_the_body(simulator: Simulator) -> None:
     simulator.faults.add("reset_within")
     with pytest.raises(ConnectionResetError):
         ask(simulator, **DAY)
     assert ask(simulator, **DAY).status == 200
 
 
-def test_a_body_that_ends_early(simulator: Simulator) -> None:
+def test_truncated_body_ends_early(simulator: Simulator) -> None:
     whole = ask(simulator, **DAY).body
     simulator.faults.add("truncated")
     answer, connection = raw_exchange(simulator)
@@ -139,7 +139,7 @@ def test_a_body_that_ends_early(simulator: Simulator) -> None:
     assert int(answer.headers["Content-Length"]) == len(whole)
 
 
-def test_a_body_that_ends_early_but_looks_whole(simulator: Simulator) -> None:
+def test_cut_body_looks_whole(simulator: Simulator) -> None:
     whole = ask(simulator, **DAY).body
     simulator.faults.add("cut")
     got = ask(simulator, **DAY)
@@ -147,13 +147,13 @@ def test_a_body_that_ends_early_but_looks_whole(simulator: Simulator) -> None:
     assert int(got.headers["Content-Length"]) == len(got.body) < len(whole)
 
 
-def test_a_body_that_drips_arrives_whole(simulator: Simulator) -> None:
+def test_dripping_body_arrives_whole(simulator: Simulator) -> None:
     whole = ask(simulator, **DAY).body
     simulator.faults.add("drip", delay=0.0001)
     assert ask(simulator, **DAY).body == whole
 
 
-def test_headers_that_drip_arrive_whole(simulator: Simulator) -> None:
+def test_dripping_headers_arrive_whole(simulator: Simulator) -> None:
     whole = ask(simulator, **DAY)
     simulator.faults.add("drip_headers", delay=0.0001)
     got = ask(simulator, **DAY)
@@ -161,7 +161,7 @@ def test_headers_that_drip_arrive_whole(simulator: Simulator) -> None:
     assert got.headers["Content-Length"] == whole.headers["Content-Length"]
 
 
-def test_a_body_without_end(simulator: Simulator) -> None:
+def test_body_without_end(simulator: Simulator) -> None:
     whole = ask(simulator, **DAY).body
     simulator.faults.add("endless")
     answer, connection = raw_exchange(simulator)
@@ -170,7 +170,7 @@ def test_a_body_without_end(simulator: Simulator) -> None:
         assert answer.read(20_000_000).strip() == whole
 
 
-def test_a_large_body(simulator: Simulator) -> None:
+def test_body_of_large_size(simulator: Simulator) -> None:
     whole = ask(simulator, **DAY).body
     simulator.faults.add("large")
     got = ask(simulator, **DAY)
@@ -178,7 +178,7 @@ def test_a_large_body(simulator: Simulator) -> None:
     assert got.body.strip() == whole
 
 
-def test_a_gzip_bomb(simulator: Simulator) -> None:
+def test_body_is_gzip_bomb(simulator: Simulator) -> None:
     simulator.faults.add("gzip_bomb")
     got = ask(simulator, **DAY)
     assert got.headers["Content-Encoding"] == "gzip"
@@ -191,7 +191,7 @@ def test_a_gzip_bomb(simulator: Simulator) -> None:
     assert size == 1 << 30
 
 
-def test_a_server_that_is_gone_until_it_is_started_again() -> None:
+def test_server_gone_until_restart() -> None:
     with Simulator() as simulator:
         simulator.faults.add("gone")
         port = simulator.port
@@ -211,7 +211,7 @@ def distorted(simulator: Simulator, kind: FaultKind) -> Got:
     return got
 
 
-def test_answers_that_are_not_json(simulator: Simulator) -> None:
+def test_answers_without_valid_json(simulator: Simulator) -> None:
     kinds: tuple[FaultKind, ...] = ("invalid_json", "html", "cut")
     for kind in kinds:
         with pytest.raises(json.JSONDecodeError):
@@ -219,7 +219,7 @@ def test_answers_that_are_not_json(simulator: Simulator) -> None:
     assert "html" in distorted(simulator, "html").headers["Content-Type"]
 
 
-def test_a_gzip_that_lies(simulator: Simulator) -> None:
+def test_gzip_that_is_none(simulator: Simulator) -> None:
     got = distorted(simulator, "lying_gzip")
     assert got.headers["Content-Encoding"] == "gzip"
     with pytest.raises(gzip.BadGzipFile):
@@ -236,14 +236,14 @@ def test_answers_without_proper_records(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize(("status", "expected"), [(503, 302), (307, 307)])
-def test_a_redirect(simulator: Simulator, status: int, expected: int) -> None:
+def test_redirect_to_another_path(simulator: Simulator, status: int, expected: int) -> None:
     simulator.faults.add("redirect", status=status, location="https://login.example/")
     got = ask(simulator, **DAY)
     assert (got.status, got.headers["Location"]) == (expected, "https://login.example/")
 
 
 @pytest.mark.parametrize("kind", sorted({*get_args(FaultKind)} - {"endless"}))
-def test_after_any_fault_the_search_can_be_completed(simulator: Simulator, kind: FaultKind) -> None:
+def test_searches_recover_from_faults(simulator: Simulator, kind: FaultKind) -> None:
     simulator.faults.add(kind, delay=0.0001)
     with contextlib.suppress(OSError, http.client.HTTPException):
         ask(simulator, **DAY)
@@ -272,8 +272,8 @@ def test_faults_over_http(simulator: Simulator) -> None:
     assert simulator.faults.waiting == ()
 
 
-def test_a_mistyped_fault_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown fault 'flood'"):
+def test_mistyped_faults_are_refused() -> None:
+    with pytest.raises(ValueError, match="Unknown fault 'flood'"):
         Simulator().faults.add("flood")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="none but these fields"):
+    with pytest.raises(ValueError, match="takes these fields only"):
         Simulator().faults.add("status", code=500)

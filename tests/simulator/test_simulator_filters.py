@@ -72,13 +72,13 @@ def simulator() -> Any:
         yield running
 
 
-def test_no_parameter_of_the_vendors_table_is_missing() -> None:
+def test_all_documented_parameters_exist() -> None:
     assert set(VENDOR_PARAMETERS) == PARAMETERS
     assert len(VENDOR_PARAMETERS) == 39
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_filter_lets_through_exactly_what_it_describes(simulator: Simulator, name: str) -> None:
+def test_filters_are_exact(simulator: Simulator, name: str) -> None:
     value, check = FILTERS[name]
     answers = walk(simulator, **DAY, **{name: value})
     found = [record for answer in answers for record in answer.json["records"]]
@@ -92,7 +92,7 @@ def test_filter_lets_through_exactly_what_it_describes(simulator: Simulator, nam
 
 
 @pytest.mark.parametrize("name", [name[:-5] for name in FILTERS if name.endswith("_from")])
-def test_lengths_are_strictly_longer_and_strictly_shorter(simulator: Simulator, name: str) -> None:
+def test_bounds_of_lengths_are_strict(simulator: Simulator, name: str) -> None:
     def month(**filters: int) -> set[str]:
         return set(simulator.truth(START, START + timedelta(days=28), filters))
 
@@ -107,7 +107,7 @@ def test_lengths_are_strictly_longer_and_strictly_shorter(simulator: Simulator, 
 
 
 @pytest.mark.parametrize("spelling", REQUEST_TYPES)
-def test_every_request_spelling_of_type_finds_records(simulator: Simulator, spelling: str) -> None:
+def test_request_spellings_find_records(simulator: Simulator, spelling: str) -> None:
     found = all_uuids(walk(simulator, **DAY, type=spelling))
     assert found
     assert set(found) == truth(simulator, {"type": spelling}).keys()
@@ -146,7 +146,7 @@ def test_types_part_the_whole(simulator: Simulator) -> None:
     assert sum(map(len, parts)) == len(truth(simulator))
 
 
-def test_one_record_by_its_uuid_and_by_its_parent(simulator: Simulator) -> None:
+def test_uuids_of_record_and_parent(simulator: Simulator) -> None:
     related = next(r for raw in truth(simulator).values() if (r := json.loads(raw)).get("related_call"))
     assert all_uuids(walk(simulator, **DAY, uuid=related["uuid"])) == [related["uuid"]]
     assert all_uuids(walk(simulator, **DAY, related_call_uuid=related["related_call"])) == [related["uuid"]]
@@ -159,12 +159,12 @@ def test_filters_narrow_together(simulator: Simulator) -> None:
     assert found
 
 
-def test_lists_are_joined_with_commas_for_the_truth(simulator: Simulator) -> None:
+def test_truth_takes_lists(simulator: Simulator) -> None:
     assert truth(simulator, {"agent_ids": [52700, 52715]}) == truth(simulator, {"agent_ids": "52700, 52715"})
 
 
 @pytest.mark.parametrize("name", VENDOR_PARAMETERS)
-def test_an_empty_value_is_no_filter(simulator: Simulator, name: str) -> None:
+def test_empty_values_filter_nothing(simulator: Simulator, name: str) -> None:
     if name != "key":
         assert ask(simulator, **{**DAY, name: ""}).status == 200
 
@@ -197,5 +197,5 @@ def test_wrong_parameters_are_unprocessable(simulator: Simulator, params: dict[s
     assert got.json.keys() == {"error"}
 
 
-def test_a_parameter_given_twice_is_unprocessable(simulator: Simulator) -> None:
+def test_repeated_parameter_is_unprocessable(simulator: Simulator) -> None:
     assert send(simulator, f"{CDR}?key={simulator.key}&type=inbound&type=outbound").status == 422

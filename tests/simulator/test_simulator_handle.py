@@ -125,7 +125,7 @@ def test_later_page_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("beyond_cap", "status", "size"), [("clamped", 200, 10), ("empty", 200, 0), ("error", 422, 0)])
-def test_pages_may_end_at_the_cap(beyond_cap: str, status: int, size: int) -> None:
+def test_handle_may_obey_the_cap(beyond_cap: str, status: int, size: int) -> None:
     with simulator(handle_pages="within_cap", beyond_cap=beyond_cap) as voiso:
         token = ask(voiso, **DAY, per_page=30).json["search_token"]
         got = ask(voiso, **DAY, per_page=30, page=4, search_token=token)
@@ -134,7 +134,7 @@ def test_pages_may_end_at_the_cap(beyond_cap: str, status: int, size: int) -> No
         assert len(got.json.get("records", [])) == size
 
 
-def test_pages_without_the_handle_end_at_the_cap() -> None:
+def test_no_handle_obeys_the_cap() -> None:
     with simulator() as voiso:
         got = ask(voiso, **DAY, per_page=30, page=4)
 

@@ -17,9 +17,7 @@ def simulator(count: int = 250, **readings: Any) -> Simulator:
 @pytest.mark.parametrize("final", ["short", "full_then_empty", "always_empty"])
 @pytest.mark.parametrize(("continuation", "on"), [("cursor", "every"), ("batch", "every"), ("batch", "last")])
 @pytest.mark.parametrize("count", [0, 99, 100, 101, 200, 250])
-def test_the_documented_walk_finds_every_record_once(
-    count: int, continuation: str, on: str, final: str, order: str
-) -> None:
+def test_documented_walk_is_exact(count: int, continuation: str, on: str, final: str, order: str) -> None:
     with simulator(count, continuation=continuation, continuation_on=on, final=final, order=order) as voiso:
         answers = walk(voiso, per_page=100, **DAY)
         found = all_uuids(answers)
@@ -33,7 +31,7 @@ def test_the_documented_walk_finds_every_record_once(
             assert sizes[-1] > 0
 
 
-def test_the_vendors_cap_is_ten_thousand() -> None:
+def test_cap_is_ten_thousand() -> None:
     with Simulator(records_per_day=10_001, exact=True) as voiso:
         answers = walk(voiso, per_page=10_000, **DAY)
         assert [len(answer.uuids) for answer in answers] == [10_000, 1]
@@ -41,7 +39,7 @@ def test_the_vendors_cap_is_ten_thousand() -> None:
         assert set(all_uuids(answers)) == truth(voiso).keys()
 
 
-def test_defaults_are_a_thousand_records_newest_first_and_page_one() -> None:
+def test_defaults_of_a_request() -> None:
     with Simulator(records_per_day=1_500, exact=True) as voiso:
         got = ask(voiso, **DAY)
         assert list(got.json) == ["records", "total", "page", "search_token"]
@@ -49,27 +47,27 @@ def test_defaults_are_a_thousand_records_newest_first_and_page_one() -> None:
         assert got.uuids[0] == list(truth(voiso))[-1]
 
 
-def test_records_are_served_byte_for_byte() -> None:
+def test_records_keep_their_bytes() -> None:
     with simulator(80) as voiso:
         raw = [truth(voiso)[uuid] for uuid in newest_first(truth(voiso))]
         assert ask(voiso, **DAY, per_page=100).body.startswith(b'{"records":[' + b",".join(raw) + b"],")
 
 
-def test_pages_within_the_cap_lead_through_it() -> None:
+def test_pages_lead_through_the_cap() -> None:
     with simulator(95) as voiso:
         found = [uuid for page in range(1, 5) for uuid in ask(voiso, **DAY, per_page=30, page=page).uuids]
         assert len(found) == 95
         assert set(found) == truth(voiso).keys()
 
 
-def test_under_the_batch_reading_the_token_of_page_one_skips_the_rest_of_the_batch() -> None:
+def test_batch_token_skips_small_pages() -> None:
     with simulator(continuation="batch") as voiso:
         found = all_uuids(walk(voiso, per_page=10, **DAY))
         everything = newest_first(truth(voiso))
         assert found == everything[:10] + everything[100:110] + everything[200:210]
 
 
-def test_under_the_batch_reading_pages_and_tokens_together_find_every_record() -> None:
+def test_batch_pages_and_tokens_together() -> None:
     with simulator(continuation="batch", continuation_on="last") as voiso:
         found: list[str] = []
         token = ""
@@ -83,7 +81,7 @@ def test_under_the_batch_reading_pages_and_tokens_together_find_every_record() -
         assert set(found) == truth(voiso).keys()
 
 
-def test_under_the_cursor_reading_small_pages_lead_through_the_whole_search() -> None:
+def test_cursor_follows_small_pages() -> None:
     with simulator(continuation="cursor") as voiso:
         found = all_uuids(walk(voiso, per_page=30, **DAY))
         assert len(found) == 250
@@ -91,14 +89,14 @@ def test_under_the_cursor_reading_small_pages_lead_through_the_whole_search() ->
 
 
 @pytest.mark.parametrize("continuation", ["cursor", "batch"])
-def test_per_page_can_be_capped_silently(continuation: str) -> None:
+def test_silent_cap_of_per_page(continuation: str) -> None:
     with simulator(continuation=continuation, per_page_cap=40) as voiso:
         assert len(ask(voiso, **DAY, per_page=100).uuids) == 40
         complete = set(all_uuids(walk(voiso, per_page=100, **DAY))) == truth(voiso).keys()
         assert complete == (continuation == "cursor")
 
 
-def test_a_later_page_beside_a_token() -> None:
+def test_later_page_beside_token() -> None:
     def second_page(**readings: Any) -> tuple[int, list[str], list[str]]:
         with simulator(**readings) as voiso:
             token = ask(voiso, **DAY, per_page=100).json["search_token"]
@@ -131,7 +129,7 @@ def test_pages_behind_the_end() -> None:
         assert ask(voiso, **DAY, per_page=50, page=1).status == 200
 
 
-def test_the_end_of_a_search() -> None:
+def test_end_of_a_search() -> None:
     def end(**readings: Any) -> dict[str, Any]:
         with simulator(50, **readings) as voiso:
             fields: dict[str, Any] = ask(voiso, **DAY, per_page=100).json
@@ -143,7 +141,7 @@ def test_the_end_of_a_search() -> None:
     assert end(final_page="absent") == {"total": 1, "search_token": None}
 
 
-def test_total_is_what_it_is_read_as() -> None:
+def test_total_obeys_its_switch() -> None:
     def totals(reading: str) -> list[int]:
         with simulator(total=reading) as voiso:
             return [answer.json["total"] for answer in walk(voiso, per_page=100, **DAY)]
@@ -175,14 +173,14 @@ def test_tokens_that_lead_nowhere(continuation: str) -> None:
     assert looks("missing", 1)[0][1] == ""
 
 
-def test_an_exactly_full_search_without_a_token() -> None:
+def test_full_search_without_token() -> None:
     with simulator(100, misbehaviour="missing") as voiso:
         got = ask(voiso, **DAY, per_page=100)
         assert (len(got.uuids), got.json["search_token"]) == (100, None)
 
 
 @pytest.mark.parametrize("continuation", ["cursor", "batch"])
-def test_duplicates_stand_near_their_original_and_at_page_boundaries(continuation: str) -> None:
+def test_duplicates_cross_page_ends(continuation: str) -> None:
     with simulator(continuation=continuation, duplicates=0.02) as voiso:
         answers = walk(voiso, per_page=100, **DAY)
         found = all_uuids(answers)
@@ -202,7 +200,7 @@ def test_duplicates_can_differ_in_content() -> None:
         assert all(a["wrapup_code"] != b["wrapup_code"] and a["timestamp"] == b["timestamp"] for a, b in pairs)
 
 
-def test_a_shuffled_order_stays_the_same_through_a_search() -> None:
+def test_shuffled_order_is_stable() -> None:
     with simulator(90, order="shuffled") as voiso:
         first, second = (ask(voiso, **DAY, per_page=100).uuids for _ in range(2))
         assert first == second

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import airflow_provider_voiso
+from airflow_provider_voiso import simulator as simulator_package
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
 from tests.simulator.simulator_client import (
     CDR,
@@ -62,14 +63,16 @@ def simulator() -> Iterator[Simulator]:
     ],
 )
 @pytest.mark.parametrize("path", [CDR, f"{CDR}/queues"])
-def test_keys(simulator: Simulator, path: str, params: dict[str, str], status: int, message: str | None) -> None:
+def test_keys_and_their_rights(
+    simulator: Simulator, path: str, params: dict[str, str], status: int, message: str | None
+) -> None:
     got = send(simulator, path, params)
     assert got.status == status
     if message:
         assert got.json == {"error": message}
 
 
-def test_a_wrong_key_can_be_answered_with_status_200() -> None:
+def test_wrong_key_with_status_200() -> None:
     with Simulator(readings=Readings(invalid_key_status=200)) as voiso:
         got = send(voiso, CDR, {"key": "wrong"})
         assert (got.status, got.json) == (200, {"error": "Invalid User API Key"})
@@ -112,7 +115,7 @@ def reference(simulator: Simulator, name: str) -> Any:
         ("campaigns", ["id", "name"]),
     ],
 )
-def test_reference_lists(simulator: Simulator, name: str, fields: list[str]) -> None:
+def test_reference_lists_are_served(simulator: Simulator, name: str, fields: list[str]) -> None:
     bare = reference(simulator, name)
     assert len(bare) > 1
     assert all(list(item) == fields for item in bare)
@@ -121,7 +124,7 @@ def test_reference_lists(simulator: Simulator, name: str, fields: list[str]) -> 
         assert reference(voiso, name) == (bare if documented else {name: bare})
 
 
-def test_records_name_only_what_the_reference_lists_hold(simulator: Simulator) -> None:
+def test_records_name_listed_objects(simulator: Simulator) -> None:
     records = [json.loads(raw) for raw in truth(simulator).values()]
     people = {item["id"]: item["name"] for name in ("agents", "deleted_agents") for item in reference(simulator, name)}
     queues = {item["name"] for item in reference(simulator, "queues")}
@@ -142,7 +145,7 @@ def test_one_connection_serves_many_requests(simulator: Simulator) -> None:
     connection.close()
 
 
-def test_many_clients_at_once_see_the_same(simulator: Simulator) -> None:
+def test_concurrent_clients_see_the_same(simulator: Simulator) -> None:
     found: list[list[str]] = []
     threads = [threading.Thread(target=lambda: found.append(ask(simulator, **DAY).uuids)) for _ in range(8)]
     for thread in threads:
@@ -152,7 +155,7 @@ def test_many_clients_at_once_see_the_same(simulator: Simulator) -> None:
     assert found == [found[0]] * 8
 
 
-def test_the_log_shows_parameters_but_never_the_key() -> None:
+def test_log_never_shows_keys() -> None:
     with Simulator(key="secret-key") as voiso:
         ask(voiso, type="inbound", **DAY)
         send(voiso, CDR, {"key": "other-key"})
@@ -189,7 +192,7 @@ def test_drift_over_http() -> None:
 
 
 @pytest.mark.parametrize("switched_on", [True, False])
-def test_gzip_when_asked_and_switched_on(switched_on: bool) -> None:
+def test_gzip_must_be_accepted(switched_on: bool) -> None:
     with Simulator(records_per_day=100, readings=Readings(gzip=switched_on)) as voiso:
         params = {"key": voiso.key, **DAY}
         plain = send(voiso, CDR, params)
@@ -198,13 +201,13 @@ def test_gzip_when_asked_and_switched_on(switched_on: bool) -> None:
         assert (gzip.decompress(asked.body) if switched_on else asked.body) == plain.body
 
 
-def test_more_requests_than_the_limit_are_answered_429() -> None:
+def test_rate_limit_answers_429() -> None:
     with Simulator(requests_per_second=0.001, records_per_day=1) as voiso:
         first, second = ask(voiso, **DAY), ask(voiso, **DAY)
         assert (first.status, second.status, second.headers["Retry-After"]) == (200, 429, "1")
 
 
-def test_stopping_ends_connections_and_frees_the_port() -> None:
+def test_stop_frees_the_port() -> None:
     voiso = Simulator(records_per_day=1)
     with voiso:
         connection = connect(voiso)
@@ -233,7 +236,7 @@ def self_signed(path: Path) -> Path:
     return path
 
 
-def test_tls(tmp_path: Path) -> None:
+def test_server_speaks_tls(tmp_path: Path) -> None:
     certificate = str(self_signed(tmp_path / "server.pem"))
     with Simulator(certificate=certificate, records_per_day=5) as voiso:
         assert voiso.url == f"https://127.0.0.1:{voiso.port}"
@@ -249,7 +252,7 @@ def test_tls(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_line_serves_what_the_python_object_holds(stop: signal.Signals) -> None:
+def test_command_line_serves_the_truth(stop: signal.Signals) -> None:
     options = ("--seed=7", "--records-per-day=120", "--exact", "--key=cli-key", "--order=uuid", "--duplicates=0.1")
     fault = ("--fault", '{"kind": "status", "status": 418}')
     with command_line(*options, *fault) as process:
@@ -271,7 +274,7 @@ def test_the_command_line_serves_what_the_python_object_holds(stop: signal.Signa
     assert len(uuids) > 120
 
 
-def test_the_command_line_explains_every_switch() -> None:
+def test_help_explains_every_switch() -> None:
     with command_line("--help") as process:
         assert process.stdout is not None
         text = process.stdout.read()
@@ -279,7 +282,7 @@ def test_the_command_line_explains_every_switch() -> None:
     assert missing == []
 
 
-def test_nothing_but_the_standard_library_is_imported() -> None:
+def test_standard_library_is_enough() -> None:
     root = Path(airflow_provider_voiso.__file__).parents[1]
     # With -S there are no site-packages to import from.
     program = "import sys, airflow_provider_voiso.simulator.__main__; print(*sys.modules)"
@@ -291,8 +294,16 @@ def test_nothing_but_the_standard_library_is_imported() -> None:
     assert all(name.startswith("airflow_provider_voiso.simulator") for name in ours)
 
 
-def test_a_whole_walk_over_a_month() -> None:
+def test_walk_over_a_month() -> None:
     with Simulator(records_per_day=60, readings=Readings(cap=500)) as voiso:
         found = all_uuids(walk(voiso, per_page=500, start_date="2024-02-01", end_date="2024-02-29"))
         expected = voiso.truth(datetime(2024, 2, 1, tzinfo=UTC), datetime(2024, 3, 1, tzinfo=UTC))
         assert sorted(found) == sorted(expected)
+
+
+def test_public_names_are_documented() -> None:
+    names = {"Drift", "Fault", "Faults", "Readings", "Request", "Simulator"}
+
+    assert set(simulator_package.__all__) == names
+    assert all(getattr(simulator_package, name).__doc__ for name in names)
+    assert all(name in str(simulator_package.__doc__) for name in ("Drift", "Fault", "Readings"))

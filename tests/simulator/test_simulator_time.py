@@ -33,20 +33,20 @@ def found(voiso: Simulator, **params: str) -> set[str]:
         ("exclusive", "millisecond", START + MILLISECOND, NOON),
     ],
 )
-def test_bounds(bounds: str, resolution: str, start: datetime, end: datetime) -> None:
+def test_bounds_of_the_datetime_pair(bounds: str, resolution: str, start: datetime, end: datetime) -> None:
     with simulator(bounds=bounds, resolution=resolution) as voiso:
         assert found(voiso, **PAIR) == voiso.truth(start, end).keys()
         assert voiso.truth(START, NOON + SECOND).keys() != voiso.truth(START, NOON + MILLISECOND).keys() != set()
 
 
-def test_bounds_differ_by_records_on_the_edges() -> None:
+def test_edges_hold_records() -> None:
     voiso = simulator()
     for low, high in ((NOON, NOON + MILLISECOND), (START, START + MILLISECOND), (START, START + SECOND)):
         assert voiso.truth(low, high)
 
 
 @pytest.mark.parametrize(("clock", "hours"), [("UTC", 0), ("America/Sao_Paulo", 3), ("Europe/Berlin", -2)])
-def test_both_pairs_of_dates_are_read_in_the_servers_clock(clock: str, hours: int) -> None:
+def test_server_clock_reads_the_dates(clock: str, hours: int) -> None:
     shift = timedelta(hours=hours)
     with simulator(clock=clock) as voiso:
         assert found(voiso, **PAIR) == voiso.truth(START + shift, NOON + SECOND + shift).keys()
@@ -54,13 +54,13 @@ def test_both_pairs_of_dates_are_read_in_the_servers_clock(clock: str, hours: in
         assert found(voiso, **dates) == voiso.truth(START + shift, END + timedelta(days=1) + shift).keys()
 
 
-def test_the_day_of_a_clock_change_is_shorter() -> None:
+def test_clock_change_shortens_the_day() -> None:
     with simulator(clock="Europe/Berlin") as voiso:
         day = voiso.truth(datetime(2024, 3, 30, 23, tzinfo=UTC), datetime(2024, 3, 31, 22, tzinfo=UTC))
         assert found(voiso, start_date="2024-03-31", end_date="2024-03-31") == day.keys()
 
 
-def test_filters_can_act_on_the_start_of_interactions() -> None:
+def test_dates_may_mean_the_start() -> None:
     with simulator(acts_on="start") as voiso:
         expected = set()
         for uuid, raw in voiso.truth(START, END + timedelta(days=4)).items():
@@ -84,7 +84,7 @@ def test_both_pairs_together() -> None:
             assert found(voiso, **dates, **moments) == voiso.truth(start, end).keys(), reading
 
 
-def test_open_ends_reach_to_now_and_a_month_back() -> None:
+def test_open_ends_have_defaults() -> None:
     with Simulator(records_per_day=20, now=END) as voiso:
         assert found(voiso) == voiso.truth(END - timedelta(days=31), END).keys()
         assert found(voiso, start_date="2024-05-01") == voiso.truth(START, END).keys()
