@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from airflow_provider_voiso.api.records import Lines
+    from airflow_provider_voiso.api.page import Lines
     from airflow_provider_voiso.api.selection import Selection
     from airflow_provider_voiso.api.spool import SpooledRecords
     from airflow_provider_voiso.api.window import Window

@@ -13,16 +13,17 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from airflow_provider_voiso.api.chunk_file import ChunkFile
-from airflow_provider_voiso.api.records import Lines, keys, unfinished
+from airflow_provider_voiso.api.page import Lines
+from airflow_provider_voiso.api.records import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import datetime
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from airflow_provider_voiso.api.records import Json, Page
+    from airflow_provider_voiso.api.page import Page
     from airflow_provider_voiso.api.window import Window
 
 BLOCK = 10_000
@@ -38,11 +39,13 @@ _PARTS = 64
 class _Chunk:
     """Records of one answer that are neighbours in time, ordered by it.
 
+    :param answer: number of the answer
     :param position: of its first record among the digests
     :param unfinished: indices of its conversations that are not over
     :param dropped: indices of its records that were read again later
     """
 
+    answer: int
     earliest: datetime
     latest: datetime
     offset: int
@@ -65,7 +68,7 @@ class Spool:
         self._chunks: list[_Chunk] = []
         self._digests = array("q")
         self._end = 0
-        self._doubled = 0
+        self._answers = 0
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -87,20 +90,20 @@ class Spool:
         """
         digests = array("q", [hash(uuid) for uuid in page.uuids])
         cuts = list(_cuts(page.ended))
-        blocks = [_lines(page.raws[first:after]).text for first, after in cuts]
-        waiting = [unfinished(block) for block in blocks]
+        blocks = [Lines.of(page.raws[first:after]).text for first, after in cuts]
         with self._lock:
-            self._doubled += len(page) - len(set(page.uuids))
-            for (first, after), block, indices in zip(cuts, blocks, waiting, strict=True):
+            self._answers += 1
+            for (first, after), block in zip(cuts, blocks, strict=True):
                 self._chunks.append(
                     _Chunk(
+                        answer=self._answers,
                         earliest=page.ended[first],
                         latest=page.ended[after - 1],
                         offset=self._end,
                         size=len(block),
                         position=len(self._digests) + first,
                         count=after - first,
-                        unfinished=indices,
+                        unfinished=_unfinished(page, first, after),
                     )
                 )
                 self._end += len(block)
@@ -113,8 +116,8 @@ class Spool:
         :raises VoisoSpoolError: if the local disk did not take all of them
         """
         self._file.flush()
-        changed = _drop_repeated(self._file, self._chunks, self._digests)
-        return SpooledRecords(self._file, self._chunks, duplicates=self._doubled, changed=changed)
+        duplicates, changed = _drop_repeated(self._file, self._chunks, self._digests)
+        return SpooledRecords(self._file, self._chunks, duplicates=duplicates, changed=changed)
 
 
 class SpooledRecords:
@@ -161,9 +164,9 @@ class SpooledRecords:
             while missing <= 0:
                 records = Lines(0, parts.pop()).split()
                 within = len(records) + missing
-                parts.append(_lines(records[:within]).text)
+                parts.append(Lines.of(records[:within]).text)
                 yield Lines(BLOCK, b"".join(parts))
-                parts = [_lines(records[within:]).text]
+                parts = [Lines.of(records[within:]).text]
                 missing += BLOCK
         if missing < BLOCK:
             yield Lines(BLOCK - missing, b"".join(parts))
@@ -175,7 +178,7 @@ class SpooledRecords:
             lines = _read(self._file, chunk)
             is_alone = not merged and (following is None or chunk.latest < following.earliest)
             if chunk.dropped:
-                lines = _lines([record for index, record in enumerate(lines.split()) if index not in chunk.dropped])
+                lines = Lines.of([record for index, record in enumerate(lines.split()) if index not in chunk.dropped])
             if is_alone:
                 yield lines
                 continue
@@ -183,15 +186,19 @@ class SpooledRecords:
             uuids, ended = keys(records)
             merged = sorted([*merged, *zip(ended, uuids, records, strict=True)])
             after = len(merged) if following is None else bisect_left(merged, (following.earliest,))
-            yield _lines([record for _, _, record in merged[:after]])
+            yield Lines.of([record for _, _, record in merged[:after]])
             del merged[:after]
 
 
-def _drop_repeated(file: ChunkFile, chunks: list[_Chunk], digests: array[int]) -> int:
-    """Mark all but the last record of each repeated ``uuid`` as dropped; return how many came in several states."""
+def _drop_repeated(file: ChunkFile, chunks: list[_Chunk], digests: array[int]) -> tuple[int, int]:
+    """Mark all but the last record of each repeated ``uuid`` as dropped.
+
+    :return: how many were repeated in the same answer, and how many came in several states
+    """
     last: dict[str, tuple[_Chunk, int, bytes]] = {}
     dropped: dict[int, set[int]] = {}
     changed: set[str] = set()
+    duplicates = 0
     repeated = _repeated(digests)
     for chunk in chunks if repeated else ():
         if repeated.isdisjoint(digests[chunk.position : chunk.position + chunk.count]):
@@ -203,12 +210,13 @@ def _drop_repeated(file: ChunkFile, chunks: list[_Chunk], digests: array[int]) -
             if uuid in last:
                 before, place, content = last[uuid]
                 dropped.setdefault(id(before), set()).add(place)
+                duplicates += before.answer == chunk.answer
                 if content != line:
                     changed.add(uuid)
             last[uuid] = chunk, index, line
     for chunk in chunks:
         chunk.dropped = frozenset(dropped.get(id(chunk), ()))
-    return len(changed)
+    return duplicates, len(changed)
 
 
 def _repeated(digests: array[int]) -> set[int]:
@@ -229,8 +237,12 @@ def _read(file: ChunkFile, chunk: _Chunk) -> Lines:
     return Lines(chunk.count, file.read(chunk.offset, chunk.size))
 
 
-def _lines(records: Sequence[Json]) -> Lines:
-    return Lines(len(records), b"\n".join([*records, b""]))
+def _unfinished(page: Page, first: int, after: int) -> frozenset[int]:
+    """Return the indices, within a chunk, of the conversations that are not over."""
+    if not page.unfinished:
+        return frozenset()
+    uuids = page.uuids[first:after]
+    return frozenset(index for index, uuid in enumerate(uuids) if uuid in page.unfinished)
 
 
 def _cuts(ended: list[datetime]) -> Iterator[tuple[int, int]]:

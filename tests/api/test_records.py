@@ -3,13 +3,18 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_voiso.api.records import Page, decode, keys, parse_page
+from airflow_provider_voiso.api.records import decode, keys
+from airflow_provider_voiso.api.v2.answer import parse_page
 from airflow_provider_voiso.exceptions import VoisoAuthenticationError, VoisoError, VoisoResponseError
+
+if TYPE_CHECKING:
+    from airflow_provider_voiso.api.page import Page
 
 AT = "2026-11-10T23:59:59.407-03:00"
 TEXT = "secret words of a person"

@@ -12,15 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_voiso.api.records import keys, parse_page
+from airflow_provider_voiso.api.records import keys
 from airflow_provider_voiso.api.spool import Spool, SpooledRecords
+from airflow_provider_voiso.api.v2.answer import parse_page
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.exceptions import VoisoSpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from airflow_provider_voiso.api.records import Page
+    from airflow_provider_voiso.api.page import Page
 
 START = datetime(2026, 11, 10, tzinfo=timezone.utc)
 WINDOW = Window(START, START + timedelta(days=1))

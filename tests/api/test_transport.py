@@ -14,9 +14,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 import requests
 
-from airflow_provider_voiso.api.records import parse_page
 from airflow_provider_voiso.api.settings import Settings
 from airflow_provider_voiso.api.transport import LONGEST_WAIT, Transport
+from airflow_provider_voiso.api.v2.answer import parse_page
 from airflow_provider_voiso.exceptions import (
     VoisoAuthenticationError,
     VoisoBadRequestError,

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from isal import isal_zlib
 
-from airflow_provider_voiso.api.records import Lines
+from airflow_provider_voiso.api.page import Lines
 from airflow_provider_voiso.destinations.columns import COLUMNS, rows
 from airflow_provider_voiso.destinations.files import writing
 from airflow_provider_voiso.destinations.files.csv_format import original
@@ -234,7 +234,7 @@ class Missing(MetaPathFinder):
 sys.meta_path.insert(0, Missing())
 
 import io
-from airflow_provider_voiso.api.records import Lines
+from airflow_provider_voiso.api.page import Lines
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.destinations.files.csv_format import original
 from airflow_provider_voiso.destinations.files.writing import check_format, write_file

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_voiso.api.records import Lines
+from airflow_provider_voiso.api.page import Lines
 from airflow_provider_voiso.destinations.columns import COLUMNS, columns
 from airflow_provider_voiso.destinations.files import parquet_format
 from airflow_provider_voiso.destinations.files.parquet_format import table, write_parquet

@@ -14,9 +14,9 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from urllib3.exceptions import DecodeError, ReadTimeoutError
 
 from airflow_provider_voiso import exceptions
-from airflow_provider_voiso.api.records import parse_page
 from airflow_provider_voiso.api.settings import Settings
 from airflow_provider_voiso.api.transport import Transport, is_tried_again
+from airflow_provider_voiso.api.v2.answer import parse_page
 from airflow_provider_voiso.exceptions import VoisoError
 
 if TYPE_CHECKING:

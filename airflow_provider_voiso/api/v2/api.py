@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from airflow_provider_voiso.api.records import error_answer, not_json
 from airflow_provider_voiso.api.settings import AUTO
 from airflow_provider_voiso.api.spool import Spool
+from airflow_provider_voiso.api.v2.answer import error_answer, not_json
 from airflow_provider_voiso.api.v2.belonging import Belonging
 from airflow_provider_voiso.api.v2.calibration import Calibration
 from airflow_provider_voiso.api.v2.clock import DateRule, ProvedClock, Span, ZoneClock
@@ -28,7 +28,7 @@ from airflow_provider_voiso.exceptions import VoisoOutOfWindowError, VoisoRespon
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow_provider_voiso.api.records import Page
+    from airflow_provider_voiso.api.page import Page
     from airflow_provider_voiso.api.settings import Settings
     from airflow_provider_voiso.api.spool import SpooledRecords
     from airflow_provider_voiso.api.transport import Transport

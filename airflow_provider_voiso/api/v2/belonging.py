@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from airflow_provider_voiso.exceptions import VoisoOutOfWindowError
 
 if TYPE_CHECKING:
-    from airflow_provider_voiso.api.records import Page
+    from airflow_provider_voiso.api.page import Page
     from airflow_provider_voiso.api.v2.clock import DateRule, Span
     from airflow_provider_voiso.api.window import Window
 

@@ -26,7 +26,7 @@ from airflow_provider_voiso.exceptions import VoisoClockError, VoisoConfiguratio
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_voiso.api.records import Page
+    from airflow_provider_voiso.api.page import Page
     from airflow_provider_voiso.api.v2.paging import AnswerSize
     from airflow_provider_voiso.api.v2.search import Search
 

@@ -16,7 +16,7 @@ from airflow_provider_voiso.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_voiso.api.records import Page
+    from airflow_provider_voiso.api.page import Page
     from airflow_provider_voiso.api.v2.clock import Span
     from airflow_provider_voiso.api.v2.paging import Ask
 

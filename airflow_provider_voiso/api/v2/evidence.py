@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from airflow_provider_voiso.api.records import Page
+    from airflow_provider_voiso.api.page import Page
     from airflow_provider_voiso.api.v2.clock import Clock, Span
     from airflow_provider_voiso.api.window import Window
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from airflow_provider_voiso.api.records import Page
+    from airflow_provider_voiso.api.page import Page
     from airflow_provider_voiso.api.v2.clock import DateRule
 
 BATCH = 10_000
@@ -187,12 +187,13 @@ class Walk:
             return None
         instants = points(page, self._rule.acts_on)
         last = instants[-1].replace(microsecond=0)
-        if _is_ascending(instants):
+        is_ascending = instants[0] <= instants[-1]
+        if not _is_in_order(instants if is_ascending else instants[::-1]):
+            return None
+        if is_ascending:
             return Span(max(span.first, self._rule.first_second(last)), span.last)
-        if _is_ascending(instants[::-1]):
-            end = last + _SECOND - MICROSECOND
-            return Span(span.first, min(span.last, self._rule.last_second(end)))
-        return None
+        end = last + _SECOND - MICROSECOND
+        return Span(span.first, min(span.last, self._rule.last_second(end)))
 
     def _without_crowded_second(self, page: Page, span: Span) -> list[Span]:
         """Cut off the second that fills an answer alone; where the clock changes, cut the span in half."""
@@ -206,8 +207,8 @@ class Walk:
         return list(span.halves())
 
 
-def _is_ascending(instants: list[datetime]) -> bool:
-    """Tell whether instants stand in order to the second, and are so many that it is no chance."""
+def _is_in_order(instants: list[datetime]) -> bool:
+    """Tell whether instants ascend to the second, and are so many that it is no chance."""
     step = -(-len(instants) // _SAMPLES)
     if len({instant.replace(microsecond=0) for instant in instants[::step]}) < _DISTINCT_SECONDS:
         return False

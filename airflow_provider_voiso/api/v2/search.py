@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_voiso.api.records import Page, parse_page
+from airflow_provider_voiso.api.v2.answer import parse_page
 from airflow_provider_voiso.api.v2.witness import longest_duration
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
+    from airflow_provider_voiso.api.page import Page
     from airflow_provider_voiso.api.transport import Transport
     from airflow_provider_voiso.api.v2.clock import Span
 

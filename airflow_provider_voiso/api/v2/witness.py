@@ -13,7 +13,7 @@ import msgspec
 from airflow_provider_voiso.api.window import EPOCH, MICROSECOND, epoch_us
 
 if TYPE_CHECKING:
-    from airflow_provider_voiso.api.records import Json, Page
+    from airflow_provider_voiso.api.page import Json, Page
     from airflow_provider_voiso.api.v2.clock import ActsOn, Clock
 
 _LOOKED_AT = 64

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from concurrent.futures import Future
 
-    from airflow_provider_voiso.api.records import Lines
+    from airflow_provider_voiso.api.page import Lines
 
 _TYPES = {
     "text": pa.string(),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer, Self
 
-    from airflow_provider_voiso.api.records import Lines
+    from airflow_provider_voiso.api.page import Lines
 
 FileFormat = Literal["ndjson", "csv", "parquet"]
 Compression = Literal["gzip", "zstd"]
