@@ -123,7 +123,7 @@ class ApiV2:
         span = rule.span(window)
         kept = first.page if first is not None and first.span == span else None
         for answer in Walk(search, size, rule).answers(span, kept):
-            uuids.update(belonging.keep(answer.page.in_order(), answer.span).uuids)
+            uuids.update(belonging.keep(answer.page, answer.span).uuids)
             if len(uuids) >= at_least:
                 break
         return len(uuids)
@@ -240,7 +240,7 @@ class ApiV2:
             kept = first.page if first is not None and first.span == span else None
             before: Page | None = None
             for answer in walk.answers(span, kept):
-                page = answer.page.in_order()
+                page = answer.page
                 if proof is not None:
                     proof.take(page, answer.span)
                     if not proof.is_open:

@@ -48,7 +48,7 @@ class Ask(Protocol):
 class Answer:
     """One answer of a walk.
 
-    :param page: its records
+    :param page: its records, in the order of time
     :param span: the seconds it was asked for
     :param is_final: False if all of its records are asked for again, in shorter spans
     """
@@ -161,58 +161,66 @@ class Walk:
             page = first or self._ask(span, per_page=self._size.asked)
             first = None
             if self._size.is_whole(self._ask, span, page):
-                yield Answer(page, span)
+                yield Answer(page.in_order(), span)
             elif span.first == span.last:
                 for each in pages_of_second(self._ask, span, page, self._size.batch):
-                    yield Answer(each, span)
+                    yield Answer(each.in_order(), span)
             else:
-                rest, is_final = self._rest(page, span)
-                yield Answer(page, span, is_final)
+                ordered = page.in_order()
+                rest, is_final = self._rest(page, ordered, span)
+                yield Answer(ordered, span, is_final)
                 unread += reversed(rest)
 
-    def _rest(self, page: Page, span: Span) -> tuple[list[Span], bool]:
+    def _rest(self, page: Page, ordered: Page, span: Span) -> tuple[list[Span], bool]:
         """Return the spans to ask for after an answer that is not whole, and whether it is final."""
-        beyond = self._beyond(page, span)
-        if beyond is None:
+        seam = None if self._rule is None else _seam(page, ordered, self._rule)
+        if seam is None or self._rule is None:
             return list(span.halves()), False
-        if beyond.first > beyond.last:
+        first = self._rule.first_second(seam.second)
+        last = self._rule.last_second(seam.second + _SECOND - MICROSECOND)
+        rest = Span(span.first, min(span.last, last))
+        if seam.is_ascending:
+            rest = Span(max(span.first, first), span.last)
+        if rest.first > rest.last:
             return [], True
-        if beyond != span:
-            return [beyond], True
-        return self._without_crowded_second(page, span), False
-
-    def _beyond(self, page: Page, span: Span) -> Span | None:
-        """Return what an answer in the order of time leaves unread, its last second included; None without order."""
-        if self._rule is None:
-            return None
-        instants = points(page, self._rule.acts_on)
-        last = instants[-1].replace(microsecond=0)
-        is_ascending = instants[0] <= instants[-1]
-        if not _is_in_order(instants if is_ascending else instants[::-1]):
-            return None
-        if is_ascending:
-            return Span(max(span.first, self._rule.first_second(last)), span.last)
-        end = last + _SECOND - MICROSECOND
-        return Span(span.first, min(span.last, self._rule.last_second(end)))
-
-    def _without_crowded_second(self, page: Page, span: Span) -> list[Span]:
-        """Cut off the second that fills an answer alone; where the clock changes, cut the span in half."""
-        assert self._rule is not None  # noqa: S101 - an order was found
-        last = points(page, self._rule.acts_on)[-1].replace(microsecond=0)
-        second = self._rule.first_second(last)
-        if second == span.first == self._rule.last_second(last):
-            return [Span(second, second), Span(second + 1, span.last)]
-        if second == span.last == self._rule.last_second(last):
-            return [Span(span.first, second - 1), Span(second, second)]
-        return list(span.halves())
+        if rest != span:
+            return [rest], True
+        # One second fills an answer alone, or the clock changes and hides how far the answer leads.
+        if first == last == span.first:
+            return [Span(first, first), Span(first + 1, span.last)], False
+        if first == last == span.last:
+            return [Span(span.first, last - 1), Span(last, last)], False
+        return list(span.halves()), False
 
 
-def _is_in_order(instants: list[datetime]) -> bool:
-    """Tell whether instants ascend to the second, and are so many that it is no chance."""
+@dataclass(frozen=True, slots=True)
+class _Seam:
+    """Where an answer in the order of time breaks off.
+
+    :param second: the second of its last record
+    :param is_ascending: whether what lies behind that second is unread, or what lies before it
+    """
+
+    second: datetime
+    is_ascending: bool
+
+
+def _seam(page: Page, ordered: Page, rule: DateRule) -> _Seam | None:
+    """Return where an answer breaks off, None if its records are not in the order of time."""
+    instants = points(page, rule.acts_on)
     step = -(-len(instants) // _SAMPLES)
     if len({instant.replace(microsecond=0) for instant in instants[::step]}) < _DISTINCT_SECONDS:
-        return False
-    if instants == sorted(instants):
+        return None
+    ascending = ordered.ended if rule.acts_on == "end" else sorted(instants)
+    last = instants[-1].replace(microsecond=0)
+    if instants[0] > instants[-1]:
+        return _Seam(last, is_ascending=False) if _agree(instants[::-1], ascending) else None
+    return _Seam(last, is_ascending=True) if _agree(instants, ascending) else None
+
+
+def _agree(instants: list[datetime], ascending: list[datetime]) -> bool:
+    """Tell whether instants ascend, within one second in any order."""
+    if instants == ascending:
         return True
     seconds = [instant.replace(microsecond=0) for instant in instants]
-    return seconds == sorted(seconds)
+    return seconds == [instant.replace(microsecond=0) for instant in ascending]

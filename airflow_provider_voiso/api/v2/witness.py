@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.v2.clock import ActsOn, Clock
 
 _LOOKED_AT = 64
+_OUTER = 8
 _NEAR = timedelta(seconds=3)
 _DURATION = re.compile(r"(\d{1,6}):([0-5]\d):([0-5]\d)")
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)$")
@@ -85,7 +86,7 @@ def all_witnesses(page: Page) -> list[Witness]:
 
 def outer_witnesses(page: Page) -> list[Witness]:
     """Return what the first and the last records of an answer tell."""
-    indices = dict.fromkeys([*range(len(page))[:_LOOKED_AT], *range(len(page))[-_LOOKED_AT:]])
+    indices = dict.fromkeys([*range(len(page))[:_OUTER], *range(len(page))[-_OUTER:]])
     return [_witness_at(page, index) for index in indices]
 
 
