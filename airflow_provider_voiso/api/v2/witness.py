@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.v2.clock import ActsOn, Clock
 
 _LOOKED_AT = 64
-_OUTER = 8
+_OUTER = 32
 _NEAR = timedelta(seconds=3)
 _DURATION = re.compile(r"(\d{1,6}):([0-5]\d):([0-5]\d)")
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)$")
