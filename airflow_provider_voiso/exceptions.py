@@ -12,11 +12,35 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 if TYPE_CHECKING:
-    from airflow_provider_voiso.api.window import Window
+    from typing_extensions import Self
 
 
 class VoisoError(AirflowException):
-    """Anything that went wrong while reading from Voiso or writing what was read."""
+    """Anything that went wrong while reading from Voiso or writing what was read.
+
+    ``window`` is the window that failed as text, None if the error belongs to no window.
+    """
+
+    window: str | None = None
+    _failure: str = ""
+
+    def for_window(self, window: object, failure: str) -> Self:
+        """Name the window that failed in front of the message, unless one is named already.
+
+        :param window: the window; its text is kept
+        :param failure: what failed, such as ``could not be read``
+        :return: the error itself, so that it can be raised in the same statement
+        """
+        if self.window is None:
+            self.window = str(window)
+            self._failure = failure
+        return self
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        if self.window is None:
+            return message
+        return f"The window {self.window} {self._failure}. {message}"
 
 
 class VoisoConfigurationError(VoisoError, AirflowFailException, ValueError):
@@ -97,9 +121,23 @@ class VoisoUnsettledError(VoisoError):
 
 
 class VoisoWindowError(VoisoError, ValueError):
-    """The window is not a window, cannot be derived from the run, or is not over yet.
+    """The window cannot be exported: there is none, or it is not over yet.
 
-    Give `window_start` and `window_end`, or let the run start after the window's end.
+    Raised as one of its subclasses: for the first no retry helps, for the second waiting does.
+    """
+
+
+class VoisoNoWindowError(VoisoWindowError, VoisoConfigurationError):
+    """The arguments are no window, or none can be derived from the run.
+
+    Give `window_start` and `window_end` with offsets, or a schedule whose runs have a period.
+    """
+
+
+class VoisoOpenWindowError(VoisoWindowError):
+    """The window is not over yet.
+
+    Let the run start after the window's end, or give the task `retries` that last until then.
     """
 
 
@@ -124,8 +162,11 @@ class VoisoSpoolError(VoisoError):
     """
 
     @classmethod
-    def of(cls, error: OSError, window: Window) -> VoisoSpoolError:
-        """Return the error for what the operating system says."""
+    def of(cls, error: OSError, window: object) -> Self:
+        """Return the error for what the operating system says.
+
+        :param window: the window that was being read; its text is shown
+        """
         return cls(
             f"The records of {window} could not be kept on the worker's local disk: {error.strerror}. Nothing was "
             "exported. Free space in its temporary directory, or let TMPDIR name another one."

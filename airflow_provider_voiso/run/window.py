@@ -15,7 +15,7 @@ from dateutil.relativedelta import relativedelta
 
 from airflow_provider_voiso import compat
 from airflow_provider_voiso.api.window import UTC, Window
-from airflow_provider_voiso.exceptions import VoisoWindowError
+from airflow_provider_voiso.exceptions import VoisoNoWindowError, VoisoOpenWindowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ def check_window_arguments(window_start: Any, window_end: Any) -> None:
 
     :param window_start: as given to the operator, or None
     :param window_end: as given to the operator, or None
-    :raises VoisoWindowError: if one is given without the other, a literal is no instant, or they are reversed
+    :raises VoisoNoWindowError: if one is given without the other, a literal is no instant, or they are reversed
     """
     if window_start is None and window_end is None:
         return
@@ -69,7 +69,8 @@ def resolve_window(
         units are counted on the calendar of the DAG's time zone
     :param allow_open_window: accept a window that is not over yet
     :param now: instant to compare the window's end with; None reads the clock
-    :raises VoisoWindowError: if there is no such window, or it is not over yet
+    :raises VoisoNoWindowError: if there is no such window
+    :raises VoisoOpenWindowError: if it is not over yet
     """
     if window_start is not None or window_end is not None:
         _require_both(window_start, window_end)
@@ -77,7 +78,7 @@ def resolve_window(
     else:
         window = _window_of_run(context, granularity)
     if not allow_open_window and window.end > (now or datetime.now(UTC)):
-        raise VoisoWindowError(
+        raise VoisoOpenWindowError(
             f"The window {window} is not over yet: it ends at {window.end.isoformat()}. Run the task after "
             "that, or set allow_open_window=True to export what is there so far."
         )
@@ -103,12 +104,12 @@ def _window_of_run(context: Mapping[str, Any], granularity: timedelta | relative
     timetable = compat.periodic_timetable(dag)
     if anchor is None or timetable is None:
         reason = "its DAG's schedule has no periods" if anchor else "neither a logical date nor run_after"
-        raise VoisoWindowError(
+        raise VoisoNoWindowError(
             f"No window follows from the run {_run_id(context)}: no data interval, and {reason}. {WAYS_OUT}"
         )
     period = _last_period(timetable, _utc(anchor))
     if period is None:
-        raise VoisoWindowError(
+        raise VoisoNoWindowError(
             f"No window follows from the run {_run_id(context)}: its DAG's schedule ({timetable.summary}) "
             f"has no complete period before {_utc(anchor).isoformat()}. {WAYS_OUT}"
         )
@@ -123,7 +124,7 @@ def _last_period(timetable: Timetable, anchor: pendulum.DateTime) -> tuple[datet
             return interval.start, interval.end
         start = anchor - delta
         if start + delta != anchor or anchor + delta - delta != anchor:
-            raise VoisoWindowError(
+            raise VoisoNoWindowError(
                 f"Periods of {delta} cannot be counted back from {anchor.isoformat()} without overlap, as "
                 "months differ in length. Use a cron expression, such as '0 0 1 * *', or set "
                 "window_start and window_end."
@@ -156,7 +157,7 @@ def _periods(
     while info := timetable.next_dagrun_info(last_automated_data_interval=previous, restriction=restriction):
         interval = info.data_interval
         if interval is None or (previous and interval.end <= previous.end):
-            raise VoisoWindowError(
+            raise VoisoNoWindowError(
                 f"The DAG's schedule ({timetable.summary}) does not advance past {previous}. {WAYS_OUT}"
             )
         if interval.start < interval.end:
@@ -172,7 +173,7 @@ def _partition_start(key: str, dag: Any) -> datetime:
     try:
         start = isoparse(key)
     except ValueError:
-        raise VoisoWindowError(
+        raise VoisoNoWindowError(
             f"The run's partition key {key!r} is not a date, so no window follows from it. "
             "Set window_start and window_end."
         ) from None
@@ -187,7 +188,7 @@ def _partition_end(start: datetime, dag: Any, granularity: timedelta | relatived
             return end
     if granularity is None:
         reason = f"({timetable.summary}) has no period that starts there" if timetable else "has no periods"
-        raise VoisoWindowError(
+        raise VoisoNoWindowError(
             f"The run's partition starts at {_utc(start).isoformat()}, but its length is unknown: the DAG's "
             f"schedule {reason}. Set granularity, such as timedelta(days=1), or window_start and window_end."
         )
@@ -232,7 +233,7 @@ def _end_of_period(timetable: Timetable, start: pendulum.DateTime) -> datetime |
 def _require_both(window_start: Any, window_end: Any) -> None:
     if window_start is None or window_end is None:
         given, missing = ("window_end", "window_start") if window_start is None else ("window_start", "window_end")
-        raise VoisoWindowError(
+        raise VoisoNoWindowError(
             f"{given} is given without {missing}: give both, or neither to derive them from the run."
         )
 
@@ -246,13 +247,13 @@ def _instant(value: Any, name: str) -> datetime:
         try:
             value = isoparse(value.strip())
         except ValueError:
-            raise VoisoWindowError(
+            raise VoisoNoWindowError(
                 f"{name} is {value!r}, which is not a date and time in ISO 8601, such as 2026-11-22T00:00:00+00:00."
             ) from None
     if not isinstance(value, datetime):
-        raise VoisoWindowError(f"{name} must be a datetime or a string in ISO 8601, not {type(value).__name__}.")
+        raise VoisoNoWindowError(f"{name} must be a datetime or a string in ISO 8601, not {type(value).__name__}.")
     if value.utcoffset() is None:
-        raise VoisoWindowError(
+        raise VoisoNoWindowError(
             f"{name} {value.isoformat()} has no time zone. Give it one, such as {value.isoformat()}+00:00."
         )
     return value

@@ -8,8 +8,9 @@ import pytest
 
 from airflow_provider_voiso.exceptions import (
     VoisoAuthenticationError,
+    VoisoNoWindowError,
+    VoisoOpenWindowError,
     VoisoServerError,
-    VoisoWindowError,
 )
 from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
@@ -107,7 +108,7 @@ def test_a_window_that_is_not_over(simulate: Simulate) -> None:
     sim = simulate()
     now = datetime.now(timezone.utc)
     window = {"window_start": now - DAY, "window_end": now + DAY}
-    with pytest.raises(VoisoWindowError, match="not over yet"):
+    with pytest.raises(VoisoOpenWindowError, match="not over yet"):
         sensor(**window).poke({})
     assert sim.requests == ()
     assert sensor(**window, allow_open_window=True).poke({}) is True
@@ -115,7 +116,7 @@ def test_a_window_that_is_not_over(simulate: Simulate) -> None:
 
 def test_a_run_without_a_window(simulate: Simulate) -> None:
     sim = simulate()
-    with pytest.raises(VoisoWindowError, match="Set window_start and window_end"):
+    with pytest.raises(VoisoNoWindowError, match="Set window_start and window_end"):
         sensor().poke({})
     assert sim.requests == ()
 
