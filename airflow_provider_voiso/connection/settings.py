@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo
 
-from airflow_provider_voiso import compat
 from airflow_provider_voiso.api.settings import AUTO, Settings
+from airflow_provider_voiso.compat.secrets import mask_secret
 from airflow_provider_voiso.connection.form import CONNECTION_TYPE, EXTRA_FIELDS, ExtraField
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
@@ -90,7 +90,7 @@ def mask_key(key: str) -> None:
     Airflow masks nothing that is shorter than five characters.
     """
     for form in {key, quote(key, safe=""), quote_plus(key)}:
-        compat.mask_secret(form)
+        mask_secret(form)
 
 
 def _checked(conn: Connection, field: str, parse: Callable[..., Any], *values: Any) -> Any:

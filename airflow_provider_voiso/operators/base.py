@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_voiso import compat
 from airflow_provider_voiso.api.v2.filters import check_filter_names
 from airflow_provider_voiso.api.window import UTC
+from airflow_provider_voiso.compat.timetables import timetable_zone
 from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.report.manifest import Manifest
 from airflow_provider_voiso.run.window import check_window_arguments, resolve_window
@@ -35,7 +35,7 @@ _KILLED = 128 + signal.SIGTERM
 
 def calendar_zone(context: Mapping[str, Any]) -> tzinfo:
     """Return the zone in which the DAG's schedule is read, UTC without a DAG."""
-    zone = compat.timetable_zone(context.get("dag")) or UTC
+    zone = timetable_zone(context.get("dag")) or UTC
     return ZoneInfo(zone) if isinstance(zone, str) else zone
 
 
