@@ -28,7 +28,12 @@ from airflow_provider_voiso.api.v2.filters import filter_params
 from airflow_provider_voiso.api.v2.paging import BATCH, Pager
 from airflow_provider_voiso.api.v2.search import CDR_PATH, Search
 from airflow_provider_voiso.api.window import UTC, Window
-from airflow_provider_voiso.exceptions import VoisoError, VoisoResponseError, VoisoUnsettledError
+from airflow_provider_voiso.exceptions import (
+    VoisoConfigurationError,
+    VoisoError,
+    VoisoResponseError,
+    VoisoUnsettledError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +141,9 @@ class CdrClient:
         :raises ValueError: for any other name
         """
         if name not in REFERENCE_LISTS:
-            raise ValueError(f"Unknown reference list {name!r}. The API has: {', '.join(REFERENCE_LISTS)}.")
+            raise VoisoConfigurationError(
+                f"Unknown reference list {name!r}. The API has: {', '.join(REFERENCE_LISTS)}."
+            )
         return self._transport.get(f"{CDR_PATH}/{name}", {}, _parse_reference)
 
     def check(self) -> None:

@@ -41,7 +41,11 @@ class Window:
                     f"{value.isoformat()}+00:00."
                 )
             # Plain datetimes, not pendulum's: comparing and adding must not depend on the caller's class.
-            object.__setattr__(self, name, EPOCH + (epoch_us(value) * MICROSECOND))
+            try:
+                plain = EPOCH + (epoch_us(value) * MICROSECOND)
+            except OverflowError:
+                raise VoisoNoWindowError(f"The window's {name} is beyond the years 1 to 9999 in UTC.") from None
+            object.__setattr__(self, name, plain)
         if self.start >= self.end:
             raise VoisoNoWindowError(f"The window {self} is empty or reversed: its start must be before its end.")
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_voiso.api.client import CdrClient
 from airflow_provider_voiso.api.records import decode
+from airflow_provider_voiso.api.spool import OutOfWindow
 from airflow_provider_voiso.api.v2.filters import filter_params
 from airflow_provider_voiso.api.window import Window
+from airflow_provider_voiso.arguments import check_count, check_one_of
+from airflow_provider_voiso.compat.connections import find_connection
 from airflow_provider_voiso.connection import form
 from airflow_provider_voiso.connection.settings import settings_from_connection
 from airflow_provider_voiso.exceptions import VoisoError
@@ -20,14 +23,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_voiso.api.read import WindowRead
-    from airflow_provider_voiso.api.spool import OutOfWindow
 
 
 class VoisoHook(BaseHook):
     """Reads call detail records and reference lists from one Voiso account.
 
-    A window is read whole and checked before its first record is given: pages go to a file on local disk that is
-    gone with the process, so that memory does not grow with the window and nothing incomplete is ever seen.
+    A window is read whole and checked before its first record is returned. Pages go to a file on local disk that is
+    gone with the process, so memory does not grow with the window and nothing incomplete is ever seen.
 
     :param voiso_conn_id: connection of type ``voiso``
     """
@@ -58,13 +60,13 @@ class VoisoHook(BaseHook):
     @cached_property
     def client(self) -> CdrClient:
         """The account that the connection names."""
-        settings = settings_from_connection(self.get_connection(self.voiso_conn_id))
+        settings = settings_from_connection(find_connection(self.voiso_conn_id))
         return CdrClient(settings, name=self.voiso_conn_id)
 
     def get_conn(self) -> CdrClient:
         """Return the client, as hooks do.
 
-        :raises VoisoConfigurationError: if a field of the connection cannot be used
+        :raises VoisoConfigurationError: if there is no such connection, or a field of it cannot be used
         """
         return self.client
 
@@ -73,15 +75,16 @@ class VoisoHook(BaseHook):
     ) -> Iterator[dict[str, Any]]:
         """Return every record whose ``timestamp`` lies in ``[start, end)``, each ``uuid`` once.
 
-        They come ordered by ``timestamp`` and ``uuid``. Of a record that changed while it was read, the state
-        that was read last is given.
+        They are ordered by ``timestamp`` and ``uuid``. If a record changed while the window was read, its last state
+        is returned.
 
         :param start: first instant, with a time zone
         :param end: first instant that no longer belongs to the window, with a time zone
-        :param filters: request parameters of the vendor's table other than key, paging and dates; lists become
-            comma lists
-        :raises ValueError: for an unknown or reserved filter, a naive or a reversed window; before any request
-        :raises VoisoError: if the window could not be read whole; before the first record
+        :param filters: request parameters of the vendor's table other than key, paging and dates, as a dict; lists
+            become comma lists
+        :raises VoisoConfigurationError: for filters that cannot be meant, before any request
+        :raises VoisoNoWindowError: for a naive or a reversed window, before any request
+        :raises VoisoError: if the window could not be read whole, before the first record
         """
         pages = self.iter_cdr_pages(start, end, filters)
         return (decode(record) for page in pages for record in page)
@@ -104,6 +107,7 @@ class VoisoHook(BaseHook):
         """
         window = Window(start, end)
         filter_params(filters)
+        check_one_of(out_of_window, "out_of_window", get_args(OutOfWindow))
 
         def pages() -> Iterator[list[bytes]]:
             with self.read(window, filters, out_of_window=out_of_window) as read:
@@ -125,25 +129,26 @@ class VoisoHook(BaseHook):
     def count_cdrs(
         self, start: datetime, end: datetime, filters: Mapping[str, Any] | None = None, *, at_least: int
     ) -> int:
-        """Count the records of a window, until it is known whether there are ``at_least`` so many.
+        """Count the records of a window, stopping once ``at_least`` are found.
 
         :param start: see :meth:`iter_cdrs`
         :param end: see :meth:`iter_cdrs`
         :param filters: see :meth:`iter_cdrs`
         :param at_least: no further page is asked for once so many records were seen
         """
+        check_count(at_least, "at_least")
         return self.client.count(Window(start, end), filters, at_least=at_least)
 
     def list_reference(self, name: str) -> list[dict[str, Any]]:
         """Return a list of the account's objects, whose ids the filters take.
 
         :param name: ``queues``, ``agents``, ``teams``, ``wrapup_codes``, ``campaigns`` or ``deleted_agents``
-        :raises ValueError: for any other name
+        :raises VoisoConfigurationError: for any other name
         """
         return self.client.list_reference(name)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask for one record of the last hour, and say in words what came of it."""
+        """Ask for one record of the last hour, and return whether that worked, and why not."""
         try:
             self.client.check()
         except VoisoError as error:

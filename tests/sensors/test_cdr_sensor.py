@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dateutil.relativedelta import relativedelta
 
 from airflow_provider_voiso.exceptions import (
     VoisoAuthenticationError,
@@ -143,6 +144,18 @@ def test_settle_waits_until_the_window_is_over_for_long_enough(simulate: Simulat
     assert sim.requests == ()
     hasty = sensor(**window, settle=timedelta(minutes=5))
     assert [hasty.poke({}) for _ in range(2)] == [False, True]
+
+
+def test_settle_counts_months_on_calendar(simulate: Simulate) -> None:
+    sim = simulate()
+    end = datetime.now(timezone.utc) - timedelta(days=27)
+    window = {"window_start": end - DAY, "window_end": end}
+
+    assert sensor(**window, settle=relativedelta(months=1)).poke({}) is False
+    assert sim.requests == ()
+
+    due = sensor(**window, settle=relativedelta(weeks=3))
+    assert [due.poke({}) for _ in range(2)] == [False, True]
 
 
 @pytest.mark.parametrize("stores", [False, True])
