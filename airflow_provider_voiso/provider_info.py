@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_voiso import __version__
-from airflow_provider_voiso.connection.form import CONNECTION_TYPE, conn_fields, declared_field_behaviour
+from airflow_provider_voiso.compat.forms import conn_fields, declared_field_behaviour
+from airflow_provider_voiso.connection.form import CONNECTION_TYPE
 
 
 def get_provider_info() -> dict[str, Any]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import SplitResult, quote, quote_plus, urlsplit
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from airflow_provider_voiso.api.settings import AUTO, Settings
 from airflow_provider_voiso.compat.secrets import mask_secret
@@ -61,19 +62,11 @@ def base_url(host: str | None, schema: str | None = None, port: int | str | None
     text = (host or "").strip().lower()
     if not text:
         raise ValueError(f"is empty. {_HOST_FORMS}.")
-    scheme, separator, authority = text.partition("://") if "://" in text else ("", "", text)
-    scheme = _scheme(scheme, bool(separator), (schema or "").strip().strip("/").lower())
-    authority = authority.removesuffix("/")
-    for mark, meaning in (
-        ("@", "user information"),
-        ("?", "a query"),
-        ("#", "a fragment"),
-        ("/", "a path"),
-        ("%", "an escape"),
-    ):
-        if mark in authority:
-            raise ValueError(f"holds {meaning}. {_HOST_FORMS}, and nothing more; the API key goes into the password.")
-    name, own_port = _split_port(authority)
+    has_scheme = "://" in text
+    parts = _split(text if has_scheme else f"//{text}")
+    scheme = _scheme(parts.scheme, has_scheme, (schema or "").strip().strip("/").lower())
+    _refuse_more_than_host(text, parts)
+    name, own_port = _split_port(parts.netloc)
     if _NAME.fullmatch(name) and not scheme and "." not in name and name != "localhost":
         name += VENDOR_DOMAIN
     while name.endswith(VENDOR_DOMAIN * 2):
@@ -121,6 +114,29 @@ def _scheme(own: str, has_own: bool, schema: str) -> str:
     if own and schema and own != schema:
         raise ValueError("starts with another scheme than the connection's schema field has. Leave that field empty.")
     return own or schema
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        # What cannot be printed is refused here, as urlsplit leaves out line breaks and tabs.
+        if text.isprintable():
+            return urlsplit(text)
+    except ValueError:
+        pass
+    kind = "an IPv6 address, though it looks like one" if "[" in text or "]" in text else "a host name"
+    raise ValueError(f"is not {kind}. {_HOST_FORMS}.")
+
+
+def _refuse_more_than_host(text: str, parts: SplitResult) -> None:
+    for is_there, what in (
+        ("@" in parts.netloc, "user information"),
+        ("?" in text, "a query"),
+        ("#" in text, "a fragment"),
+        (parts.path not in {"", "/"}, "a path"),
+        ("%" in text, "an escape"),
+    ):
+        if is_there:
+            raise ValueError(f"holds {what}. {_HOST_FORMS}, and nothing more; the API key goes into the password.")
 
 
 def _split_port(authority: str) -> tuple[str, str | None]:
@@ -172,17 +188,16 @@ def _extra(text: str | None) -> dict[str, Any]:
     return settings
 
 
-def _number(field: ExtraField, value: Any) -> float:
+def _number(field: ExtraField, value: Any) -> Any:
     try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    low, high = field.minimum or 0, field.maximum or math.inf
-    whole = field.type == "integer"
-    if not low <= number <= high or (whole and number % 1):
-        kind = "a whole number" if whole else "a number"
-        raise ValueError(f"holds a {field.name!r} that is not {kind} from {low:g} to {high:g}.")
-    return int(number) if whole else number
+        # Python reads more spellings of a number than msgspec does.
+        number = float(value) if isinstance(value, str) else value
+        return msgspec.convert(number, field.hint, strict=False)
+    except (ValueError, OverflowError, msgspec.ValidationError):
+        kind = "a whole number" if field.type == "integer" else "a number"
+        raise ValueError(
+            f"holds a {field.name!r} that is not {kind} from {field.minimum:g} to {field.maximum:g}."
+        ) from None
 
 
 def _timezone(field: ExtraField, value: Any) -> str:

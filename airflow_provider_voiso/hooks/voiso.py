@@ -13,8 +13,9 @@ from airflow_provider_voiso.api.spool import OutOfWindow
 from airflow_provider_voiso.api.v2.filters import filter_params
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.arguments import check_count, check_one_of
+from airflow_provider_voiso.compat import forms
 from airflow_provider_voiso.compat.connections import find_connection
-from airflow_provider_voiso.connection import form
+from airflow_provider_voiso.connection.form import CONNECTION_TYPE
 from airflow_provider_voiso.connection.settings import settings_from_connection
 from airflow_provider_voiso.exceptions import VoisoError
 
@@ -36,7 +37,7 @@ class VoisoHook(BaseHook):
 
     conn_name_attr = "voiso_conn_id"
     default_conn_name = "voiso_default"
-    conn_type = form.CONNECTION_TYPE
+    conn_type = CONNECTION_TYPE
     hook_name = "Voiso"
 
     def __init__(self, voiso_conn_id: str = default_conn_name) -> None:
@@ -46,12 +47,12 @@ class VoisoHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's extra fields as Airflow before 3.2 wants them."""
-        return form.form_widgets()
+        return forms.form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return what the form relabels and hides."""
-        return form.ui_field_behaviour()
+        return forms.ui_field_behaviour()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the client, which holds the key; a copy asks for the connection again."""
