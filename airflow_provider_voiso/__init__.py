@@ -1,7 +1,7 @@
 """Apache Airflow provider for Voiso call detail records.
 
-Everything that a DAG file needs can be imported from here; each name is loaded when it is first asked for, so that
-importing the package itself loads neither Airflow nor an HTTP client.
+Everything that a DAG file needs can be imported from here; each name is loaded when it is first
+asked for, so that importing the package itself loads neither Airflow nor an HTTP client.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checks of arguments, so that a slip is told when the DAG is parsed and not by a traceback when it runs."""
+"""Checks of arguments: a slip is reported when the DAG is parsed, by name, not by a traceback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def check_one_of(value: Any, name: str, known: Sequence[str]) -> None:
-    """Refuse what is none of some words.
+    """Refuse a value that is none of the known words.
 
     :raises VoisoConfigurationError: naming the words
     """
@@ -21,7 +21,7 @@ def check_one_of(value: Any, name: str, known: Sequence[str]) -> None:
 
 
 def check_count(value: Any, name: str) -> None:
-    """Refuse what is not a whole number from 0 on.
+    """Refuse a value that is not a whole number from 0 on.
 
     :raises VoisoConfigurationError: if it is none
     """
@@ -32,7 +32,7 @@ def check_count(value: Any, name: str) -> None:
 
 
 def check_bool(value: Any, name: str) -> None:
-    """Refuse what is neither True nor False: the text ``"false"`` would count as true.
+    """Refuse a value that is no bool: the text ``"false"`` would count as true.
 
     :raises VoisoConfigurationError: if it is neither
     """
@@ -41,7 +41,7 @@ def check_bool(value: Any, name: str) -> None:
 
 
 def check_text(value: Any, name: str) -> None:
-    """Refuse what is no text.
+    """Refuse a value that is no text.
 
     :raises VoisoConfigurationError: if it is none
     """

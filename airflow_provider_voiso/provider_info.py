@@ -1,4 +1,4 @@
-"""What Airflow asks an installed provider about itself, by the entry point ``apache_airflow_provider``."""
+"""The provider's description, which Airflow reads by the entry point ``apache_airflow_provider``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_voiso.connection.form import CONNECTION_TYPE
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's description; neither Airflow nor a hook is imported for it."""
+    """Return the description, without importing Airflow or a hook."""
     integration = "Voiso"
     return {
         "package-name": "airflow-provider-voiso",

@@ -1,6 +1,7 @@
 """What a client must know to talk to one Voiso account."""
 
-# Annotations are evaluated here: the connection's form and the check of its extra are made from them.
+# Annotations are evaluated here: the connection's form and the check of its extra are made from
+# them.
 
 from dataclasses import dataclass, field
 from typing import Annotated, NoReturn

@@ -14,7 +14,8 @@ MICROSECOND = timedelta(microseconds=1)
 
 def epoch_us(instant: datetime) -> int:
     """Return an aware datetime as whole microseconds since 1970-01-01 UTC."""
-    # Not by the operator: the difference of pendulum's datetimes, which Airflow hands out, cannot be divided.
+    # Not by the operator: the difference of pendulum's datetimes, which Airflow hands out, cannot
+    # be divided.
     return datetime.__sub__(instant, EPOCH) // MICROSECOND
 
 
@@ -40,7 +41,8 @@ class Window:
                     f"The window's {name} {value.isoformat()} has no time zone. Give it an offset, such as "
                     f"{value.isoformat()}+00:00."
                 )
-            # Plain datetimes, not pendulum's: comparing and adding must not depend on the caller's class.
+            # Plain datetimes, not pendulum's: comparing and adding must not depend on the caller's
+            # class.
             try:
                 plain = EPOCH + (epoch_us(value) * MICROSECOND)
             except OverflowError:

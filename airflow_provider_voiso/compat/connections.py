@@ -1,7 +1,8 @@
 """Airflow's connections.
 
-Look them up in the task's main thread. On Airflow 3 a worker asks its supervisor over one socket, and a triggerer's
-event loop cannot ask at all: there it must be ``await sync_to_async(find_connection)(conn_id)``.
+Look them up in the task's main thread. On Airflow 3 a worker asks its supervisor over one socket,
+and a triggerer's event loop cannot ask at all: there it must be ``await
+sync_to_async(find_connection)(conn_id)``.
 """
 
 from __future__ import annotations

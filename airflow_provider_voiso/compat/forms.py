@@ -1,7 +1,8 @@
 """The connection's form, which each release wants in another shape.
 
-Airflow 3.2 and later read :func:`conn_fields` and :func:`declared_field_behaviour` out of the provider info; earlier
-releases call methods of the hook, which return :func:`form_widgets` and :func:`ui_field_behaviour`.
+Airflow 3.2 and later read :func:`conn_fields` and :func:`declared_field_behaviour` out of the
+provider info; earlier releases call methods of the hook, which return :func:`form_widgets` and
+:func:`ui_field_behaviour`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def ui_field_behaviour() -> dict[str, Any]:
 def form_widgets() -> dict[str, Any]:
     """Return what the hook's ``get_connection_form_widgets`` must return (before Airflow 3.2).
 
-    That form has no field for fractions, so these are text there; their range is checked when the connection is used.
+    That form has no field for fractions, so these are text there; their range is checked when the
+    connection is used.
     """
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # noqa: PLC0415 - only where the form is drawn
     from flask_babel import lazy_gettext  # noqa: PLC0415

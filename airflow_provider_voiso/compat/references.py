@@ -1,4 +1,4 @@
-"""Arguments that Airflow replaces when a task runs; their base class has another home in each release."""
+"""Arguments that Airflow resolves when a task runs; their base class moves between releases."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 
 def is_reference(value: Any) -> bool:
-    """Return whether Airflow resolves a value when the task runs, as it does an XComArg or a DAG's param.
+    """Return whether Airflow resolves a value when the task runs, such as an XComArg.
 
-    Told by its methods, which all releases share.
+    A reference is recognised by its methods, which all releases share.
     """
     return hasattr(value, "iter_references") or hasattr(value, "resolve")

@@ -1,4 +1,4 @@
-"""What Airflow stores with a run, which each release hands to a task in another way."""
+"""The facts that Airflow stores with a run; each release hands them to a task in another way."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 def stored(context: Mapping[str, Any], name: str) -> Any:
     """Return what is stored with the run, such as ``logical_date`` or ``partition_date``.
 
-    Airflow 2 has every date in the context. Airflow 3 leaves those out that the run lacks, and keeps ``run_after``
-    on the run alone; partitions came with 3.2.
+    Airflow 2 has every date in the context. Airflow 3 leaves those out that the run lacks, and
+    keeps ``run_after`` on the run alone; partitions came with 3.2.
 
     :param context: the task's context; every key may be missing
     :return: None if the run has nothing of that name

@@ -1,4 +1,4 @@
-"""What happens to a task on SIGTERM: Airflow 2 raises an error in it, Airflow 3 only calls ``on_kill``."""
+"""SIGTERM to a task: Airflow 2 raises an error in it, Airflow 3 only calls ``on_kill``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ EXIT_CODE = 128 + signal.SIGTERM
 
 
 class Termination:
-    """Ends a task at once on SIGTERM, so that what it has begun is undone; Airflow tries it again if it may.
+    """Ends a task at once on SIGTERM, which undoes what it has begun; Airflow retries it if it may.
 
-    Airflow 3 kills a task that goes on some seconds after ``on_kill``. Outside of the guarded part the task may be in
-    the midst of a message to its supervisor, and what is raised there can block it.
+    Airflow 3 kills a task that goes on some seconds after ``on_kill``. Outside of the guarded part
+    the task may be in the midst of a message to its supervisor, and what is raised there can block
+    it.
     """
 
     def __init__(self) -> None:

@@ -30,7 +30,8 @@ def periodic_timetable(dag: Any) -> Timetable | None:
 
         timetable = coerce_to_core_timetable(timetable)
     if type(timetable) is CronDataIntervalTimetable:
-        # Its steps repeat or skip hours where clocks change; those of its sister with the same ticks do not.
+        # Its steps repeat or skip hours where clocks change; those of its sister with the same
+        # ticks do not.
         return CronTriggerTimetable(timetable.summary, timezone=timetable_zone(dag))
     return timetable if timetable.periodic else None
 
@@ -43,7 +44,7 @@ def timetable_zone(dag: Any) -> Any:
 
 
 def fixed_period(timetable: Timetable) -> timedelta | relativedelta | None:
-    """Return the length by which a timetable without a grid of its own steps, such as ``timedelta(hours=6)``.
+    """Return the step of a timetable without a grid of its own, such as ``timedelta(hours=6)``.
 
     :return: None if the timetable has a grid, such as a cron expression
     """

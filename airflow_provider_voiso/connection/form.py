@@ -1,7 +1,7 @@
 """The fields of a Voiso connection.
 
-Those of its extra are made from :class:`~airflow_provider_voiso.api.settings.Settings`, which says what each may hold.
-Nothing here imports Airflow: the provider info is read before Airflow is ready.
+Those of its extra are made from :class:`~airflow_provider_voiso.api.settings.Settings`, which says
+what each may hold. Nothing here imports Airflow: the provider info is read before Airflow is ready.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ExtraField:
     :param name: its key in the extra
     :param hint: its type in the settings, with bounds
     :param type: its JSON type; text that spells a number is accepted for a number
-    :param default: what an absent, null or empty value means; None stands for "no such setting"
+    :param default: the meaning of an absent, null or empty value; None is "no such setting"
     :param minimum: smallest number allowed, None for text
     :param maximum: largest number allowed, None for text
     """
@@ -41,7 +41,7 @@ class ExtraField:
     maximum: float | None
 
     def json_schema(self) -> dict[str, Any]:
-        """Return the JSON schema by which the form of Airflow 3.2 and later shows and checks the field."""
+        """Return the JSON schema with which the form of Airflow 3.2 and later checks the field."""
         schema: dict[str, Any] = {"type": [self.type, "null"]}
         for keyword in ("default", "minimum", "maximum"):
             value = getattr(self, keyword)
@@ -59,7 +59,7 @@ def _extra_fields() -> tuple[ExtraField, ...]:
 
 def _extra_field(name: str, hint: Any, schema: dict[str, Any]) -> ExtraField:
     alternatives = schema.get("anyOf", [schema])
-    # Of "true, false or a path" the form shows the text; of "a number or nothing" the number.
+    # The form shows "true, false or a path" as text, and "a number or nothing" as a number.
     shown = next((each for each in alternatives if each["type"] == "string"), alternatives[0])
     default = schema.get("default")
     return ExtraField(

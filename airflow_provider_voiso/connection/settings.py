@@ -1,6 +1,7 @@
-"""From an Airflow connection to the settings of a client: lenient about spelling, strict about meaning.
+"""An Airflow connection as settings of a client: lenient about spelling, strict about meaning.
 
-No message says what a field holds, only what it may hold: a key pasted into the wrong field stays unseen.
+No message says what a field holds, only what it may hold: a key pasted into the wrong field stays
+unseen.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[
 
 
 def settings_from_connection(conn: Connection) -> Settings:
-    """Return the settings that a connection of type ``voiso`` describes, and mask its key in the logs.
+    """Return the settings of a connection of type ``voiso``, and mask its key in the logs.
 
     :param conn: host, password, port, schema and extra are read; login is ignored
     :raises VoisoConfigurationError: names the connection, the field and what may stand there
@@ -50,9 +51,10 @@ def settings_from_connection(conn: Connection) -> Settings:
 def base_url(host: str | None, schema: str | None = None, port: int | str | None = None) -> str:
     """Return scheme, host and port of the API, as a connection's host, schema and port give them.
 
-    A single name without a scheme, other than ``localhost``, is a cluster id below ``voiso.com``. The scheme
-    is https unless the host starts with ``http://`` or the schema is ``http``, as in the URI
-    ``voiso://:KEY@simulator:8080/http``. The domain that the vendor's own page doubles is written once.
+    A single name without a scheme, other than ``localhost``, is a cluster id below ``voiso.com``.
+    The scheme is https unless the host starts with ``http://`` or the schema is ``http``, as in the
+    URI ``voiso://:KEY@simulator:8080/http``. The domain that the vendor's own page doubles is
+    written once.
 
     :param host: cluster id, host name, IP address or URL without a path
     :param schema: ``http``, ``https`` or empty; Airflow fills it from the path of a connection URI
@@ -173,7 +175,8 @@ def _extra(text: str | None) -> dict[str, Any]:
     known = {field.name: field for field in EXTRA_FIELDS}
     settings: dict[str, Any] = {}
     for name, value in values.items():
-        # Airflow before 2.3 stored the fields of the form under prefixed names, and keeps them on an upgrade.
+        # Airflow before 2.3 stored the fields of the form under prefixed names, and keeps them on
+        # an upgrade.
         field = known.get(name.removeprefix(f"extra__{CONNECTION_TYPE}__"))
         if field is None:
             # A key that a URI has torn apart can stand here; it would hold digits.
@@ -206,7 +209,8 @@ def _timezone(field: ExtraField, value: Any) -> str:
         return AUTO
     try:
         ZoneInfo(name)
-    # An unknown zone is a KeyError; a folder of zones, or a file that is none, is one of the others.
+    # An unknown zone is a KeyError; a folder of zones, or a file that is none, is one of the
+    # others.
     except (KeyError, ValueError, OSError):
         name = ""
     if not name:

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 class VoisoHook(BaseHook):
     """Reads call detail records and reference lists from one Voiso account.
 
-    A window is read whole and checked before its first record is returned. Pages go to a file on local disk that is
-    gone with the process, so memory does not grow with the window and nothing incomplete is ever seen.
+    A window is read whole and checked before its first record is returned. Pages go to a file on
+    local disk that is gone with the process, so memory does not grow with the window and nothing
+    incomplete is ever seen.
 
     :param voiso_conn_id: connection of type ``voiso``
     """
@@ -67,7 +68,8 @@ class VoisoHook(BaseHook):
     def get_conn(self) -> CdrClient:
         """Return the client, as hooks do.
 
-        :raises VoisoConfigurationError: if there is no such connection, or a field of it cannot be used
+        :raises VoisoConfigurationError: if there is no such connection, or a field of it cannot be
+            used
         """
         return self.client
 
@@ -76,13 +78,13 @@ class VoisoHook(BaseHook):
     ) -> Iterator[dict[str, Any]]:
         """Return every record whose ``timestamp`` lies in ``[start, end)``, each ``uuid`` once.
 
-        They are ordered by ``timestamp`` and ``uuid``. If a record changed while the window was read, its last state
-        is returned.
+        They are ordered by ``timestamp`` and ``uuid``. If a record changed while the window was
+        read, its last state is returned.
 
         :param start: first instant, with a time zone
         :param end: first instant that no longer belongs to the window, with a time zone
-        :param filters: request parameters of the vendor's table other than key, paging and dates, as a dict; lists
-            become comma lists
+        :param filters: request parameters of the vendor's table other than key, paging and dates,
+            as a dict; lists become comma lists
         :raises VoisoConfigurationError: for filters that cannot be meant, before any request
         :raises VoisoNoWindowError: for a naive or a reversed window, before any request
         :raises VoisoError: if the window could not be read whole, before the first record
@@ -98,13 +100,13 @@ class VoisoHook(BaseHook):
         *,
         out_of_window: OutOfWindow = "fail",
     ) -> Iterator[list[bytes]]:
-        """Return the records of :meth:`iter_cdrs` by pages, each record as the JSON that the API sent.
+        """Return the records of :meth:`iter_cdrs` by pages, each as the JSON that the API sent.
 
         :param start: see :meth:`iter_cdrs`
         :param end: see :meth:`iter_cdrs`
         :param filters: see :meth:`iter_cdrs`
-        :param out_of_window: what to do with a record that lies outside of what was asked for: ``fail``,
-            ``keep`` or ``drop``
+        :param out_of_window: what to do with a record that lies outside of what was asked for:
+            ``fail``, ``keep`` or ``drop``
         """
         window = Window(start, end)
         filter_params(filters)
@@ -119,7 +121,7 @@ class VoisoHook(BaseHook):
     def read(
         self, window: Window, filters: Mapping[str, Any] | None = None, *, out_of_window: OutOfWindow = "fail"
     ) -> WindowRead:
-        """Read a window whole; the caller closes what is returned, which removes it from the local disk.
+        """Read a window whole; closing the returned value removes its records from the local disk.
 
         :param window: see :meth:`iter_cdrs`
         :param filters: see :meth:`iter_cdrs`
@@ -143,7 +145,8 @@ class VoisoHook(BaseHook):
     def list_reference(self, name: str) -> list[dict[str, Any]]:
         """Return a list of the account's objects, whose ids the filters take.
 
-        :param name: ``queues``, ``agents``, ``teams``, ``wrapup_codes``, ``campaigns`` or ``deleted_agents``
+        :param name: ``queues``, ``agents``, ``teams``, ``wrapup_codes``, ``campaigns`` or
+            ``deleted_agents``
         :raises VoisoConfigurationError: for any other name
         """
         return self.client.list_reference(name)

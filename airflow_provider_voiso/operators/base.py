@@ -35,8 +35,8 @@ class VoisoCdrExportOperator(WindowTask):
     Further parameters, and where the window comes from: see
     :class:`~airflow_provider_voiso.run.window_task.WindowTask`.
 
-    :param out_of_window: what to do with records that lie outside of what was asked for: ``fail``, ``keep`` or
-        ``drop``
+    :param out_of_window: what to do with records that lie outside of what was asked for: ``fail``,
+        ``keep`` or ``drop``
     """
 
     def __init__(self, *, out_of_window: OutOfWindow = "fail", **kwargs: Any) -> None:
@@ -46,7 +46,7 @@ class VoisoCdrExportOperator(WindowTask):
         self._termination = Termination()
 
     def on_kill(self) -> None:
-        """End the task at once if it exports, so that what it has begun is undone."""
+        """End the task at once if it is exporting, which undoes what it has begun."""
         self._termination.request()
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,5 +79,6 @@ class VoisoCdrExportOperator(WindowTask):
     def destination(self, context: Mapping[str, Any], window: Window) -> Destination:
         """Return where the window goes.
 
-        :raises VoisoConfigurationError: if the arguments name no such place, or one that another mapped task has
+        :raises VoisoConfigurationError: if the arguments name no such place, or one that another
+            mapped task has
         """

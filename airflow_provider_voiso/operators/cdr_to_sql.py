@@ -27,23 +27,26 @@ if TYPE_CHECKING:
 class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
     """Exports the call detail records of one window to a SQL table, in one transaction.
 
-    Readers see the window as it was before or as it is after, never in between; no transaction is open while the API
-    is asked. Databases without transactions are the exception: see the README's table of databases. Further
-    parameters, and where the window comes from: see
+    Readers see the window as it was before or as it is after, never in between; no transaction is
+    open while the API is asked. Databases without transactions are the exception: see the README's
+    table of databases. Further parameters, and where the window comes from: see
     :class:`~airflow_provider_voiso.operators.base.VoisoCdrExportOperator`.
 
     :param sql_conn_id: connection whose hook is a ``DbApiHook`` (templated)
     :param table: ``name`` or ``schema.name`` (templated)
-    :param mode: ``replace_window`` deletes the window's rows and inserts what was read, so that rows the API no longer
-        returns are gone: give each set of ``filters`` a table of its own. ``upsert`` updates by ``uuid`` and deletes
-        nothing.
-    :param create_table: create the table, its key and an index on ``ended_at`` if it is missing; DuckDB needs neither
+    :param mode: ``replace_window`` deletes the window's rows and inserts what was read, so that
+        rows the API no longer returns are gone: give each set of ``filters`` a table of its own.
+        ``upsert`` updates by ``uuid`` and deletes nothing.
+    :param create_table: create the table, its key and an index on ``ended_at`` if it is missing;
+        DuckDB needs neither
     :param add_columns: add columns that an existing table lacks; otherwise that is an error
-    :param lookback: read that much before the window as well, to catch records that changed since; upsert only. None
-        is no lookback; months and years of a ``relativedelta`` are counted on the calendar, in UTC
-    :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``, ``out_of_window``,
-        ``requests``, ``probes`` (requests among them that proved something), ``clock`` (in which the API reads dates),
-        ``bytes`` (size of the records as JSON) and ``table``
+    :param lookback: read that much before the window as well, to catch records that changed since;
+        upsert only. None is no lookback; months and years of a ``relativedelta`` are counted on the
+        calendar, in UTC
+    :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``,
+        ``out_of_window``, ``requests``, ``probes`` (requests among them that proved something),
+        ``clock`` (in which the API reads dates), ``bytes`` (size of the records as JSON) and
+        ``table``
     """
 
     template_fields: Sequence[str] = (

@@ -10,11 +10,12 @@ from airflow_provider_voiso.run.templates import is_rendered_later
 
 
 def check_filters(filters: Any) -> None:
-    """Check what can be known about filters while the DAG is parsed.
+    """Check the literals among filters while the DAG is parsed.
 
-    What Airflow replaces when the task runs is checked then, before the first request.
+    Values that Airflow replaces when the task runs are checked then, before the first request.
 
-    :raises VoisoConfigurationError: for what is no dict, a wrong name, or a literal value that cannot be meant
+    :raises VoisoConfigurationError: for what is no dict, a wrong name, or a literal value that
+        cannot be meant
     """
     if isinstance(filters, Mapping):
         check_filter_names(filters)

@@ -15,7 +15,7 @@ _ABSOLUTE = ("year", "month", "day", "weekday", "hour", "minute", "second", "mic
 
 
 def check_length(value: Any, name: str) -> None:
-    """Refuse what is no length of time, or a negative one.
+    """Refuse a value that is no length of time, and a negative one.
 
     :param value: the argument
     :param name: name of the argument
@@ -36,9 +36,9 @@ def check_length(value: Any, name: str) -> None:
 
 
 def shifted(instant: datetime, length: timedelta | relativedelta, name: str, *, sign: int = 1) -> datetime:
-    """Return an instant moved by a length; months and years are counted on the calendar of the instant's zone.
+    """Return an instant moved by a length, whose months and years are counted on the calendar.
 
-    :param instant: where to start, in UTC for all that this package moves
+    :param instant: the instant, in UTC; so the calendar is that of UTC
     :param length: as :func:`check_length` accepts it
     :param name: name of the argument that the length comes from
     :param sign: -1 to move it back
@@ -52,7 +52,7 @@ def shifted(instant: datetime, length: timedelta | relativedelta, name: str, *, 
 
 
 def add_on_calendar(local: pendulum.DateTime, length: timedelta | relativedelta) -> datetime:
-    """Add days and longer units on the wall clock of the instant's zone, hours and less as time passes."""
+    """Add days and longer units on the wall clock of the zone, hours and less as time passes."""
     days = relativedelta(years=getattr(length, "years", 0), months=getattr(length, "months", 0), days=length.days)
     passed = relativedelta(seconds=length.seconds, microseconds=length.microseconds)
     if isinstance(length, relativedelta):

@@ -36,7 +36,7 @@ class Periods(ABC):
 
     @staticmethod
     def of(dag: Any) -> Periods | None:
-        """Return the periods of a DAG as the task's context holds it, or None if its schedule has none."""
+        """Return the periods of a DAG from a task's context, or None if its schedule has none."""
         timetable = timetables.periodic_timetable(dag)
         if timetable is None:
             return None
@@ -86,12 +86,13 @@ class FixedPeriods(Periods):
 
 
 class TickPeriods(Periods):
-    """Periods from one tick of a timetable to the next, found by walking its ticks as a scheduler does.
+    """Periods from one tick of a timetable to the next, found by walking as a scheduler does.
 
-    The walk goes forward only, as Airflow's steps back miss ticks where clocks change. So it must start before the
-    instant that is asked for, and where it starts matters: a change of the clocks moves the first tick after a pause,
-    so that a walk which starts within the pause may differ from what a scheduler did. Walks from further and further
-    back are compared, and two that agree although they started before different ticks are right.
+    The walk goes forward only, as Airflow's steps back miss ticks where clocks change. So it must
+    start before the instant that is asked for, and where it starts matters: a change of the clocks
+    moves the first tick after a pause, so that a walk which starts within the pause may differ from
+    what a scheduler did. Walks from further and further back are compared, and two that agree
+    although they started before different ticks are right.
     """
 
     def last_before(self, anchor: pendulum.DateTime) -> Window | None:
@@ -109,7 +110,7 @@ class TickPeriods(Periods):
         return Window(*found[-1]) if found else None
 
     def end_of(self, start: pendulum.DateTime) -> datetime | None:
-        """Walk from before the start; the first period of a walk does not count, as its start may be moved."""
+        """Walk from before the start; a walk's first period is left out, as its start may be moved."""
         for head_start in _HEAD_STARTS:
             periods = list(self._walk(start - head_start, start))
             for period_start, period_end in periods[1:]:
@@ -120,9 +121,10 @@ class TickPeriods(Periods):
         return None
 
     def _walk(self, earliest: pendulum.DateTime, until: pendulum.DateTime) -> Iterator[Bounds]:
-        """Yield the periods that a scheduler would run from ``earliest`` on, to the first that ends after ``until``.
+        """Yield the periods from ``earliest`` on, to the first that ends after ``until``.
 
-        A timetable whose runs have an interval states its periods; otherwise one lasts from a tick to the next.
+        A timetable whose runs have an interval states its periods; otherwise one lasts from a tick
+        to the next.
         """
         from airflow.timetables.base import TimeRestriction  # noqa: PLC0415 - slow, and seldom needed
 

@@ -1,6 +1,7 @@
-"""When a window counts as settled: no more records are coming in, and those that are there have stopped changing.
+"""When a window counts as settled: its records have stopped coming in and changing.
 
-The judgement alone: who looks, when, and what remembers the last look is left to the sensor and the trigger.
+The judgement alone: who looks, when, and what remembers the last look is left to the sensor and the
+trigger.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Settling:
 
     :param window: the window
     :param min_records: number of records that it must hold
-    :param settle: how long it must be over, and that two looks must find the same; None if the records are enough.
-        Months and years are counted on the calendar, in UTC
+    :param settle: how long it must be over, and that two looks must find the same; None if the
+        records are enough. Months and years are counted on the calendar, in UTC
     """
 
     window: Window

@@ -12,16 +12,18 @@ SECOND = timedelta(seconds=1)
 
 
 def sub_windows(window: Window, *, parts: int | None = None, period: timedelta | None = None) -> list[dict[str, str]]:
-    """Cut a window into adjacent ones that cover it exactly, for ``expand_kwargs`` of an operator or the sensor.
+    """Cut a window into adjacent ones that cover it exactly, for ``expand_kwargs`` of a task.
 
     Cuts are instants in UTC, so it does not matter whether clocks change within the window.
 
     :param window: as :func:`~airflow_provider_voiso.run.window.resolve_window` returns it
     :param parts: number of parts; their lengths differ by a second at most
-    :param period: length of each part, as time passes: a day is 24 hours; the last part may be shorter
-    :return: a dict with ``window_start`` and ``window_end`` in ISO 8601 for each part, the earliest first
-    :raises VoisoConfigurationError: unless either ``parts`` or ``period`` is given, or if a part would be shorter than
-        a second
+    :param period: length of each part, as time passes: a day is 24 hours; the last part may be
+        shorter
+    :return: a dict with ``window_start`` and ``window_end`` in ISO 8601 for each part, the earliest
+        first
+    :raises VoisoConfigurationError: unless either ``parts`` or ``period`` is given, or if a part
+        would be shorter than a second
     """
     if not isinstance(window, Window):
         raise VoisoConfigurationError(f"The window must be what resolve_window returns, not {type(window).__name__}.")

@@ -1,7 +1,7 @@
 """Which window of time a DAG run exports.
 
-Everything is derived from what Airflow stores with the run, never from the clock, so that a retry and a
-cleared run export the same window again.
+Everything is derived from what Airflow stores with the run, never from the clock, so that a retry
+and a cleared run export the same window again.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
 
 def check_window_arguments(window_start: Any, window_end: Any) -> None:
-    """Check what can be known about the window arguments while the DAG is parsed.
+    """Check the literals among the window arguments while the DAG is parsed.
 
-    What Airflow replaces when the task runs is left to :func:`resolve_window`.
+    Arguments that Airflow replaces when the task runs are left to :func:`resolve_window`.
 
     :param window_start: as given to the operator, or None
     :param window_end: as given to the operator, or None
-    :raises VoisoNoWindowError: if one is given without the other, a literal is no instant, or they are reversed
+    :raises VoisoNoWindowError: if one is given without the other, a literal is no instant, or they
+        are reversed
     """
     if window_start is None and window_end is None:
         return
@@ -56,13 +57,14 @@ def resolve_window(
     allow_open_window: bool = False,
     now: datetime | None = None,
 ) -> Window:
-    """Return the window of a run: its arguments, else its partition, data interval or last complete period.
+    """Return the window of a run: its arguments, partition, data interval or last complete period.
 
     :param context: the task's context; every key may be missing
-    :param window_start: first instant of the window, after templating: a datetime, or ISO 8601 with an offset
+    :param window_start: first instant of the window, after templating: a datetime, or ISO 8601 with
+        an offset
     :param window_end: first instant after the window, likewise
-    :param granularity: length of a partition, for DAGs whose own timetable has no period; days and longer
-        units are counted on the calendar of the DAG's time zone
+    :param granularity: length of a partition, for DAGs whose own timetable has no period; days and
+        longer units are counted on the calendar of the DAG's time zone
     :param allow_open_window: accept a window that is not over yet
     :param now: instant to compare the window's end with; None reads the clock
     :raises VoisoNoWindowError: if there is no such window

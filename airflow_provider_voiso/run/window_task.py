@@ -26,17 +26,18 @@ if TYPE_CHECKING:
 class WindowTask(BaseOperator):
     """A task on the call detail records of one window.
 
-    The window is ``window_start`` to ``window_end`` if both are given, else the run's partition, else its data
-    interval, else the last complete period of the DAG's timetable.
+    The window is ``window_start`` to ``window_end`` if both are given, else the run's partition,
+    else its data interval, else the last complete period of the DAG's timetable.
 
     :param voiso_conn_id: connection of type ``voiso`` (templated)
-    :param filters: request parameters of the vendor's table other than key, paging and dates, as a dict; lists become
-        comma lists (templated). A template gives a text, so give a whole dict or a list by an XComArg, or set
-        ``render_template_as_native_obj=True`` on the DAG
-    :param window_start: first instant of the window: a datetime with a zone or ISO 8601 with an offset (templated)
+    :param filters: request parameters of the vendor's table other than key, paging and dates, as a
+        dict; lists become comma lists (templated). A template gives a text, so give a whole dict or
+        a list by an XComArg, or set ``render_template_as_native_obj=True`` on the DAG
+    :param window_start: first instant of the window: a datetime with a zone or ISO 8601 with an
+        offset (templated)
     :param window_end: first instant that no longer belongs to the window, likewise (templated)
-    :param granularity: length of a partition that the DAG's own timetable does not tell; days and longer units are
-        counted on the calendar of the DAG's time zone
+    :param granularity: length of a partition that the DAG's own timetable does not tell; days and
+        longer units are counted on the calendar of the DAG's time zone
     :param allow_open_window: accept a window that is not over yet
     """
 

@@ -30,14 +30,15 @@ _LONGEST_PAUSE = 60.0
 class VoisoCdrSensor(WindowTask, BaseSensorOperator):
     """Waits until the window of the run holds records, and no more are coming in.
 
-    Only records that match ``filters`` count. Further parameters, and where the window comes from: see
-    :class:`~airflow_provider_voiso.run.window_task.WindowTask`.
+    Only records that match ``filters`` count. Further parameters, and where the window comes from:
+    see :class:`~airflow_provider_voiso.run.window_task.WindowTask`.
 
     :param min_records: number of records that the window must hold
-    :param settle: if given, the window must be over for that long, and two looks must find the same records with the
-        same content; months and years of a ``relativedelta`` are counted on the calendar, in UTC. The looks are two
-        pokes; where a poke remembers nothing of the one before (mode ``reschedule`` before Airflow 3.3) one poke looks
-        twice, ``poke_interval`` but at most a minute apart.
+    :param settle: if given, the window must be over for that long, and two looks must find the same
+        records with the same content; months and years of a ``relativedelta`` are counted on the
+        calendar, in UTC. The looks are two pokes; where a poke remembers nothing of the one before
+        (mode ``reschedule`` before Airflow 3.3) one poke looks twice, ``poke_interval`` but at most
+        a minute apart.
     """
 
     def __init__(self, *, min_records: int = 1, settle: timedelta | relativedelta | None = None, **kwargs: Any) -> None:

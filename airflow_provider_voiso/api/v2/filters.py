@@ -22,7 +22,7 @@ RESERVED = frozenset(
     {"key", "page", "per_page", "search_token", "start_date", "end_date", "start_datetime", "end_datetime"}
 )
 _NOTHING = frozenset({"None", "null", "True", "False"})
-"""What a template makes of values that are no text; the API knows ``true`` and ``false`` in small letters."""
+"""The texts that a template makes of values that are none; the API takes ``true`` and ``false``."""
 _CONTAINER = re.compile(
     r"\[.*\]|\{.*\}"  # a list; a dict or a set
     r"|\((?:.*,.*)?\)"  # a tuple, which has a comma or nothing: a source may be named "(not set)"
@@ -52,11 +52,12 @@ def check_filter_names(filters: Mapping[str, Any]) -> None:
 def filter_params(filters: Mapping[str, Any] | None) -> dict[str, str]:
     """Turn filters into request parameters; lists and tuples become comma lists.
 
-    A value that would select nothing or everything by accident is refused: None, a boolean, an empty text or list, a
-    list item that holds a comma, and whatever :func:`is_rendered` takes for the work of a template.
+    A value that would select nothing or everything by accident is refused: None, a boolean, an
+    empty text or list, a list item that holds a comma, and whatever :func:`is_rendered` takes for
+    the work of a template.
 
-    :raises VoisoConfigurationError: for what is no dict, an unknown or reserved name, or such a value; the message
-        never holds the value
+    :raises VoisoConfigurationError: for what is no dict, an unknown or reserved name, or such a
+        value; the message never holds the value
     """
     if filters is None:
         return {}
@@ -77,10 +78,11 @@ def _check_mapping(filters: object) -> None:
 def is_rendered(text: str) -> bool:
     """Return whether a text looks like what a template makes of a value that is no text.
 
-    That is a list, dict, set or tuple as Python or JSON writes it, an object without a text of its own, and None,
-    True, False or null, alone or in a comma list. Spelling decides, also for the filters that take free text: a lead
-    source that is really named ``None`` or ``[x]`` cannot be asked for. To refuse it is better than to take the other
-    999 of 1000 such texts for a name, find nothing, and replace a window's rows with that.
+    That is a list, dict, set or tuple as Python or JSON writes it, an object without a text of its
+    own, and None, True, False or null, alone or in a comma list. Spelling decides, also for the
+    filters that take free text: a lead source that is really named ``None`` or ``[x]`` cannot be
+    asked for. To refuse it is better than to take the other 999 of 1000 such texts for a name, find
+    nothing, and replace a window's rows with that.
     """
     text = text.strip()
     if _CONTAINER.fullmatch(text):
