@@ -1,6 +1,6 @@
 """When a window counts as settled: its records have stopped coming in and changing.
 
-The judgement alone: who looks, when, and what remembers the last look is left to the sensor and the
+Only the judgement is here: who looks, when, and what remembers the last look is left to the sensor and the
 trigger.
 """
 

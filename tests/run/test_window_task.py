@@ -39,10 +39,8 @@ def test_default_args_reach_tasks(kind: str) -> None:
 
     with DAG("defaults", schedule=None, start_date=START, default_args=GIVEN):
         of_dag = operator(task_id="of_dag", **arguments)
-    with (
-        DAG("grouped", schedule=None, start_date=START),
-        TaskGroup("group", default_args=GIVEN),
-    ):
+    defaults: Any = GIVEN
+    with DAG("grouped", schedule=None, start_date=START), TaskGroup("group", default_args=defaults):
         of_group = operator(task_id="of_group", **arguments)
 
     assert given(of_dag) == given(of_group) == GIVEN
