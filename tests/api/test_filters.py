@@ -11,7 +11,6 @@ from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.simulator.filters import PARAMETERS
 
 
-
 def is_item(text: str) -> bool:
     """Return whether a text is one item, and not refused as the work of a template."""
     return bool(text.strip()) and "," not in text and "{" not in text and not is_rendered(text)
