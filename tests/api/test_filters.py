@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import UserList
 from typing import Any
 
 import pytest
@@ -68,6 +69,8 @@ def test_values_that_select_nothing_or_everything_by_accident_are_refused(value:
         ("0001", "0001"),
         (["0001", "1002"], "0001,1002"),
         ((3, 1, 2), "3,1,2"),
+        # Airflow gives the outputs of mapped tasks as a sequence that is no list.
+        (UserList([3, 1, 2]), "3,1,2"),
         ([7], "7"),
         (0, "0"),
         (1.5, "1.5"),

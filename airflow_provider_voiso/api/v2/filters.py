@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
@@ -50,7 +50,7 @@ def check_filter_names(filters: Mapping[str, Any]) -> None:
 
 
 def filter_params(filters: Mapping[str, Any] | None) -> dict[str, str]:
-    """Turn filters into request parameters; lists and tuples become comma lists.
+    """Turn filters into request parameters; lists and other sequences become comma lists.
 
     A value that would select nothing or everything by accident is refused: None, a boolean, an
     empty text or list, a list item that holds a comma, and whatever :func:`is_rendered` takes for
@@ -94,7 +94,7 @@ def is_rendered(text: str) -> bool:
 def _value(name: str, value: Any) -> str:
     if isinstance(value, (set, frozenset)):
         value = sorted(value, key=str)
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         items = [_value(name, item) for item in value]
         if any("," in item for item in items):
             raise VoisoConfigurationError(
