@@ -1,8 +1,8 @@
 """Every error of this package, as one tree under :class:`VoisoError`.
 
-Messages never hold an API key, a URL's query string or the content of a record. An error that also is an
-``AirflowFailException`` fails the task at once, as no retry can help. The first paragraph of each class says what
-happened and the second what to do; docs/failures.md is made from them.
+Messages never hold an API key, a URL's query string or the content of a record. An error that also
+is an ``AirflowFailException`` fails the task at once, as no retry can help. The first paragraph of
+each class says what happened and the second what to do; docs/failures.md is made from them.
 """
 
 from __future__ import annotations
@@ -12,11 +12,35 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 if TYPE_CHECKING:
-    from airflow_provider_voiso.api.window import Window
+    from typing_extensions import Self
 
 
 class VoisoError(AirflowException):
-    """Anything that went wrong while reading from Voiso or writing what was read."""
+    """Anything that went wrong while reading from Voiso or writing what was read.
+
+    ``window`` is the window that failed as text, None if the error belongs to no window.
+    """
+
+    window: str | None = None
+    _failure: str = ""
+
+    def for_window(self, window: object, failure: str) -> Self:
+        """Name the window that failed in front of the message, unless one is named already.
+
+        :param window: the window; its text is kept
+        :param failure: what failed, such as ``could not be read``
+        :return: the error itself, so that it can be raised in the same statement
+        """
+        if self.window is None:
+            self.window = str(window)
+            self._failure = failure
+        return self
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        if self.window is None:
+            return message
+        return f"The window {self.window} {self._failure}. {message}"
 
 
 class VoisoConfigurationError(VoisoError, AirflowFailException, ValueError):
@@ -29,7 +53,8 @@ class VoisoConfigurationError(VoisoError, AirflowFailException, ValueError):
 class VoisoAuthenticationError(VoisoError, AirflowFailException):
     """The API key is unknown to this host.
 
-    Check the connection's password (the API key), and that its host is the cluster of that key's owner.
+    Check the connection's password (the API key), and that its host is the cluster of that key's
+    owner.
     """
 
 
@@ -57,7 +82,8 @@ class VoisoRateLimitError(VoisoError):
 class VoisoServerError(VoisoError):
     """The API failed on its side, after every retry of the request.
 
-    Let the task retry later; if it lasts, tell Voiso. A smaller `per_page` asks less of the API at once.
+    Let the task retry later; if it lasts, tell Voiso. A smaller `per_page` asks less of the API at
+    once.
     """
 
 
@@ -78,12 +104,13 @@ class VoisoTlsError(VoisoTransportError):
 class VoisoResponseError(VoisoError):
     """An answer arrived that is not what the API documents.
 
-    Check the connection's host; lower `per_page` if the answer was too large; if it lasts, tell Voiso.
+    Check the connection's host; lower `per_page` if the answer was too large; if it lasts, tell
+    Voiso.
     """
 
 
 class VoisoPaginationError(VoisoError):
-    """Pages or search tokens do not lead through the whole search: a loop, a restart or a truncation.
+    """Pages or search tokens loop, restart, or end before the whole search was read.
 
     Narrow the task's filters or its window, and tell Voiso.
     """
@@ -97,14 +124,28 @@ class VoisoUnsettledError(VoisoError):
 
 
 class VoisoWindowError(VoisoError, ValueError):
-    """The window is not a window, cannot be derived from the run, or is not over yet.
+    """The window cannot be exported: there is none, or it is not over yet.
 
-    Give `window_start` and `window_end`, or let the run start after the window's end.
+    Raised as one of its subclasses: for the first no retry helps, for the second waiting does.
+    """
+
+
+class VoisoNoWindowError(VoisoWindowError, VoisoConfigurationError):
+    """The arguments are no window, or none can be derived from the run.
+
+    Give `window_start` and `window_end` with offsets, or a schedule whose runs have a period.
+    """
+
+
+class VoisoOpenWindowError(VoisoWindowError):
+    """The window is not over yet.
+
+    Let the run start after the window's end, or give the task `retries` that last until then.
     """
 
 
 class VoisoClockError(VoisoError):
-    """It cannot be proved in which clock the API reads dates, or it is not the one that the connection names.
+    """The clock in which the API reads dates cannot be proved, or is not the connection's.
 
     Set the connection's `timezone` to `auto`, or to the zone that the message leads to.
     """
@@ -113,7 +154,8 @@ class VoisoClockError(VoisoError):
 class VoisoOutOfWindowError(VoisoError):
     """The API returned records that lie outside of what was asked for.
 
-    Look at those records in Voiso; set `out_of_window` to `drop` or `keep` only if you know why they are there.
+    Look at those records in Voiso; set `out_of_window` to `drop` or `keep` only if you know why
+    they are there.
     """
 
 
@@ -124,8 +166,11 @@ class VoisoSpoolError(VoisoError):
     """
 
     @classmethod
-    def of(cls, error: OSError, window: Window) -> VoisoSpoolError:
-        """Return the error for what the operating system says."""
+    def of(cls, error: OSError, window: object) -> Self:
+        """Return the error for what the operating system says.
+
+        :param window: the window that was being read; its text is shown
+        """
         return cls(
             f"The records of {window} could not be kept on the worker's local disk: {error.strerror}. Nothing was "
             "exported. Free space in its temporary directory, or let TMPDIR name another one."
@@ -135,12 +180,14 @@ class VoisoSpoolError(VoisoError):
 class VoisoReconciliationError(VoisoError):
     """The destination does not hold what was read, or cannot be looked at to see that.
 
-    Look for what else writes to the object or table (another run, a trigger, a policy); give the right to read it.
+    Look for what else writes to the object or table (another run, a trigger, a policy); give the
+    right to read it.
     """
 
 
 class VoisoDestinationError(VoisoError):
-    """S3 or the database refused or broke off the load; it holds the old state or all of the new one.
+    """S3 or the database refused or broke off the load, and holds the old state or the whole new one.
 
-    Look the code up that the message names: rights, space, locks, keys of the table; its own words are in its log.
+    Look the code up that the message names: rights, space, locks, keys of the table; its own words
+    are in its log.
     """

@@ -1,15 +1,16 @@
-"""What Airflow asks an installed provider about itself, by the entry point ``apache_airflow_provider``."""
+"""The provider's description, which Airflow reads by the entry point ``apache_airflow_provider``."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from airflow_provider_voiso import __version__
-from airflow_provider_voiso.connection.form import CONNECTION_TYPE, conn_fields, declared_field_behaviour
+from airflow_provider_voiso.compat.forms import conn_fields, declared_field_behaviour
+from airflow_provider_voiso.connection.form import CONNECTION_TYPE
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's description; neither Airflow nor a hook is imported for it."""
+    """Return the description, without importing Airflow or a hook."""
     integration = "Voiso"
     return {
         "package-name": "airflow-provider-voiso",

@@ -15,9 +15,9 @@ from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoErro
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_provider_voiso.api.read import OutOfWindow
     from airflow_provider_voiso.api.settings import Settings
     from airflow_provider_voiso.api.v2.api import Content
-    from airflow_provider_voiso.api.v2.belonging import OutOfWindow
     from airflow_provider_voiso.api.window import Window
 
 
@@ -85,8 +85,7 @@ class CdrClient:
         try:
             content = self._api.read(window, params, out_of_window)
         except VoisoError as error:
-            error.args = (f"The window {window} could not be read. {error}",)
-            raise
+            raise error.for_window(window, "could not be read") from None
         return WindowRead(
             window=window,
             selection=Selection.of(self._base_url, self._name, params),
@@ -107,8 +106,7 @@ class CdrClient:
         try:
             return self._api.count(window, params, at_least)
         except VoisoError as error:
-            error.args = (f"The records of the window {window} could not be counted. {error}",)
-            raise
+            raise error.for_window(window, "could not be counted") from None
 
     def list_reference(self, name: str) -> list[dict[str, Any]]:
         """Return one of the six reference lists.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.selection import Selection
     from airflow_provider_voiso.api.spool import SpooledRecords
     from airflow_provider_voiso.api.window import Window
+
+OutOfWindow = Literal["fail", "keep", "drop"]
+"""What to do with a record that lies outside of what was asked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,9 +1,12 @@
 """What a client must know to talk to one Voiso account."""
 
-from __future__ import annotations
+# Annotations are evaluated here: the connection's form and the check of its extra are made from
+# them.
 
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Annotated, NoReturn
+
+from msgspec import Meta
 
 AUTO = "auto"
 """The time zone to be found out."""
@@ -13,29 +16,90 @@ AUTO = "auto"
 class Settings:
     """Where the API is, whose key is used, and how hard it may be asked.
 
+    A field with a title is a field of the connection's extra; it says there what it means.
+
     :param base_url: scheme, host and optional port, without a trailing slash
     :param key: API key of one Voiso user; that user's rights narrow what is returned
-    :param timezone: IANA name of the clock in which the API reads ``start_datetime`` and ``end_datetime``, or ``auto``
-        to find it out; either is proved by a record
-    :param longest_interaction: hours; needed only if the API turns out to select interactions by their start
-    :param per_page: records to ask for per answer, 1 to 10000
-    :param timeout: seconds within which a whole answer must have arrived
-    :param max_retries: how often a request is sent again after 5xx or a transport error; after 429 four times as often
-    :param max_connections: requests that may be in flight at once
-    :param requests_per_second: upper bound for one process, or None for no bound
-    :param verify: False to skip certificate checks, or the path of a CA bundle
     """
 
     base_url: str
     key: str = field(repr=False)
-    timezone: str = AUTO
-    longest_interaction: float | None = None
-    per_page: int = 10_000
-    timeout: float = 60.0
-    max_retries: int = 5
-    max_connections: int = 1
-    requests_per_second: float | None = None
-    verify: bool | str = True
+    timezone: Annotated[
+        str,
+        Meta(
+            title="Time zone of the API",
+            description="Clock in which the API reads start_datetime and end_datetime: auto to find it out, or an "
+            "IANA name such as UTC or Europe/Berlin. Either is proved by a record.",
+        ),
+    ] = AUTO
+    longest_interaction: (
+        Annotated[
+            float,
+            Meta(
+                ge=0,
+                le=8784,
+                title="Longest interaction in hours",
+                description="Needed only if an export says that the API selects interactions by their start.",
+            ),
+        ]
+        | None
+    ) = None
+    per_page: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            title="Records per page",
+            description="Records to ask for per answer, 1 to 10000.",
+        ),
+    ] = 10_000
+    timeout: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=3600,
+            title="Timeout in seconds",
+            description="Seconds within which a whole answer must have arrived.",
+        ),
+    ] = 60
+    max_retries: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            title="Retries per request",
+            description="How often a request is sent again after 5xx or a transport error; four times as often after "
+            "429.",
+        ),
+    ] = 5
+    max_connections: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            title="Parallel requests",
+            description="Requests of one task that may be in flight at once.",
+        ),
+    ] = 1
+    requests_per_second: (
+        Annotated[
+            float,
+            Meta(
+                ge=0.001,
+                le=1000,
+                title="Requests per second",
+                description="Upper bound for one task; empty for no bound.",
+            ),
+        ]
+        | None
+    ) = None
+    verify: Annotated[
+        bool | str,
+        Meta(
+            title="Verify the certificate",
+            description="true, false, or the path of a CA bundle that exists on every worker.",
+        ),
+    ] = True
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be copied or pickled, which would write the key somewhere.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from airflow_provider_voiso.exceptions import VoisoWindowError
+from airflow_provider_voiso.exceptions import VoisoNoWindowError
 
 UTC = timezone.utc
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -14,7 +14,8 @@ MICROSECOND = timedelta(microseconds=1)
 
 def epoch_us(instant: datetime) -> int:
     """Return an aware datetime as whole microseconds since 1970-01-01 UTC."""
-    # Not by the operator: the difference of pendulum's datetimes, which Airflow hands out, cannot be divided.
+    # Not by the operator: the difference of pendulum's datetimes, which Airflow hands out, cannot
+    # be divided.
     return datetime.__sub__(instant, EPOCH) // MICROSECOND
 
 
@@ -24,7 +25,7 @@ class Window:
 
     :param start: first instant that belongs to the window, with a time zone
     :param end: first instant that no longer belongs to it, with a time zone
-    :raises VoisoWindowError: if a bound is naive or the start is not before the end
+    :raises VoisoNoWindowError: if a bound is naive or the start is not before the end
     """
 
     start: datetime
@@ -34,16 +35,21 @@ class Window:
         for name in ("start", "end"):
             value = getattr(self, name)
             if not isinstance(value, datetime):
-                raise VoisoWindowError(f"The window's {name} must be a datetime, not {type(value).__name__}.")
+                raise VoisoNoWindowError(f"The window's {name} must be a datetime, not {type(value).__name__}.")
             if value.utcoffset() is None:
-                raise VoisoWindowError(
+                raise VoisoNoWindowError(
                     f"The window's {name} {value.isoformat()} has no time zone. Give it an offset, such as "
                     f"{value.isoformat()}+00:00."
                 )
-            # Plain datetimes, not pendulum's: comparing and adding must not depend on the caller's class.
-            object.__setattr__(self, name, EPOCH + (epoch_us(value) * MICROSECOND))
+            # Plain datetimes, not pendulum's: comparing and adding must not depend on the caller's
+            # class.
+            try:
+                plain = EPOCH + (epoch_us(value) * MICROSECOND)
+            except OverflowError:
+                raise VoisoNoWindowError(f"The window's {name} is beyond the years 1 to 9999 in UTC.") from None
+            object.__setattr__(self, name, plain)
         if self.start >= self.end:
-            raise VoisoWindowError(f"The window {self} is empty or reversed: its start must be before its end.")
+            raise VoisoNoWindowError(f"The window {self} is empty or reversed: its start must be before its end.")
 
     def __str__(self) -> str:
         return f"[{self.start.isoformat()}, {self.end.isoformat()})"

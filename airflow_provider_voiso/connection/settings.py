@@ -1,21 +1,23 @@
-"""From an Airflow connection to the settings of a client: lenient about spelling, strict about meaning.
+"""An Airflow connection as settings of a client: lenient about spelling, strict about meaning.
 
-No message says what a field holds, only what it may hold: a key pasted into the wrong field stays unseen.
+No message says what a field holds, only what it may hold: a key pasted into the wrong field stays
+unseen.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import json
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import SplitResult, quote, quote_plus, urlsplit
 from zoneinfo import ZoneInfo
 
-from airflow_provider_voiso import compat
+import msgspec
+
 from airflow_provider_voiso.api.settings import AUTO, Settings
+from airflow_provider_voiso.compat.secrets import mask_secret
 from airflow_provider_voiso.connection.form import CONNECTION_TYPE, EXTRA_FIELDS, ExtraField
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
@@ -32,7 +34,7 @@ _NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[
 
 
 def settings_from_connection(conn: Connection) -> Settings:
-    """Return the settings that a connection of type ``voiso`` describes, and mask its key in the logs.
+    """Return the settings of a connection of type ``voiso``, and mask its key in the logs.
 
     :param conn: host, password, port, schema and extra are read; login is ignored
     :raises VoisoConfigurationError: names the connection, the field and what may stand there
@@ -49,9 +51,10 @@ def settings_from_connection(conn: Connection) -> Settings:
 def base_url(host: str | None, schema: str | None = None, port: int | str | None = None) -> str:
     """Return scheme, host and port of the API, as a connection's host, schema and port give them.
 
-    A single name without a scheme, other than ``localhost``, is a cluster id below ``voiso.com``. The scheme
-    is https unless the host starts with ``http://`` or the schema is ``http``, as in the URI
-    ``voiso://:KEY@simulator:8080/http``. The domain that the vendor's own page doubles is written once.
+    A single name without a scheme, other than ``localhost``, is a cluster id below ``voiso.com``.
+    The scheme is https unless the host starts with ``http://`` or the schema is ``http``, as in the
+    URI ``voiso://:KEY@simulator:8080/http``. The domain that the vendor's own page doubles is
+    written once.
 
     :param host: cluster id, host name, IP address or URL without a path
     :param schema: ``http``, ``https`` or empty; Airflow fills it from the path of a connection URI
@@ -61,19 +64,11 @@ def base_url(host: str | None, schema: str | None = None, port: int | str | None
     text = (host or "").strip().lower()
     if not text:
         raise ValueError(f"is empty. {_HOST_FORMS}.")
-    scheme, separator, authority = text.partition("://") if "://" in text else ("", "", text)
-    scheme = _scheme(scheme, bool(separator), (schema or "").strip().strip("/").lower())
-    authority = authority.removesuffix("/")
-    for mark, meaning in (
-        ("@", "user information"),
-        ("?", "a query"),
-        ("#", "a fragment"),
-        ("/", "a path"),
-        ("%", "an escape"),
-    ):
-        if mark in authority:
-            raise ValueError(f"holds {meaning}. {_HOST_FORMS}, and nothing more; the API key goes into the password.")
-    name, own_port = _split_port(authority)
+    has_scheme = "://" in text
+    parts = _split(text if has_scheme else f"//{text}")
+    scheme = _scheme(parts.scheme, has_scheme, (schema or "").strip().strip("/").lower())
+    _refuse_more_than_host(text, parts)
+    name, own_port = _split_port(parts.netloc)
     if _NAME.fullmatch(name) and not scheme and "." not in name and name != "localhost":
         name += VENDOR_DOMAIN
     while name.endswith(VENDOR_DOMAIN * 2):
@@ -90,7 +85,7 @@ def mask_key(key: str) -> None:
     Airflow masks nothing that is shorter than five characters.
     """
     for form in {key, quote(key, safe=""), quote_plus(key)}:
-        compat.mask_secret(form)
+        mask_secret(form)
 
 
 def _checked(conn: Connection, field: str, parse: Callable[..., Any], *values: Any) -> Any:
@@ -121,6 +116,29 @@ def _scheme(own: str, has_own: bool, schema: str) -> str:
     if own and schema and own != schema:
         raise ValueError("starts with another scheme than the connection's schema field has. Leave that field empty.")
     return own or schema
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        # What cannot be printed is refused here, as urlsplit leaves out line breaks and tabs.
+        if text.isprintable():
+            return urlsplit(text)
+    except ValueError:
+        pass
+    kind = "an IPv6 address, though it looks like one" if "[" in text or "]" in text else "a host name"
+    raise ValueError(f"is not {kind}. {_HOST_FORMS}.")
+
+
+def _refuse_more_than_host(text: str, parts: SplitResult) -> None:
+    for is_there, what in (
+        ("@" in parts.netloc, "user information"),
+        ("?" in text, "a query"),
+        ("#" in text, "a fragment"),
+        (parts.path not in {"", "/"}, "a path"),
+        ("%" in text, "an escape"),
+    ):
+        if is_there:
+            raise ValueError(f"holds {what}. {_HOST_FORMS}, and nothing more; the API key goes into the password.")
 
 
 def _split_port(authority: str) -> tuple[str, str | None]:
@@ -157,7 +175,8 @@ def _extra(text: str | None) -> dict[str, Any]:
     known = {field.name: field for field in EXTRA_FIELDS}
     settings: dict[str, Any] = {}
     for name, value in values.items():
-        # Airflow before 2.3 stored the fields of the form under prefixed names, and keeps them on an upgrade.
+        # Airflow before 2.3 stored the fields of the form under prefixed names, and keeps them on
+        # an upgrade.
         field = known.get(name.removeprefix(f"extra__{CONNECTION_TYPE}__"))
         if field is None:
             # A key that a URI has torn apart can stand here; it would hold digits.
@@ -172,17 +191,16 @@ def _extra(text: str | None) -> dict[str, Any]:
     return settings
 
 
-def _number(field: ExtraField, value: Any) -> float:
+def _number(field: ExtraField, value: Any) -> Any:
     try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    low, high = field.minimum or 0, field.maximum or math.inf
-    whole = field.type == "integer"
-    if not low <= number <= high or (whole and number % 1):
-        kind = "a whole number" if whole else "a number"
-        raise ValueError(f"holds a {field.name!r} that is not {kind} from {low:g} to {high:g}.")
-    return int(number) if whole else number
+        # Python reads more spellings of a number than msgspec does.
+        number = float(value) if isinstance(value, str) else value
+        return msgspec.convert(number, field.hint, strict=False)
+    except (ValueError, OverflowError, msgspec.ValidationError):
+        kind = "a whole number" if field.type == "integer" else "a number"
+        raise ValueError(
+            f"holds a {field.name!r} that is not {kind} from {field.minimum:g} to {field.maximum:g}."
+        ) from None
 
 
 def _timezone(field: ExtraField, value: Any) -> str:
@@ -191,7 +209,8 @@ def _timezone(field: ExtraField, value: Any) -> str:
         return AUTO
     try:
         ZoneInfo(name)
-    # An unknown zone is a KeyError; a folder of zones, or a file that is none, is one of the others.
+    # An unknown zone is a KeyError; a folder of zones, or a file that is none, is one of the
+    # others.
     except (KeyError, ValueError, OSError):
         name = ""
     if not name:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_voiso.api.client import CdrClient
+from airflow_provider_voiso.api.read import OutOfWindow
 from airflow_provider_voiso.api.records import decode
 from airflow_provider_voiso.api.v2.filters import filter_params
 from airflow_provider_voiso.api.window import Window
-from airflow_provider_voiso.connection import form
+from airflow_provider_voiso.arguments import check_count, check_one_of
+from airflow_provider_voiso.compat import forms
+from airflow_provider_voiso.compat.connections import find_connection
+from airflow_provider_voiso.connection.form import CONNECTION_TYPE
 from airflow_provider_voiso.connection.settings import settings_from_connection
 from airflow_provider_voiso.exceptions import VoisoError
 
@@ -20,21 +24,21 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_voiso.api.read import WindowRead
-    from airflow_provider_voiso.api.v2.belonging import OutOfWindow
 
 
 class VoisoHook(BaseHook):
     """Reads call detail records and reference lists from one Voiso account.
 
-    A window is read whole and checked before its first record is given: pages go to a file on local disk that is
-    gone with the process, so that memory does not grow with the window and nothing incomplete is ever seen.
+    A window is read whole and checked before its first record is returned. Pages go to a file on
+    local disk that is gone with the process, so memory does not grow with the window and nothing
+    incomplete is ever seen.
 
     :param voiso_conn_id: connection of type ``voiso``
     """
 
     conn_name_attr = "voiso_conn_id"
     default_conn_name = "voiso_default"
-    conn_type = form.CONNECTION_TYPE
+    conn_type = CONNECTION_TYPE
     hook_name = "Voiso"
 
     def __init__(self, voiso_conn_id: str = default_conn_name) -> None:
@@ -44,12 +48,12 @@ class VoisoHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's extra fields as Airflow before 3.2 wants them."""
-        return form.form_widgets()
+        return forms.form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return what the form relabels and hides."""
-        return form.ui_field_behaviour()
+        return forms.ui_field_behaviour()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the client, which holds the key; a copy asks for the connection again."""
@@ -58,13 +62,14 @@ class VoisoHook(BaseHook):
     @cached_property
     def client(self) -> CdrClient:
         """The account that the connection names."""
-        settings = settings_from_connection(self.get_connection(self.voiso_conn_id))
+        settings = settings_from_connection(find_connection(self.voiso_conn_id))
         return CdrClient(settings, name=self.voiso_conn_id)
 
     def get_conn(self) -> CdrClient:
         """Return the client, as hooks do.
 
-        :raises VoisoConfigurationError: if a field of the connection cannot be used
+        :raises VoisoConfigurationError: if there is no such connection, or a field of it cannot be
+            used
         """
         return self.client
 
@@ -73,15 +78,16 @@ class VoisoHook(BaseHook):
     ) -> Iterator[dict[str, Any]]:
         """Return every record whose ``timestamp`` lies in ``[start, end)``, each ``uuid`` once.
 
-        They come ordered by ``timestamp`` and ``uuid``. Of a record that changed while it was read, the state
-        that was read last is given.
+        They are ordered by ``timestamp`` and ``uuid``. If a record changed while the window was
+        read, its last state is returned.
 
         :param start: first instant, with a time zone
         :param end: first instant that no longer belongs to the window, with a time zone
-        :param filters: request parameters of the vendor's table other than key, paging and dates; lists become
-            comma lists
-        :raises ValueError: for an unknown or reserved filter, a naive or a reversed window; before any request
-        :raises VoisoError: if the window could not be read whole; before the first record
+        :param filters: request parameters of the vendor's table other than key, paging and dates,
+            as a dict; lists become comma lists
+        :raises VoisoConfigurationError: for filters that cannot be meant, before any request
+        :raises VoisoNoWindowError: for a naive or a reversed window, before any request
+        :raises VoisoError: if the window could not be read whole, before the first record
         """
         pages = self.iter_cdr_pages(start, end, filters)
         return (decode(record) for page in pages for record in page)
@@ -94,16 +100,17 @@ class VoisoHook(BaseHook):
         *,
         out_of_window: OutOfWindow = "fail",
     ) -> Iterator[list[bytes]]:
-        """Return the records of :meth:`iter_cdrs` by pages, each record as the JSON that the API sent.
+        """Return the records of :meth:`iter_cdrs` by pages, each as the JSON that the API sent.
 
         :param start: see :meth:`iter_cdrs`
         :param end: see :meth:`iter_cdrs`
         :param filters: see :meth:`iter_cdrs`
-        :param out_of_window: what to do with a record that lies outside of what was asked for: ``fail``,
-            ``keep`` or ``drop``
+        :param out_of_window: what to do with a record that lies outside of what was asked for:
+            ``fail``, ``keep`` or ``drop``
         """
         window = Window(start, end)
         filter_params(filters)
+        check_one_of(out_of_window, "out_of_window", get_args(OutOfWindow))
 
         def pages() -> Iterator[list[bytes]]:
             with self.read(window, filters, out_of_window=out_of_window) as read:
@@ -114,7 +121,7 @@ class VoisoHook(BaseHook):
     def read(
         self, window: Window, filters: Mapping[str, Any] | None = None, *, out_of_window: OutOfWindow = "fail"
     ) -> WindowRead:
-        """Read a window whole; the caller closes what is returned, which removes it from the local disk.
+        """Read a window whole; closing the returned value removes its records from the local disk.
 
         :param window: see :meth:`iter_cdrs`
         :param filters: see :meth:`iter_cdrs`
@@ -125,25 +132,27 @@ class VoisoHook(BaseHook):
     def count_cdrs(
         self, start: datetime, end: datetime, filters: Mapping[str, Any] | None = None, *, at_least: int
     ) -> int:
-        """Count the records of a window, until it is known whether there are ``at_least`` so many.
+        """Count the records of a window, stopping once ``at_least`` are found.
 
         :param start: see :meth:`iter_cdrs`
         :param end: see :meth:`iter_cdrs`
         :param filters: see :meth:`iter_cdrs`
         :param at_least: no further page is asked for once so many records were seen
         """
+        check_count(at_least, "at_least")
         return self.client.count(Window(start, end), filters, at_least=at_least)
 
     def list_reference(self, name: str) -> list[dict[str, Any]]:
         """Return a list of the account's objects, whose ids the filters take.
 
-        :param name: ``queues``, ``agents``, ``teams``, ``wrapup_codes``, ``campaigns`` or ``deleted_agents``
-        :raises ValueError: for any other name
+        :param name: ``queues``, ``agents``, ``teams``, ``wrapup_codes``, ``campaigns`` or
+            ``deleted_agents``
+        :raises VoisoConfigurationError: for any other name
         """
         return self.client.list_reference(name)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask for one record of the last hour, and say in words what came of it."""
+        """Ask for one record of the last hour, and return whether that worked, and why not."""
         try:
             self.client.check()
         except VoisoError as error:

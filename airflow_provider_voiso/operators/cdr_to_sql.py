@@ -3,40 +3,50 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.compat.sdk import AirflowException
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 from airflow_provider_voiso.api.window import Window
+from airflow_provider_voiso.arguments import check_bool, check_one_of, check_text
+from airflow_provider_voiso.compat.connections import find_connection
 from airflow_provider_voiso.destinations.sql.loading import Mode, SqlTable, TableName
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
+from airflow_provider_voiso.run.lengths import check_length, shifted
 from airflow_provider_voiso.run.mapped import check_mapped_destination
+from airflow_provider_voiso.run.templates import is_rendered_later
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from dateutil.relativedelta import relativedelta
 
 
 class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
     """Exports the call detail records of one window to a SQL table, in one transaction.
 
-    Readers see the window as it was before or as it is after, never in between; no transaction is open while the API
-    is asked. Databases without transactions are the exception: see the README's table of databases. Further
-    parameters, and where the window comes from: see
+    Readers see the window as it was before or as it is after, never in between; no transaction is
+    open while the API is asked. Databases without transactions are the exception: see the README's
+    table of databases. Further parameters, and where the window comes from: see
     :class:`~airflow_provider_voiso.operators.base.VoisoCdrExportOperator`.
 
     :param sql_conn_id: connection whose hook is a ``DbApiHook`` (templated)
     :param table: ``name`` or ``schema.name`` (templated)
-    :param mode: ``replace_window`` deletes the window's rows and inserts what was read, so that rows the API no longer
-        returns are gone: give each set of ``filters`` a table of its own. ``upsert`` updates by ``uuid`` and deletes
-        nothing.
-    :param create_table: create the table, its key and an index on ``ended_at`` if it is missing; DuckDB needs neither
+    :param mode: ``replace_window`` deletes the window's rows and inserts what was read, so that
+        rows the API no longer returns are gone: give each set of ``filters`` a table of its own.
+        ``upsert`` updates by ``uuid`` and deletes nothing.
+    :param create_table: create the table, its key and an index on ``ended_at`` if it is missing;
+        DuckDB needs neither
     :param add_columns: add columns that an existing table lacks; otherwise that is an error
-    :param lookback: read that much before the window as well, to catch records that changed since; upsert only
-    :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``, ``out_of_window``,
-        ``requests``, ``probes`` (requests among them that proved something), ``clock`` (in which the API reads dates),
-        ``bytes`` (size of the records as JSON) and ``table``
+    :param lookback: read that much before the window as well, to catch records that changed since;
+        upsert only. None is no lookback; months and years of a ``relativedelta`` are counted on the
+        calendar, in UTC
+    :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``,
+        ``out_of_window``, ``requests``, ``probes`` (requests among them that proved something),
+        ``clock`` (in which the API reads dates), ``bytes`` (size of the records as JSON) and
+        ``table``
     """
 
     template_fields: Sequence[str] = (
@@ -53,18 +63,23 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
         mode: Mode = "replace_window",
         create_table: bool = True,
         add_columns: bool = False,
-        lookback: timedelta = timedelta(0),
+        lookback: timedelta | relativedelta | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if mode not in {"replace_window", "upsert"}:
-            raise ValueError(f"Unknown mode {mode!r}. Known are: 'replace_window' and 'upsert'.")
-        if lookback < timedelta(0):
-            raise ValueError("The lookback must not be negative: it is read before the window.")
+        if not is_rendered_later(sql_conn_id):
+            check_text(sql_conn_id, "sql_conn_id")
+        if not is_rendered_later(table):
+            _table_name(table)
+        check_one_of(mode, "mode", get_args(Mode))
+        check_bool(create_table, "create_table")
+        check_bool(add_columns, "add_columns")
+        lookback = timedelta(0) if lookback is None else lookback
+        check_length(lookback, "lookback")
         if lookback and mode != "upsert":
-            raise ValueError("A lookback needs mode='upsert': replace_window would delete rows it does not read.")
-        if isinstance(table, str) and "{{" not in table:
-            TableName.parse(table)
+            raise VoisoConfigurationError(
+                "A lookback needs mode='upsert': replace_window would delete rows it does not read."
+            )
         self.sql_conn_id = sql_conn_id
         self.table = table
         self.mode: Mode = mode
@@ -74,7 +89,7 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
 
     def destination(self, context: Mapping[str, Any], window: Window) -> SqlTable:
         """Return the table."""
-        table = TableName.parse(self.table)
+        table = _table_name(self.table)
         if self.mode == "replace_window":
             check_mapped_destination(
                 self,
@@ -95,12 +110,26 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
 
     def window_to_read(self, window: Window) -> Window:
         """Return the window and what the lookback adds before it."""
-        return Window(window.start - self.lookback, window.end)
+        return Window(shifted(window.start, self.lookback, "lookback", sign=-1), window.end)
 
     def _sql_hook(self) -> DbApiHook:
-        hook = BaseHook.get_connection(self.sql_conn_id).get_hook()  # type: ignore[no-untyped-call]
+        connection = find_connection(self.sql_conn_id)
+        try:
+            hook = connection.get_hook()  # type: ignore[no-untyped-call]
+        except (AirflowException, ImportError):
+            hook = None
+        if hook is None:
+            raise VoisoConfigurationError(
+                f"No installed provider has a hook for the type {connection.conn_type!r} of the connection "
+                f"'{self.sql_conn_id}'. Install the provider of the database."
+            )
         if not isinstance(hook, DbApiHook):
             raise VoisoConfigurationError(
                 f"The connection '{self.sql_conn_id}' is not a SQL database; its hook is {type(hook).__name__}."
             )
         return hook
+
+
+def _table_name(table: Any) -> TableName:
+    check_text(table, "table")
+    return TableName.parse(table)

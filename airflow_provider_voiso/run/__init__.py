@@ -1,1 +1,1 @@
-"""What only a DAG run knows: its window, the windows beside it, the tasks mapped with it."""
+"""What only a DAG run knows: its window, its arguments, and the tasks mapped with it."""

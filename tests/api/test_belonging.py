@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from airflow_provider_voiso.api.v2.answer import parse_page
-from airflow_provider_voiso.api.v2.belonging import Belonging, OutOfWindow
+from airflow_provider_voiso.api.v2.belonging import Belonging
 from airflow_provider_voiso.api.v2.clock import DateRule, ZoneClock
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.exceptions import VoisoOutOfWindowError
 
 if TYPE_CHECKING:
     from airflow_provider_voiso.api.page import Page
+    from airflow_provider_voiso.api.read import OutOfWindow
 
 START = datetime(2026, 11, 10, tzinfo=timezone.utc)
 WINDOW = Window(START, START + timedelta(days=1))

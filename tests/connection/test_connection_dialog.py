@@ -17,7 +17,7 @@ from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_voiso.api.settings import Settings
-from airflow_provider_voiso.connection.form import conn_fields, ui_field_behaviour
+from airflow_provider_voiso.compat.forms import conn_fields, ui_field_behaviour
 from airflow_provider_voiso.connection.settings import settings_from_connection
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ import pytest
 from jsonschema import Draft7Validator
 
 from airflow_provider_voiso.api.settings import Settings
-from airflow_provider_voiso.connection.form import (
-    EXTRA_FIELDS,
+from airflow_provider_voiso.compat.forms import (
     conn_fields,
     declared_field_behaviour,
     form_widgets,
     ui_field_behaviour,
 )
+from airflow_provider_voiso.connection.form import EXTRA_FIELDS
 from airflow_provider_voiso.provider_info import get_provider_info
 
 AIRFLOW = Path(airflow.__file__).parent
@@ -63,6 +63,23 @@ def test_connection_type_is_the_one_of_its_hook() -> None:
 
 def test_every_setting_is_a_field() -> None:
     assert {field.name for field in EXTRA_FIELDS} == {field.name for field in fields(Settings)} - {"base_url", "key"}
+
+
+def test_schema_of_every_kind_of_field() -> None:
+    declared = conn_fields()
+
+    assert declared["per_page"] == {
+        "label": "Records per page",
+        "description": "Records to ask for per answer, 1 to 10000.",
+        "schema": {"type": ["integer", "null"], "default": 10_000, "minimum": 1, "maximum": 10_000},
+    }
+    assert declared["timeout"]["schema"] == {
+        "type": ["number", "null"], "default": 60, "minimum": 0.1, "maximum": 3600
+    }  # fmt: skip
+    assert declared["requests_per_second"]["schema"] == {"type": ["number", "null"], "minimum": 0.001, "maximum": 1000}
+    assert declared["verify"]["schema"] == {"type": ["string", "null"], "default": "true"}
+    assert declared["timezone"]["schema"] == {"type": ["string", "null"], "default": "auto"}
+    assert all(field["label"] and field["description"] for field in declared.values())
 
 
 def test_schema_of_a_field_accepts_its_own_default_and_nothing() -> None:

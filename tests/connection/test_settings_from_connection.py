@@ -94,6 +94,13 @@ def test_host_becomes_base_url(host: str, expected: str) -> None:
         ("[::1]8080", "IPv6"),
         ("[fe80::1%eth0]", "an escape"),
         ("1:2:3", "IPv6"),
+        ("cc\nams03", "not a host name"),
+        ("cc\tams03.voiso.com", "not a host name"),
+        ("cc-ams03?", "a query"),
+        ("cc-ams03#", "a fragment"),
+        ("cc-ams03:80:", "IPv6"),
+        ("\u2100.example.com", "not a host name"),
+        ("secret]", "not a"),
     ],
 )
 def test_host_that_is_refused(host: str | None, complaint: str, make_connection: MakeConnection) -> None:

@@ -63,7 +63,7 @@ def test_a_window_that_is_not_over_fails_and_says_so(world: World) -> None:
     run_id = world.airflow.api.trigger("window_of_conf", conf=conf)
     assert world.airflow.api.wait_for_run("window_of_conf", run_id) == "failed"
     log = world.airflow.api.task_log("window_of_conf", run_id, "to_s3")
-    assert "VoisoWindowError: The window " in log
+    assert "VoisoOpenWindowError: The window " in log
     assert f"is not over yet: it ends at {conf['end']}. Run the task after that" in log
     assert world.objects("window_of_conf/") == before
 

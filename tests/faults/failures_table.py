@@ -17,7 +17,7 @@ from airflow_provider_voiso import exceptions
 from airflow_provider_voiso.api.settings import Settings
 from airflow_provider_voiso.api.transport import Transport, is_tried_again
 from airflow_provider_voiso.api.v2.answer import parse_page
-from airflow_provider_voiso.exceptions import VoisoError
+from airflow_provider_voiso.exceptions import VoisoError, VoisoWindowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +28,8 @@ HEADER = """\
 | what happened | error | the request is sent again | the task is retried | what to do |
 |---|---|---|---|---|
 """
+NEVER_RAISED = {VoisoError, VoisoWindowError}
+"""Raised as one of their subclasses; they are there to be caught."""
 NETWORK: dict[str, Exception] = {
     "no such host, connection refused or reset": requests.ConnectionError("Connection refused"),
     "an answer that breaks off": requests.exceptions.ChunkedEncodingError("IncompleteRead"),
@@ -67,7 +69,7 @@ def _rows() -> Iterator[str]:
 def _classes() -> list[type[VoisoError]]:
     """Return every class that is raised, in the order of the module."""
     found = [value for value in vars(exceptions).values() if isinstance(value, type) and issubclass(value, VoisoError)]
-    return [value for value in found if value is not VoisoError]
+    return [value for value in found if value not in NEVER_RAISED]
 
 
 def _causes() -> dict[type[VoisoError], list[str]]:

@@ -13,7 +13,12 @@ import pendulum
 import pytest
 
 from airflow_provider_voiso.api.settings import Settings
-from airflow_provider_voiso.exceptions import VoisoError, VoisoServerError
+from airflow_provider_voiso.exceptions import (
+    VoisoConfigurationError,
+    VoisoError,
+    VoisoResponseError,
+    VoisoServerError,
+)
 from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.simulator import Readings, Simulator
 from tests.secret_search import Secret
@@ -113,6 +118,9 @@ def test_windows_cut_within_a_second(sim: Simulator, connect: Connect) -> None:
         (START + DAY, START, None, "empty or reversed"),
         (START, START, None, "empty or reversed"),
         ("2026-11-10", START, None, "must be a datetime, not str"),
+        (START, START + DAY, "type=inbound", "are a text, not a dict"),
+        (START, START + DAY, ["inbound"], "must be a dict or None, not list"),
+        (START, START + DAY, {"type": "['inbound']"}, "'type' looks like a list"),
     ],
 )
 def test_what_is_wrong_is_said_by_the_call_itself(
@@ -120,9 +128,31 @@ def test_what_is_wrong_is_said_by_the_call_itself(
 ) -> None:
     hook = connect(sim.url)
     before = asked(sim)
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(VoisoConfigurationError, match=complaint):
         getattr(hook, method)(start, end, filters)
     assert asked(sim) == before
+
+
+def test_unknown_policy_is_refused(sim: Simulator, connect: Connect) -> None:
+    policy: Any = "ignore"
+
+    with pytest.raises(VoisoConfigurationError, match="Unknown out_of_window 'ignore'"):
+        connect(sim.url).iter_cdr_pages(START, START + DAY, out_of_window=policy)
+
+
+@pytest.mark.parametrize("at_least", ["1", None, -1])
+def test_odd_count_is_refused(at_least: Any, sim: Simulator, connect: Connect) -> None:
+    with pytest.raises(VoisoConfigurationError, match="at_least must "):
+        connect(sim.url).count_cdrs(START, START + DAY, at_least=at_least)
+
+
+def test_missing_connection_is_named() -> None:
+    words = words_of(VoisoHook("no_such_connection"))
+
+    assert words == (
+        False,
+        "The connection 'no_such_connection' does not exist. Add it under Admin, Connections, or name another one.",
+    )
 
 
 def test_nothing_is_asked_until_a_record_is_wanted(sim: Simulator, connect: Connect) -> None:
@@ -178,16 +208,24 @@ def test_reference_lists_in_either_shape(name: str, shape: Any, connect: Connect
 def test_an_unknown_reference_list_is_refused(sim: Simulator, connect: Connect) -> None:
     hook = connect(sim.url)
     before = asked(sim)
-    with pytest.raises(ValueError, match="agents, campaigns, deleted_agents, queues, teams, wrapup_codes"):
+    with pytest.raises(VoisoConfigurationError, match="agents, campaigns, deleted_agents, queues, teams, wrapup_codes"):
         hook.list_reference("../cdr")
     assert asked(sim) == before
 
 
-@pytest.mark.parametrize("kind", ["html", "error_body", "invalid_json", "cut"])
-def test_a_reference_list_that_is_none_is_a_typed_error(kind: Any, connect: Connect) -> None:
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("html", VoisoResponseError),
+        ("error_body", VoisoResponseError),
+        ("invalid_json", VoisoResponseError),
+        ("cut", VoisoResponseError),
+    ],
+)
+def test_a_reference_list_that_is_none_is_a_typed_error(kind: Any, error: type[VoisoError], connect: Connect) -> None:
     with Simulator(key=KEY) as sim:
         sim.faults.add(kind, path="agents", times=None)
-        with pytest.raises(VoisoError):
+        with pytest.raises(error):
             connect(sim.url).list_reference("agents")
 
 

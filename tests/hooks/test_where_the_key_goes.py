@@ -13,7 +13,6 @@ from urllib3.exceptions import InsecureRequestWarning
 
 from airflow_provider_voiso.exceptions import (
     VoisoBadRequestError,
-    VoisoError,
     VoisoTlsError,
     VoisoTransportError,
 )
@@ -179,7 +178,7 @@ def test_no_proxy_names_hosts_that_are_asked_directly(
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://", "gopher://127.0.0.1:70"])
 def test_a_proxy_that_cannot_be_used_is_told(proxy: str, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
-    with pytest.raises(VoisoError, match="HTTPS_PROXY") as caught:
+    with pytest.raises(VoisoBadRequestError, match="HTTPS_PROXY") as caught:
         ask("https://127.0.0.1:9")
     SECRET.assert_absent_from(caught.value)
 
@@ -232,7 +231,7 @@ def test_tls_is_never_given_up(ask: Ask) -> None:
 
         thread = threading.Thread(target=listen)
         thread.start()
-        with pytest.raises(VoisoError) as caught:
+        with pytest.raises(VoisoTlsError) as caught:
             ask(f"127.0.0.1:{listener.getsockname()[1]}")
         thread.join()
     assert received.startswith(b"\x16\x03")

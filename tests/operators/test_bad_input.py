@@ -9,7 +9,9 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dateutil.relativedelta import relativedelta
 
+from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoOpenWindowError
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
 from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 START = datetime(2024, 11, 10, tzinfo=timezone.utc)
 END = START + timedelta(days=1)
+FIRST = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
 NAIVE = START.replace(tzinfo=None)
 ALL: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "s3": (VoisoCdrToS3Operator, {"s3_bucket": "voiso-cdr"}),
@@ -56,10 +59,16 @@ def run(kind: str, context: dict[str, Any], **options: Any) -> Any:
         ({"window_start": END, "window_end": START}, "must be before its end"),
         ({"window_start": START, "window_end": START}, "must be before its end"),
         ({"window_start": "yesterday", "window_end": END}, "not a date and time in ISO 8601"),
+        ({"window_start": 5, "window_end": END}, "window_start must be a datetime or a string in ISO 8601, not int"),
+        ({"window_start": FIRST, "window_end": END}, "beyond the years 1 to 9999"),
+        ({"granularity": 3600}, "granularity must be a timedelta or a relativedelta, not int"),
+        ({"granularity": timedelta(days=-1)}, "granularity must not be negative"),
+        ({"allow_open_window": "false"}, "allow_open_window must be True or False, not str"),
+        ({"voiso_conn_id": None}, "voiso_conn_id must be a text, not NoneType"),
     ],
 )
 def test_refused_when_the_dag_is_parsed(kind: str, options: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(VoisoConfigurationError, match=complaint):
         make(kind, **options)
 
 
@@ -78,10 +87,29 @@ def test_refused_when_the_dag_is_parsed(kind: str, options: dict[str, Any], comp
         ("sql", {"lookback": timedelta(hours=1)}, "lookback needs mode='upsert'"),
         ("sensor", {"min_records": -1}, "min_records must not be negative"),
         ("sensor", {"settle": timedelta(seconds=-1)}, "settle must not be negative"),
+        ("sensor", {"settle": relativedelta(months=-1)}, "settle must not be negative"),
+        ("sensor", {"settle": relativedelta(day=1)}, "settle must be a length of time"),
+        ("sensor", {"settle": 3600}, "settle must be a timedelta or a relativedelta, not int"),
+        ("sensor", {"min_records": "3"}, "min_records must be a whole number, not str"),
+        ("sensor", {"min_records": None}, "min_records must be a whole number, not NoneType"),
+        ("sensor", {"min_records": 1.5}, "min_records must be a whole number, not float"),
+        ("sensor", {"min_records": True}, "min_records must be a whole number, not bool"),
+        ("sql", {"lookback": relativedelta(days=-1), "mode": "upsert"}, "lookback must not be negative"),
+        ("sql", {"lookback": "1 day", "mode": "upsert"}, "lookback must be a timedelta or a relativedelta, not str"),
+        ("sql", {"lookback": relativedelta(months=1)}, "lookback needs mode='upsert'"),
+        ("sql", {"table": None}, "table must be a text, not NoneType"),
+        ("sql", {"table": 5}, "table must be a text, not int"),
+        ("sql", {"sql_conn_id": None}, "sql_conn_id must be a text, not NoneType"),
+        ("sql", {"mode": ["upsert"]}, "Unknown mode"),
+        ("sql", {"create_table": "false"}, "create_table must be True or False, not str"),
+        ("sql", {"add_columns": 1}, "add_columns must be True or False, not int"),
+        ("s3", {"file_format": ["csv"]}, "Unknown file_format"),
+        ("s3", {"compression": ["gzip"]}, "Unknown compression"),
+        ("s3", {"out_of_window": ["fail"]}, "Unknown out_of_window"),
     ],
 )
 def test_refused_when_the_dag_is_parsed_by_its_own_operator(kind: str, options: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(VoisoConfigurationError, match=complaint):
         make(kind, **options)
 
 
@@ -90,6 +118,7 @@ def sim(simulate: Simulate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     warehouse = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse))
     monkeypatch.setenv("AIRFLOW_CONN_CLOUD", json.dumps({"conn_type": "aws"}))
+    monkeypatch.setenv("AIRFLOW_CONN_ODD", json.dumps({"conn_type": "no_such_type"}))
     return simulate()
 
 
@@ -102,14 +131,45 @@ def sim(simulate: Simulate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ({"filters": {"agent_ids": []}}, "'agent_ids' is empty"),
         ({"filters": {"agent_ids": True}}, "'agent_ids' is a bool"),
         ({"filters": {"type": ["a,b"]}}, "holds a comma"),
-        ({"window_start": START, "window_end": datetime(2999, 1, 1, tzinfo=timezone.utc)}, "not over yet"),
     ],
 )
 def test_refused_before_the_first_request(
     kind: str, options: dict[str, Any], complaint: str, sim: Simulator, context: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(VoisoConfigurationError, match=complaint):
         run(kind, context, **options)
+    assert sim.requests == ()
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_open_window_is_retried(kind: str, sim: Simulator, context: dict[str, Any]) -> None:
+    never_over = {"window_start": START, "window_end": datetime(2999, 1, 1, tzinfo=timezone.utc)}
+
+    with pytest.raises(VoisoOpenWindowError, match="not over yet"):
+        run(kind, context, **never_over)
+
+    assert sim.requests == ()
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_missing_connection_is_named(kind: str, sim: Simulator, context: dict[str, Any]) -> None:
+    with pytest.raises(VoisoConfigurationError, match="connection 'nowhere' does not exist"):
+        run(kind, context, voiso_conn_id="nowhere")
+
+    assert sim.requests == ()
+
+
+@pytest.mark.parametrize(("rendered", "complaint"), [("", "is empty"), (5, "must be a text, not int")])
+@pytest.mark.parametrize("kind", ALL)
+def test_connection_id_of_templates(
+    kind: str, rendered: Any, complaint: str, sim: Simulator, context: dict[str, Any]
+) -> None:
+    task = make(kind, voiso_conn_id="{{ rendered }}")
+    task.voiso_conn_id = rendered
+
+    with pytest.raises(VoisoConfigurationError, match=f"id of a connection {complaint}"):
+        task.poke(context) if kind == "sensor" else task.execute(context)
+
     assert sim.requests == ()
 
 
@@ -117,7 +177,7 @@ def test_refused_before_the_first_request(
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"filters": "{{ unknown }}"}, "Unknown filter"),
+        ({"filters": "{{ unknown }}"}, "rendered the dict to text"),
         ({"window_start": "{{ naive }}", "window_end": "{{ end }}"}, "has no time zone"),
         ({"window_start": "{{ end }}", "window_end": "{{ start }}"}, "must be before its end"),
         ({"window_start": "{{ nonsense }}", "window_end": "{{ end }}"}, "not a date and time in ISO 8601"),
@@ -129,7 +189,7 @@ def test_templates_are_checked_once_they_are_filled(
     task = make(kind, **options)
     values = {"unknown": "q", "naive": NAIVE.isoformat(), "nonsense": "soon", "start": START, "end": END}
     task.render_template_fields({**context, **values})
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(VoisoConfigurationError, match=complaint):
         task.poke(context) if kind == "sensor" else task.execute(context)
     assert sim.requests == ()
 
@@ -142,12 +202,17 @@ def test_templates_are_checked_once_they_are_filled(
         ("s3", {"s3_bucket": ".."}, "s3_bucket is not the name of a bucket"),
         ("s3", {"s3_key": ""}, "must be a path"),
         ("sql", {"sql_conn_id": "cloud"}, "connection 'cloud' is not a SQL database"),
+        ("sql", {"sql_conn_id": "nowhere"}, "connection 'nowhere' does not exist"),
+        ("sql", {"sql_conn_id": "odd"}, "No installed provider has a hook for the type 'no_such_type'"),
+        ("sql", {"lookback": timedelta(days=999_999), "mode": "upsert"}, "lookback reaches beyond the years"),
+        ("sql", {"lookback": relativedelta(years=3_000), "mode": "upsert"}, "lookback reaches beyond the years"),
+        ("sensor", {"settle": timedelta.max}, "settle reaches beyond the years"),
     ],
 )
 def test_refused_before_the_first_request_by_its_own_operator(
     kind: str, options: dict[str, Any], complaint: str, sim: Simulator, context: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words are compared below
+    with pytest.raises(VoisoConfigurationError) as caught:
         run(kind, context, **options)
     assert complaint in str(caught.value)
     assert sim.requests == ()
@@ -156,7 +221,7 @@ def test_refused_before_the_first_request_by_its_own_operator(
 def test_a_table_name_that_a_template_makes_is_checked(sim: Simulator, context: dict[str, Any]) -> None:
     task = make("sql", table="{{ name }}")
     task.render_template_fields({"name": "calls; DROP TABLE calls"})
-    with pytest.raises(ValueError, match="DROP TABLE"):
+    with pytest.raises(VoisoConfigurationError, match="DROP TABLE"):
         task.execute(context)
     assert sim.requests == ()
 
@@ -181,7 +246,7 @@ def test_a_connection_that_cannot_be_used(
 ) -> None:
     connection = {"conn_type": "voiso", "host": sim.url, "password": sim.key, field: value}
     monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps(connection))
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(VoisoConfigurationError, match=complaint):
         run(kind, context)
     assert sim.requests == ()
 

@@ -8,9 +8,16 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dateutil.relativedelta import relativedelta
 
 from airflow_provider_voiso.destinations.columns import COLUMNS, rows
-from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoError
+from airflow_provider_voiso.exceptions import (
+    VoisoConfigurationError,
+    VoisoError,
+    VoisoResponseError,
+    VoisoServerError,
+    VoisoTransportError,
+)
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
 
@@ -122,6 +129,33 @@ def test_a_lookback_finds_what_changed_since(database: Path, simulate: Simulate,
     assert manifest["records"] == len(sim.truth(half, START + 2 * DAY))
 
 
+@pytest.mark.parametrize(
+    ("lookback", "since"),
+    [
+        (None, datetime(2024, 3, 31, tzinfo=timezone.utc)),
+        (relativedelta(hours=12), datetime(2024, 3, 30, 12, tzinfo=timezone.utc)),
+        # On the calendar: the month before has no 31st day.
+        (relativedelta(months=1), datetime(2024, 2, 29, tzinfo=timezone.utc)),
+    ],
+)
+def test_lookback_of_either_kind(lookback: Any, since: datetime, database: Path, simulate: Simulate) -> None:
+    sim = simulate(records_per_day=20)
+    end = datetime(2024, 4, 1, tzinfo=timezone.utc)
+    context = {"data_interval_start": datetime(2024, 3, 31, tzinfo=timezone.utc), "data_interval_end": end}
+
+    export(context, mode="upsert", lookback=lookback)
+
+    assert table(database) == expected(sim.truth(since, end))
+
+
+def test_no_lookback_fits_every_mode(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+    sim = simulate()
+
+    export(context, mode="replace_window", lookback=None)
+
+    assert table(database) == expected(sim.truth(START, START + DAY))
+
+
 def test_a_window_without_records_empties_its_rows(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
     simulate()
     export(context)
@@ -136,16 +170,25 @@ def test_filters_narrow_the_rows(database: Path, simulate: Simulate, context: di
     assert table(database, "inbound") == expected(sim.truth(START, START + DAY, {"type": "inbound"}))
 
 
-@pytest.mark.parametrize("kind", ["status", "truncated", "no_timestamp", "error_body", "invalid_json"])
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("status", VoisoServerError),
+        ("truncated", VoisoTransportError),
+        ("no_timestamp", VoisoResponseError),
+        ("error_body", VoisoResponseError),
+        ("invalid_json", VoisoResponseError),
+    ],
+)
 def test_a_window_that_cannot_be_read_whole_leaves_the_table_as_it_was(
-    kind: Any, database: Path, simulate: Simulate, context: dict[str, Any]
+    kind: Any, error: type[VoisoError], database: Path, simulate: Simulate, context: dict[str, Any]
 ) -> None:
     sim = simulate(readings=Readings(cap=100), extra={"per_page": 50}, drift=Drift(change=1))
     export(context)
     before = table(database)
     sim.drift_now()
     sim.faults.add(kind, position="last", times=None)
-    with pytest.raises(VoisoError, match=r"window \[2024-11-10T00:00:00"):
+    with pytest.raises(error, match=r"window \[2024-11-10T00:00:00"):
         export(context)
     assert table(database) == before
 

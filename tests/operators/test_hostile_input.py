@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_voiso.api.client import CdrClient
 from airflow_provider_voiso.api.settings import Settings
-from airflow_provider_voiso.api.v2.filters import FILTERS
+from airflow_provider_voiso.api.v2.filters import FILTERS, is_rendered
 from airflow_provider_voiso.api.window import Window
-from airflow_provider_voiso.exceptions import VoisoError
+from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoNoWindowError
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
 from tests.api.raw_server import RawServer, http
@@ -85,7 +85,7 @@ def test_no_table_name_is_sql(
     sim = simulate()
     task = rendered(VoisoCdrToSqlOperator(task_id="t", sql_conn_id="warehouse", table=table), name=injection)
     before = database.read_bytes()
-    with pytest.raises(ValueError, match="is not a table name"):
+    with pytest.raises(VoisoConfigurationError, match="is not a table name"):
         task.execute(context)
     assert database.read_bytes() == before
     assert sim.requests == ()
@@ -99,7 +99,7 @@ def test_a_table_of_something_else_is_left_alone(
     task = rendered(
         VoisoCdrToSqlOperator(task_id="t", sql_conn_id="warehouse", table="{{ dag_run.conf['name'] }}"), name=table
     )
-    with pytest.raises(VoisoError, match=table):
+    with pytest.raises(VoisoConfigurationError, match=table):
         task.execute(context)
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("SELECT uuid FROM kept").fetchall() == [("1",)]
@@ -129,7 +129,7 @@ def test_no_key_leaves_its_prefix(name: str, simulate: Simulate, context: dict[s
         VoisoCdrToS3Operator(task_id="t", s3_bucket="voiso-cdr", s3_key="exports/{{ dag_run.conf['name'] }}/x.ndjson"),
         name=name,
     )
-    with pytest.raises(ValueError, match="s3_key"):
+    with pytest.raises(VoisoConfigurationError, match="s3_key"):
         task.execute(context)
     assert sim.requests == ()
 
@@ -138,7 +138,7 @@ def test_no_key_leaves_its_prefix(name: str, simulate: Simulate, context: dict[s
 def test_no_bucket_is_a_path_or_a_host(name: str, simulate: Simulate, context: dict[str, Any]) -> None:
     sim = simulate()
     task = rendered(VoisoCdrToS3Operator(task_id="t", s3_bucket="exports-{{ dag_run.conf['name'] }}"), name=name)
-    with pytest.raises(ValueError, match="s3_bucket"):
+    with pytest.raises(VoisoConfigurationError, match="s3_bucket"):
         task.execute(context)
     assert sim.requests == ()
 
@@ -158,9 +158,14 @@ def test_no_window_is_more_than_two_instants(
         window_start="{{ dag_run.conf['start'] }}",
         window_end="2024-11-11T00:00:00Z",
     )
-    with pytest.raises(ValueError, match="window_start"):
+    with pytest.raises(VoisoNoWindowError, match="window_start"):
         rendered(task, start=conf).execute(context)
     assert sim.requests == ()
+
+
+def is_sent(text: str) -> bool:
+    """Return whether a filter's text is sent at all, and not refused as the work of a template."""
+    return bool(text.replace(",", "").strip()) and "{" not in text and not is_rendered(text)
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +195,7 @@ def listening() -> Iterator[tuple[RawServer, CdrClient]]:
                     "?",
                 ]
             ),
-        ).filter(str.strip),
+        ).filter(is_sent),
         min_size=1,
         max_size=3,
     )
@@ -218,6 +223,6 @@ def test_a_filter_is_one_parameter_whatever_it_holds(
 def test_half_a_surrogate_pair_in_a_filter_is_named(simulate: Simulate, context: dict[str, Any]) -> None:
     sim = simulate()
     task = VoisoCdrToS3Operator(task_id="t", s3_bucket="voiso-cdr", filters={"number": "{{ dag_run.conf['number'] }}"})
-    with pytest.raises(ValueError, match="filter 'number' holds half a surrogate pair"):
+    with pytest.raises(VoisoConfigurationError, match="filter 'number' holds half a surrogate pair"):
         rendered(task, number="\ud800").execute(context)
     assert sim.requests == ()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_voiso.api.window import UTC, Window
 from airflow_provider_voiso.destinations.stores.s3 import DEFAULT_KEY, object_key
+from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.run.sub_windows import sub_windows
 from airflow_provider_voiso.run.window import resolve_window
 
@@ -41,7 +42,7 @@ def assert_cover(window: Window, parts: list[Window]) -> None:
 @given(window=WINDOWS, parts=st.integers(1, 200))
 def test_parts_cover_the_window_exactly_and_are_as_many_and_equally_long(window: Window, parts: int) -> None:
     if parts > 1 and window.end - window.start < parts * SECOND:
-        with pytest.raises(ValueError, match=f"cannot be cut into {parts} parts"):
+        with pytest.raises(VoisoConfigurationError, match=f"cannot be cut into {parts} parts"):
             sub_windows(window, parts=parts)
         return
     found = resolved(sub_windows(window, parts=parts))
@@ -100,9 +101,19 @@ def test_a_day_of_25_hours_in_hours_and_in_parts() -> None:
         ({"period": timedelta(0)}, "a second or longer"),
         ({"period": timedelta(hours=-1)}, "a second or longer"),
         ({"period": timedelta(milliseconds=999)}, "a second or longer"),
+        ({"parts": "2"}, "whole number, not str"),
+        ({"parts": 2.0}, "whole number, not float"),
+        ({"parts": True}, "whole number, not bool"),
+        ({"period": 3600}, "timedelta, not int"),
     ],
 )
 def test_what_is_no_cut_is_refused(cut: dict[str, Any], message: str) -> None:
     day = Window(datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(VoisoConfigurationError, match=message):
         sub_windows(day, **cut)
+
+
+@pytest.mark.parametrize("window", [{"window_start": "2026-11-22"}, None, ("a", "b")])
+def test_only_windows_are_cut(window: Any) -> None:
+    with pytest.raises(VoisoConfigurationError, match="must be what resolve_window returns, not "):
+        sub_windows(window, parts=2)

@@ -7,7 +7,7 @@ import pendulum
 import pytest
 
 from airflow_provider_voiso.api.window import UTC, Window
-from airflow_provider_voiso.exceptions import VoisoWindowError
+from airflow_provider_voiso.exceptions import VoisoNoWindowError, VoisoOpenWindowError
 from airflow_provider_voiso.run.window import check_window_arguments, resolve_window
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
@@ -62,9 +62,9 @@ def test_arguments_win_over_the_run() -> None:
     ],
 )
 def test_what_is_no_window_is_refused_early_and_late(start: Any, end: Any, message: str) -> None:
-    with pytest.raises(VoisoWindowError, match=message):
+    with pytest.raises(VoisoNoWindowError, match=message):
         check_window_arguments(start, end)
-    with pytest.raises(VoisoWindowError, match=message):
+    with pytest.raises(VoisoNoWindowError, match=message):
         resolve_window({}, window_start=start, window_end=end, now=LATER)
 
 
@@ -82,12 +82,12 @@ def test_what_is_rendered_later_is_not_checked_when_the_dag_is_parsed(start: Any
 
 
 def test_a_literal_beside_a_template_is_checked() -> None:
-    with pytest.raises(VoisoWindowError, match="has no time zone"):
+    with pytest.raises(VoisoNoWindowError, match="has no time zone"):
         check_window_arguments("{{ ts }}", "2026-11-23T00:00:00")
 
 
 def test_a_template_needs_its_counterpart() -> None:
-    with pytest.raises(VoisoWindowError, match="without window_end"):
+    with pytest.raises(VoisoNoWindowError, match="without window_end"):
         check_window_arguments("{{ ts }}", None)
 
 
@@ -97,14 +97,14 @@ def test_a_window_that_ends_now_is_over() -> None:
 
 def test_a_window_that_is_not_over_is_refused_unless_allowed() -> None:
     early = END - timedelta(seconds=1)
-    with pytest.raises(VoisoWindowError, match=r"ends at 2026-11-23T00:00:00\+00:00.*allow_open_window=True"):
+    with pytest.raises(VoisoOpenWindowError, match=r"ends at 2026-11-23T00:00:00\+00:00.*allow_open_window=True"):
         resolve_window({}, window_start=START, window_end=END, now=early)
     assert resolve_window({}, window_start=START, window_end=END, allow_open_window=True, now=early) == DAY
 
 
 def test_the_clock_is_read_when_no_instant_is_given() -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
-    with pytest.raises(VoisoWindowError, match="not over yet"):
+    with pytest.raises(VoisoOpenWindowError, match="not over yet"):
         resolve_window({}, window_start=START, window_end=tomorrow)
     assert resolve_window(
         {}, window_start=datetime(2020, 1, 1, tzinfo=UTC), window_end=datetime(2020, 1, 2, tzinfo=UTC)

@@ -14,7 +14,7 @@ from airflow.timetables.trigger import CronTriggerTimetable
 from dateutil.relativedelta import relativedelta
 
 from airflow_provider_voiso.api.window import UTC, Window
-from airflow_provider_voiso.exceptions import VoisoWindowError
+from airflow_provider_voiso.exceptions import VoisoNoWindowError
 from airflow_provider_voiso.run.window import resolve_window
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_a_bare_context_needs_nothing_but_its_interval() -> None:
 )
 def test_a_context_that_says_nothing_is_refused(context: dict[str, Any]) -> None:
     with pytest.raises(
-        VoisoWindowError, match=r"neither a logical date nor run_after.*Set window_start and window_end"
+        VoisoNoWindowError, match=r"neither a logical date nor run_after.*Set window_start and window_end"
     ):
         window(context)
 
@@ -144,7 +144,7 @@ def test_a_month_counts_back_to_the_same_day(make_dag: Callable[..., DAG]) -> No
 @needs_3
 @pytest.mark.parametrize("tick", [utc(2026, 3, 31), utc(2026, 1, 31), utc(2026, 3, 30)])
 def test_months_that_would_overlap_are_refused(make_dag: Callable[..., DAG], tick: datetime) -> None:
-    with pytest.raises(VoisoWindowError, match="Use a cron expression"):
+    with pytest.raises(VoisoNoWindowError, match="Use a cron expression"):
         window(zero_width(make_dag(relativedelta(months=1)), tick))
 
 
@@ -162,7 +162,7 @@ def test_events_divide_time(make_dag: Callable[..., DAG]) -> None:
     dag = make_dag(EventsTimetable([pendulum.datetime(2026, 11, day) for day in (9, 1, 5)]))
     assert window(zero_width(dag, utc(2026, 11, 9))) == Window(utc(2026, 11, 5), utc(2026, 11, 9))
     assert window(zero_width(dag, utc(2026, 11, 6))) == Window(utc(2026, 11, 1), utc(2026, 11, 5))
-    with pytest.raises(VoisoWindowError, match=r"has no complete period before 2026-11-01"):
+    with pytest.raises(VoisoNoWindowError, match=r"has no complete period before 2026-11-01"):
         window(zero_width(dag, utc(2026, 11, 1)))
 
 
@@ -170,12 +170,12 @@ def test_events_divide_time(make_dag: Callable[..., DAG]) -> None:
 def test_a_schedule_without_periods_is_refused(make_dag: Callable[..., DAG], schedule: str | None) -> None:
     dag = make_dag(schedule)
     for context in (zero_width(dag, utc(2026, 11, 23)), undated(dag, utc(2026, 11, 23))):
-        with pytest.raises(VoisoWindowError, match=r"no periods.*Set window_start and window_end"):
+        with pytest.raises(VoisoNoWindowError, match=r"no periods.*Set window_start and window_end"):
             window(context)
 
 
 def test_the_error_names_the_run(make_dag: Callable[..., DAG]) -> None:
-    with pytest.raises(VoisoWindowError, match="asset__1"):
+    with pytest.raises(VoisoNoWindowError, match="asset__1"):
         window(undated(make_dag(None), utc(2026, 11, 23)))
 
 
@@ -229,13 +229,13 @@ def test_granularity_counts_days_on_the_calendar_of_the_zone(
 
 
 def test_a_partition_without_a_length_is_refused(make_dag: Callable[..., DAG]) -> None:
-    with pytest.raises(VoisoWindowError, match="Set granularity"):
+    with pytest.raises(VoisoNoWindowError, match="Set granularity"):
         window(partition(make_dag(None), utc(2026, 11, 22)))
 
 
 def test_a_partition_between_two_ticks_needs_a_granularity(make_dag: Callable[..., DAG]) -> None:
     context = partition(make_dag(daily()), utc(2026, 11, 22, 6))
-    with pytest.raises(VoisoWindowError, match=r"no period that starts there.*Set granularity"):
+    with pytest.raises(VoisoNoWindowError, match=r"no period that starts there.*Set granularity"):
         window(context)
     assert window(context, granularity=timedelta(days=1)) == Window(utc(2026, 11, 22, 6), utc(2026, 11, 23, 6))
 
@@ -248,5 +248,5 @@ def test_a_key_alone_is_a_date_in_the_zone_of_the_dag(make_dag: Callable[..., DA
 
 @pytest.mark.parametrize("key", ["emea", "2025-03-30|emea"])
 def test_a_key_that_is_no_date_is_refused(make_dag: Callable[..., DAG], key: str) -> None:
-    with pytest.raises(VoisoWindowError, match=r"is not a date.*Set window_start"):
+    with pytest.raises(VoisoNoWindowError, match=r"is not a date.*Set window_start"):
         window(partition(make_dag(daily()), None, key))

@@ -5,11 +5,13 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dateutil.relativedelta import relativedelta
 
 from airflow_provider_voiso.exceptions import (
     VoisoAuthenticationError,
+    VoisoNoWindowError,
+    VoisoOpenWindowError,
     VoisoServerError,
-    VoisoWindowError,
 )
 from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
@@ -107,7 +109,7 @@ def test_a_window_that_is_not_over(simulate: Simulate) -> None:
     sim = simulate()
     now = datetime.now(timezone.utc)
     window = {"window_start": now - DAY, "window_end": now + DAY}
-    with pytest.raises(VoisoWindowError, match="not over yet"):
+    with pytest.raises(VoisoOpenWindowError, match="not over yet"):
         sensor(**window).poke({})
     assert sim.requests == ()
     assert sensor(**window, allow_open_window=True).poke({}) is True
@@ -115,7 +117,7 @@ def test_a_window_that_is_not_over(simulate: Simulate) -> None:
 
 def test_a_run_without_a_window(simulate: Simulate) -> None:
     sim = simulate()
-    with pytest.raises(VoisoWindowError, match="Set window_start and window_end"):
+    with pytest.raises(VoisoNoWindowError, match="Set window_start and window_end"):
         sensor().poke({})
     assert sim.requests == ()
 
@@ -142,6 +144,18 @@ def test_settle_waits_until_the_window_is_over_for_long_enough(simulate: Simulat
     assert sim.requests == ()
     hasty = sensor(**window, settle=timedelta(minutes=5))
     assert [hasty.poke({}) for _ in range(2)] == [False, True]
+
+
+def test_settle_counts_months_on_calendar(simulate: Simulate) -> None:
+    sim = simulate()
+    end = datetime.now(timezone.utc) - timedelta(days=27)
+    window = {"window_start": end - DAY, "window_end": end}
+
+    assert sensor(**window, settle=relativedelta(months=1)).poke({}) is False
+    assert sim.requests == ()
+
+    due = sensor(**window, settle=relativedelta(weeks=3))
+    assert [due.poke({}) for _ in range(2)] == [False, True]
 
 
 @pytest.mark.parametrize("stores", [False, True])

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow_provider_voiso.api.page import Page
+    from airflow_provider_voiso.api.read import OutOfWindow
     from airflow_provider_voiso.api.settings import Settings
     from airflow_provider_voiso.api.spool import SpooledRecords
     from airflow_provider_voiso.api.transport import Transport
-    from airflow_provider_voiso.api.v2.belonging import OutOfWindow
 
 log = logging.getLogger(__name__)
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from airflow_provider_voiso.exceptions import VoisoOutOfWindowError
 
 if TYPE_CHECKING:
     from airflow_provider_voiso.api.page import Page
+    from airflow_provider_voiso.api.read import OutOfWindow
     from airflow_provider_voiso.api.v2.clock import DateRule, Span
     from airflow_provider_voiso.api.window import Window
-
-OutOfWindow = Literal["fail", "keep", "drop"]
 
 
 class Belonging:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 FILTERS = frozenset(
     {
@@ -21,6 +21,17 @@ FILTERS = frozenset(
 RESERVED = frozenset(
     {"key", "page", "per_page", "search_token", "start_date", "end_date", "start_datetime", "end_datetime"}
 )
+_NOTHING = frozenset({"None", "null", "True", "False"})
+"""The texts that a template makes of values that are none; the API takes ``true`` and ``false``."""
+_CONTAINER = re.compile(
+    r"\[.*\]|\{.*\}"  # a list; a dict or a set
+    r"|\((?:.*,.*)?\)"  # a tuple, which has a comma or nothing: a source may be named "(not set)"
+    r"|(?:set|frozenset|deque|range|dict_\w+|Lazy\w+)\(.*\)"
+    r"|<.* at 0x[0-9a-fA-F]+>",  # a generator, or any other object
+    re.DOTALL,
+)
+_TEMPLATE = re.compile(r"\{\{|\{%|\{#")
+_WAYS_OUT = "give an XComArg, such as the output of a @task, or set render_template_as_native_obj=True on the DAG"
 
 
 def check_filter_names(filters: Mapping[str, Any]) -> None:
@@ -39,20 +50,51 @@ def check_filter_names(filters: Mapping[str, Any]) -> None:
 
 
 def filter_params(filters: Mapping[str, Any] | None) -> dict[str, str]:
-    """Turn filters into request parameters; lists and tuples become comma lists.
+    """Turn filters into request parameters; lists and other sequences become comma lists.
 
-    :raises VoisoConfigurationError: for an unknown or reserved name, and for a value that would select nothing or
-        everything by accident: None, a boolean, an empty text or list, a list item that holds a comma
+    A value that would select nothing or everything by accident is refused: None, a boolean, an
+    empty text or list, a list item that holds a comma, and whatever :func:`is_rendered` takes for
+    the work of a template.
+
+    :raises VoisoConfigurationError: for what is no dict, an unknown or reserved name, or such a
+        value; the message never holds the value
     """
-    filters = filters or {}
+    if filters is None:
+        return {}
+    _check_mapping(filters)
     check_filter_names(filters)
     return {name: _value(name, value) for name, value in filters.items()}
+
+
+def _check_mapping(filters: object) -> None:
+    if isinstance(filters, str):
+        raise VoisoConfigurationError(
+            f"The filters are a text, not a dict. If a template made them, it rendered the dict to text: {_WAYS_OUT}."
+        )
+    if not isinstance(filters, Mapping):
+        raise VoisoConfigurationError(f"The filters must be a dict or None, not {type(filters).__name__}.")
+
+
+def is_rendered(text: str) -> bool:
+    """Return whether a text looks like what a template makes of a value that is no text.
+
+    That is a list, dict, set or tuple as Python or JSON writes it, an object without a text of its
+    own, and None, True, False or null, alone or in a comma list. Spelling decides, also for the
+    filters that take free text: a lead source that is really named ``None`` or ``[x]`` cannot be
+    asked for. To refuse it is better than to take the other 999 of 1000 such texts for a name, find
+    nothing, and replace a window's rows with that.
+    """
+    text = text.strip()
+    if _CONTAINER.fullmatch(text):
+        return True
+    items = [item.strip() for item in text.split(",")]
+    return not _NOTHING.isdisjoint(items)
 
 
 def _value(name: str, value: Any) -> str:
     if isinstance(value, (set, frozenset)):
         value = sorted(value, key=str)
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         items = [_value(name, item) for item in value]
         if any("," in item for item in items):
             raise VoisoConfigurationError(
@@ -65,8 +107,24 @@ def _value(name: str, value: Any) -> str:
         raise VoisoConfigurationError(
             f"The filter {name!r} is a {type(value).__name__}; it must be a text, a number or a list of those."
         )
-    if not text.strip():
+    _check_text(name, text)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise VoisoConfigurationError(f"The filter {name!r} is not a finite number.")
+    return text
+
+
+def _check_text(name: str, text: str) -> None:
+    if not text.replace(",", "").strip():
         raise VoisoConfigurationError(f"The filter {name!r} is empty. Leave it out to select everything.")
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise VoisoConfigurationError(f"The filter {name!r} holds half a surrogate pair, which no request can carry.")
-    return text
+    if _TEMPLATE.search(text):
+        raise VoisoConfigurationError(
+            f"The filter {name!r} holds Jinja that was not rendered. Give it in the templated argument itself, not "
+            "in a value that a template or an XCom brings."
+        )
+    if is_rendered(text):
+        raise VoisoConfigurationError(
+            f"The filter {name!r} looks like a list, a dict, None or a boolean that a template rendered to text, which "
+            f"would select nothing. For a list use the filter join(',') of Jinja, {_WAYS_OUT}."
+        )

@@ -53,13 +53,12 @@ class Writable(Protocol):
 def check_format(file_format: str, compression: str | None) -> None:
     """Refuse a format, a compression, or a pair of them for which a package is missing.
 
-    :raises ValueError: for an unknown name
-    :raises VoisoConfigurationError: naming the extra to install
+    :raises VoisoConfigurationError: for an unknown name, or naming the extra to install
     """
-    if file_format not in CONTENT_TYPE:
-        raise ValueError(f"Unknown file_format {file_format!r}. Known are: {', '.join(CONTENT_TYPE)}.")
-    if compression not in _SUFFIX:
-        raise ValueError(f"Unknown compression {compression!r}. Known are: 'gzip', 'zstd' and None.")
+    if file_format not in list(CONTENT_TYPE):
+        raise VoisoConfigurationError(f"Unknown file_format {file_format!r}. Known are: {', '.join(CONTENT_TYPE)}.")
+    if compression not in list(_SUFFIX):
+        raise VoisoConfigurationError(f"Unknown compression {compression!r}. Known are: 'gzip', 'zstd' and None.")
     if (file_format == "parquet" or compression == "zstd") and not _has_pyarrow():
         raise VoisoConfigurationError(
             "Parquet and zstd need the package pyarrow: pip install 'airflow-provider-voiso[parquet]'."

@@ -1,13 +1,7 @@
-"""Every difference between the supported versions of Airflow, and nothing else.
-
-Plain moves of classes between Airflow's packages are not listed here: those imports come from
-``airflow.providers.common.compat.sdk``.
-"""
+"""Timetables, which a worker of Airflow 3.2 and later gets without their methods."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,24 +9,6 @@ if TYPE_CHECKING:
 
     from airflow.timetables.base import Timetable
     from dateutil.relativedelta import relativedelta
-
-_SECRET_MASKERS = (
-    "airflow.sdk.log",
-    "airflow.sdk.execution_time.secrets_masker",
-    "airflow.utils.log.secrets_masker",
-)
-
-
-def mask_secret(secret: str) -> None:
-    """Hide a text from all logs that Airflow writes from now on.
-
-    Not in common-compat: its releases that have it need Python 3.11.
-    """
-    for module in _SECRET_MASKERS:
-        with suppress(ImportError, AttributeError):
-            import_module(module).mask_secret(secret)
-            return
-    raise ImportError("This Airflow has no mask_secret where versions 2.11 to 3.3 have it.")
 
 
 def periodic_timetable(dag: Any) -> Timetable | None:
@@ -54,7 +30,8 @@ def periodic_timetable(dag: Any) -> Timetable | None:
 
         timetable = coerce_to_core_timetable(timetable)
     if type(timetable) is CronDataIntervalTimetable:
-        # Its steps repeat or skip hours where clocks change; those of its sister with the same ticks do not.
+        # Its steps repeat or skip hours where clocks change; those of its sister with the same
+        # ticks do not.
         return CronTriggerTimetable(timetable.summary, timezone=timetable_zone(dag))
     return timetable if timetable.periodic else None
 
@@ -66,15 +43,15 @@ def timetable_zone(dag: Any) -> Any:
     return zone or getattr(dag, "timezone", None)
 
 
-def _time_part(dag: Any) -> Any:
-    timetable = getattr(dag, "timetable", None)
-    # AssetOrTimeSchedule wraps another timetable under this name.
-    return getattr(timetable, "timetable", timetable)
-
-
 def fixed_period(timetable: Timetable) -> timedelta | relativedelta | None:
-    """Return the length by which a timetable without a grid of its own steps, such as ``timedelta(hours=6)``.
+    """Return the step of a timetable without a grid of its own, such as ``timedelta(hours=6)``.
 
     :return: None if the timetable has a grid, such as a cron expression
     """
     return getattr(timetable, "_delta", None)
+
+
+def _time_part(dag: Any) -> Any:
+    timetable = getattr(dag, "timetable", None)
+    # AssetOrTimeSchedule wraps another timetable under this name.
+    return getattr(timetable, "timetable", timetable)

@@ -1,0 +1,13 @@
+"""Arguments that Airflow resolves when a task runs; their base class moves between releases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def is_reference(value: Any) -> bool:
+    """Return whether Airflow resolves a value when the task runs, such as an XComArg.
+
+    A reference is recognised by its methods, which all releases share.
+    """
+    return hasattr(value, "iter_references") or hasattr(value, "resolve")

@@ -1,0 +1,25 @@
+"""The facts that Airflow stores with a run; each release hands them to a task in another way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def stored(context: Mapping[str, Any], name: str) -> Any:
+    """Return what is stored with the run, such as ``logical_date`` or ``partition_date``.
+
+    Airflow 2 has every date in the context. Airflow 3 leaves those out that the run lacks, and
+    keeps ``run_after`` on the run alone; partitions came with 3.2.
+
+    :param context: the task's context; every key may be missing
+    :return: None if the run has nothing of that name
+    """
+    return context.get(name) or getattr(context.get("dag_run"), name, None)
+
+
+def run_id(context: Mapping[str, Any]) -> str:
+    """Return the id of the run for a message."""
+    return str(stored(context, "run_id") or "(unnamed)")

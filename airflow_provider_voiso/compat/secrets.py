@@ -1,0 +1,24 @@
+"""Masking of secrets in logs, whose home in Airflow moved twice."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib import import_module
+
+_HOMES = (
+    "airflow.sdk.log",
+    "airflow.sdk.execution_time.secrets_masker",
+    "airflow.utils.log.secrets_masker",
+)
+
+
+def mask_secret(secret: str) -> None:
+    """Hide a text from all logs that Airflow writes from now on.
+
+    Not in common-compat: its releases that have it need Python 3.11.
+    """
+    for module in _HOMES:
+        with suppress(ImportError, AttributeError):
+            import_module(module).mask_secret(secret)
+            return
+    raise ImportError("This Airflow has no mask_secret where versions 2.11 to 3.3 have it.")

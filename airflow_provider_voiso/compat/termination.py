@@ -1,0 +1,48 @@
+"""SIGTERM to a task: Airflow 2 raises an error in it, Airflow 3 only calls ``on_kill``."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXIT_CODE = 128 + signal.SIGTERM
+"""The exit code of a process that ended on SIGTERM."""
+
+
+class Termination:
+    """Ends a task at once on SIGTERM, which undoes what it has begun; Airflow retries it if it may.
+
+    Airflow 3 kills a task that goes on some seconds after ``on_kill``. Outside of the guarded part
+    the task may be in the midst of a message to its supervisor, and what is raised there can block
+    it.
+    """
+
+    def __init__(self) -> None:
+        self._is_guarded = self._is_requested = False
+
+    def request(self) -> None:
+        """End the task: now if it is in the guarded part, else as soon as it enters that.
+
+        :raises SystemExit: in the guarded part
+        """
+        self._is_requested = True
+        if self._is_guarded:
+            raise SystemExit(EXIT_CODE)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Let SIGTERM end what runs in this context.
+
+        :raises SystemExit: if the end was requested before
+        """
+        try:
+            self._is_guarded = True
+            if self._is_requested:
+                raise SystemExit(EXIT_CODE)
+            yield
+        finally:
+            self._is_guarded = self._is_requested = False
