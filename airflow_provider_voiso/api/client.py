@@ -82,6 +82,13 @@ class CdrClient:
         """Number of requests sent so far to prove something, not to read."""
         return self._extra_requests + self._pager.extra_requests
 
+    def selection(self, filters: Mapping[str, Any] | None = None) -> Selection:
+        """Return what a read with these filters would select, without a request.
+
+        :raises ValueError: for a wrong filter
+        """
+        return Selection.of(self._settings.base_url, self._name, filter_params(filters))
+
     def read(
         self, window: Window, filters: Mapping[str, Any] | None = None, *, out_of_window: OutOfWindow = "fail"
     ) -> WindowRead:
