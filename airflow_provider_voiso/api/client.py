@@ -69,6 +69,13 @@ class CdrClient:
         """Number of requests sent so far, retries included."""
         return self._transport.requests
 
+    def selection(self, filters: Mapping[str, Any] | None = None) -> Selection:
+        """Return what a read with these filters would select, without a request.
+
+        :raises VoisoConfigurationError: for a wrong filter
+        """
+        return Selection.of(self._base_url, self._name, filter_params(filters))
+
     def read(
         self, window: Window, filters: Mapping[str, Any] | None = None, *, out_of_window: OutOfWindow = "fail"
     ) -> WindowRead:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_voiso.destinations.files.writing import Compression, FileFormat, check_format, extension
-from airflow_provider_voiso.destinations.stores.s3 import DEFAULT_KEY, S3Object, object_key
+from airflow_provider_voiso.destinations.stores.key import DEFAULT_KEY, object_key
+from airflow_provider_voiso.destinations.stores.object import ExportedObject
+from airflow_provider_voiso.destinations.stores.s3 import S3Store
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator, calendar_zone
 from airflow_provider_voiso.run.mapped import check_mapped_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import tzinfo
 
     from airflow_provider_voiso.api.window import Window
 
@@ -25,16 +28,20 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
     :param s3_bucket: name of the bucket (templated)
     :param s3_key: key of the object (templated). After Jinja, ``{window_start}`` and ``{window_end}``, each with an
         optional ``strftime`` format as in ``{window_start:%Y-%m-%d}``, show the window in the DAG's time zone, and
-        ``{extension}`` the end that fits the format. Let the window stand in it: runs whose key is the same
-        overwrite one another, and of mapped tasks that is an error. A part that is empty or made of dots, in whatever
-        spelling, fails the task, so that what fills a template stays below the prefix before it.
+        ``{extension}`` the end that fits the format. Let the window stand in it. An object says in its metadata
+        which window of which account and filters it holds, and another one is not written over it: see
+        ``replace_other``. A part that is empty or made of dots, in whatever spelling, fails the task, so that what
+        fills a template stays below the prefix before it.
     :param aws_conn_id: connection of Airflow's Amazon provider (templated)
     :param file_format: ``ndjson`` keeps every record's bytes as the API sent them; ``csv`` and ``parquet`` hold typed
         columns. In CSV, text that a spreadsheet would take for a formula has an apostrophe in front, which
         :func:`~airflow_provider_voiso.destinations.files.csv_format.original` takes away again
     :param compression: ``gzip``, ``zstd`` or None; ``auto`` is gzip for NDJSON and CSV, and zstd inside Parquet
-    :param upload_extra_args: arguments for the upload, such as ``{"ServerSideEncryption": "aws:kms",
-        "SSEKMSKeyId": ..., "StorageClass": ...}`` (templated)
+    :param upload_extra_args: arguments for the upload, such as ``{"ServerSideEncryption": "aws:kms", "SSEKMSKeyId":
+        ..., "StorageClass": ...}`` (templated); requests that look at the object get those that they take
+    :param replace_other: replace the object even if it holds another window, account (connection) or filters, as for
+        a key that is to hold the latest day; by default that is an error. The same window, account and filters are
+        always replaced, in whatever format, and so is an object whose metadata do not say what it holds
     :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``, ``out_of_window``,
         ``requests``, ``probes`` (requests among them that proved something), ``clock`` (in which the API reads dates),
         ``bytes`` (size of the object) and ``uri``
@@ -58,6 +65,7 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         file_format: FileFormat = "ndjson",
         compression: Compression | Literal["auto"] | None = "auto",
         upload_extra_args: Mapping[str, Any] | None = None,
+        replace_other: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -70,32 +78,39 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         self.file_format: FileFormat = file_format
         self.compression: Compression | None = compression
         self.upload_extra_args = upload_extra_args
+        self.replace_other = replace_other
 
-    def destination(self, context: Mapping[str, Any], window: Window) -> S3Object:
+    def destination(self, context: Mapping[str, Any], window: Window) -> ExportedObject:
         """Return the object of the window."""
         zone = calendar_zone(context)
-
-        def key_of(part: Window) -> str:
-            return object_key(
-                self.s3_key,
-                window_start=part.start.astimezone(zone),
-                window_end=part.end.astimezone(zone),
-                extension=extension(self.file_format, self.compression),
-            )
-
         check_mapped_destination(
             self,
             context,
             window,
-            arguments={"s3_bucket": None, "s3_key": DEFAULT_KEY, "aws_conn_id": "aws_default", "file_format": "ndjson"},
-            place=lambda part: f"s3://{self.s3_bucket}/{key_of(part)}",
-            way_out="Let the mapped window stand in s3_key, as in {window_start:%Y%m%dT%H%M%S}, or {{ ti.map_index }}.",
+            connection="aws_conn_id",
+            arguments=("s3_bucket", "s3_key"),
+            place=lambda task, part: f"s3://{task.s3_bucket}/{task.key_of(part, zone)}",
+            way_out="Let what is mapped stand in s3_key, as in {window_start:%Y%m%dT%H%M%S} or {{ ti.map_index }}.",
         )
-        return S3Object(
-            bucket=self.s3_bucket,
-            key=key_of(window),
-            aws_conn_id=self.aws_conn_id,
+        return ExportedObject(
+            S3Store(
+                bucket=self.s3_bucket,
+                aws_conn_id=self.aws_conn_id,
+                upload_args=self.upload_extra_args,
+            ),
+            key=self.key_of(window, zone),
+            window=window,
+            selection=self.hook.client.selection(self.filters),
             file_format=self.file_format,
             compression=self.compression,
-            extra_args=self.upload_extra_args or {},
+            replace_other=self.replace_other,
+        )
+
+    def key_of(self, window: Window, zone: tzinfo) -> str:
+        """Return the key of a window's object, in which the window is shown in a zone."""
+        return object_key(
+            self.s3_key,
+            window_start=window.start.astimezone(zone),
+            window_end=window.end.astimezone(zone),
+            extension=extension(self.file_format, self.compression),
         )

@@ -95,8 +95,9 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
                 self,
                 context,
                 window,
-                arguments={"sql_conn_id": None, "table": None},
-                place=lambda part: f"the window {part} of the table {self.table}",
+                connection="sql_conn_id",
+                arguments=("table",),
+                place=lambda task, part: f"the window {part} of the table {task.table}",
                 way_out="Give each a table of its own, or use mode='upsert'.",
             )
         return SqlTable(

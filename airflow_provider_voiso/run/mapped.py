@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_voiso.api.window import Window
+from airflow_provider_voiso.compat.mapping import mapped_tasks
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
+from airflow_provider_voiso.run.templates import is_rendered_later
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from airflow_provider_voiso.api.window import Window
     from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
+
+log = logging.getLogger(__name__)
+
+_WINDOW = ("window_start", "window_end")
+_DIFFERS_BY_TASK = re.compile(r"\b(?:ti|task|task_instance|task_instance_key_str|params)\b")
+"""Names in a template whose values differ from one mapped task to the next."""
 
 
 def check_mapped_destination(
@@ -18,38 +28,88 @@ def check_mapped_destination(
     context: Mapping[str, Any],
     window: Window,
     *,
-    arguments: Mapping[str, Any],
-    place: Callable[[Window], str],
+    connection: str,
+    arguments: Sequence[str],
+    place: Callable[[Any, Window], str],
     way_out: str,
 ) -> None:
-    """Fail if this is a mapped task, and the others that are mapped with it write to the same place.
+    """Fail if another task of the same expansion writes to the place of this one.
 
-    Arguments with Jinja in them are trusted to differ from one mapped task to the next.
+    A template that names ``ti``, ``task`` or ``params``, and an XCom of the task's own mapped group, are trusted to
+    differ from one task to the next.
 
-    :param arguments: the arguments that say where to, each with its default or None
-    :param place: where the export of a window goes
+    :param connection: name of the argument that holds the destination's connection
+    :param arguments: names of the other arguments that ``place`` depends on
+    :param place: returns where a task writes a window
     :param way_out: what a person should change
     :raises VoisoConfigurationError: before anything is read
     """
     declared = getattr(context.get("dag"), "task_dict", {}).get(task.task_id)
-    if declared is None or getattr(context.get("ti"), "map_index", -1) < 0:
+    index = getattr(context.get("ti"), "map_index", -1)
+    if declared is None or index < 0:
         return
-    # A mapped operator keeps what is given once for all; in a mapped task group, a plain operator has references.
-    shared: Mapping[str, Any] = getattr(declared, "partial_kwargs", None) or vars(declared)
-
-    def differs(name: str) -> bool:
-        if name not in shared:
-            return bool(getattr(task, name) != arguments.get(name))
-        return hasattr(shared[name], "resolve") or "{{" in str(shared[name])
-
-    if any(map(differs, arguments)):
+    tasks = _expanded(declared, context)
+    own = tasks.pop(index) if index < len(tasks) else None
+    if own is None:
         return
-    if differs("window_start"):
-        length = window.end - window.start
-        neighbours = (Window(window.start - length, window.start), Window(window.end, window.end + length))
-        if place(window) not in map(place, neighbours):
-            return
-    raise VoisoConfigurationError(
-        f"The tasks mapped from {task.task_id} would overwrite one another: more than one of them writes to "
-        f"{place(window)}. {way_out}"
-    )
+    own_place = place(task, window)
+    for other in tasks:
+        if other is None or not _fill_templates(other, own, task, names=(connection, *arguments, *_WINDOW)):
+            continue
+        if getattr(other, connection) != getattr(task, connection):
+            continue
+        if _place(other, task, context, window, place) == own_place:
+            raise VoisoConfigurationError(
+                f"The tasks mapped from {task.task_id} would overwrite one another: more than one of "
+                f"them writes to {own_place}. {way_out}"
+            )
+
+
+def _expanded(declared: Any, context: Mapping[str, Any]) -> list[Any]:
+    """Return all tasks of the expansion, not rendered; none if they cannot be told."""
+    try:
+        return list(mapped_tasks(declared, context))
+    except Exception as error:  # noqa: BLE001 - Airflow raises many, and this is an export that may be right
+        log.warning(
+            "Whether tasks mapped from %s overwrite one another could not be checked: %s.",
+            declared.task_id,
+            type(error).__name__,
+        )
+        return []
+
+
+def _fill_templates(other: Any, own: Any, task: Any, *, names: Sequence[str]) -> bool:
+    """Give another task what its templates are rendered to, as far as that follows from this one's.
+
+    :param other: not rendered
+    :param own: this task, not rendered
+    :param task: this task, rendered
+    :return: False if it cannot be told
+    """
+    for name in names:
+        value = getattr(other, name)
+        if not is_rendered_later(value):
+            continue
+        if value != getattr(own, name) or _differs_by_task(value):
+            return False
+        vars(other)[name] = getattr(task, name)
+    return True
+
+
+def _differs_by_task(value: Any) -> bool:
+    if hasattr(value, "iter_references"):
+        sources = [operator for operator, _ in value.iter_references()]
+        return any(source.get_closest_mapped_task_group() for source in sources)
+    return bool(_DIFFERS_BY_TASK.search(str(value)))
+
+
+def _place(
+    other: Any, task: Any, context: Mapping[str, Any], window: Window, place: Callable[[Any, Window], str]
+) -> str | None:
+    """Return where another task writes to, None if its arguments will fail it."""
+    try:
+        if any(getattr(other, name) != getattr(task, name) for name in (*_WINDOW, "granularity")):
+            window = other.resolve_window(context)
+        return place(other, window)
+    except (ValueError, TypeError):
+        return None

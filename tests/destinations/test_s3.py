@@ -1,125 +1,32 @@
+"""What S3 is asked for, against a real server."""
+
 from __future__ import annotations
 
+import io
 import json
-import posixpath
+import os
 import random
 import subprocess
 import sys
-import unicodedata
-from contextlib import suppress
-from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import PurePosixPath
-from threading import Thread
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
-from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from airflow_provider_voiso.destinations.stores.s3 import (
-    DEFAULT_KEY,
-    check_bucket,
-    object_key,
-    put_object,
-    s3_client,
-    s3_hook,
-)
-from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
+from airflow_provider_voiso.destinations.stores.base import ANY_STATE, Description, StoreError
+from airflow_provider_voiso.destinations.stores.s3 import S3Store
+from airflow_provider_voiso.destinations.stores.s3_arguments import check_bucket, taken_by
+from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from demo.stack import SeaweedS3
+from tests.faults.s3_proxy import S3Fault, S3Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_provider_voiso.destinations.files.writing import Writable
+    MakeStore = Callable[..., S3Store]
 
-    Put = Callable[..., int]
-
-UNPRINTABLE = ["\0", "\n", "\r", "\t", "\x7f", "\x85", "\u2028", "\u202e", "\u200b", "\ud800", "\\", "%5c", "%00"]
-PARTS_THAT_LEAD_ELSEWHERE = [
-    *["", " ", ".", "..", " ..", ".. ", "...", "%2e%2e", "%2E.", "%252e%252e", "%25252e.", "%c0%ae/..", "%EF%BC%8E."],
-    *[
-        "\uff0e\uff0e",
-        "\u2024.",
-        "\u2025",
-        "..\uff0f..",
-        "..%2f..",
-        "\uff05\uff12e.",
-        "{window_start:}/..",
-        "{window_start:..}",
-    ],
-]
-START = datetime(2026, 11, 10, tzinfo=timezone.utc)
 OURS = {"window-start": "2026-11-10T00:00:00+00:00", "records": "3"}
-
-
-def key_of(template: str, zone: Any = timezone.utc) -> str:
-    start, end = START.astimezone(zone), (START + timedelta(days=1)).astimezone(zone)
-    return object_key(template, window_start=start, window_end=end, extension="csv.gz")
-
-
-@pytest.mark.parametrize(
-    ("template", "key"),
-    [
-        (DEFAULT_KEY, "voiso/cdr/dt=2026-11-10/cdr_20261110T000000+0000_20261111T000000+0000.csv.gz"),
-        ("plain", "plain"),
-        ("a/{window_start:%Y/%m/%d}/{window_end:%H%M}.{extension}", "a/2026/11/10/0000.csv.gz"),
-        ("{window_start}", "2026-11-10T00:00:00+00:00"),
-        ("{window_start:%H:%M:%S}", "00:00:00"),
-        ("ü/日本/{extension}", "ü/日本/csv.gz"),
-        ("..hidden/a..b/.c", "..hidden/a..b/.c"),
-        ("100%", "100%"),
-        ("at=2026-11-10 00%3A00/a%2Fb", "at=2026-11-10 00%3A00/a%2Fb"),
-        ("{window_start:}", "2026-11-10T00:00:00+00:00"),
-        ("a}b{", "a}b{"),
-    ],
-)
-def test_keys(template: str, key: str) -> None:
-    assert key_of(template) == key
-
-
-def test_a_key_shows_the_window_in_the_zone_it_is_given() -> None:
-    shown = key_of(DEFAULT_KEY, ZoneInfo("Pacific/Auckland"))
-    assert shown == "voiso/cdr/dt=2026-11-10/cdr_20261110T130000+1300_20261111T130000+1300.csv.gz"
-    shown = key_of(DEFAULT_KEY, ZoneInfo("America/New_York"))
-    assert shown == "voiso/cdr/dt=2026-11-09/cdr_20261109T190000-0500_20261110T190000-0500.csv.gz"
-
-
-@pytest.mark.parametrize(
-    "template",
-    ["{ds}", "{}", "{0}", "{window}", "{window_start.year}", "{extension:x}", "a/{WINDOW_START}", "{a}{extension}"],
-)
-def test_unknown_placeholders_are_named(template: str) -> None:
-    with pytest.raises(ValueError, match=r"holds \{.*It may hold \{window_start\}"):
-        key_of(template)
-
-
-@pytest.mark.parametrize("template", ["x" * 1025, "ü" * 600, *[f"a/{mark}b" for mark in UNPRINTABLE]])
-def test_keys_that_no_path_can_have_are_refused(template: str) -> None:
-    with pytest.raises(ValueError, match="must be a path of at most 1024 bytes below the bucket"):
-        key_of(template)
-
-
-@pytest.mark.parametrize("part", PARTS_THAT_LEAD_ELSEWHERE)
-@pytest.mark.parametrize("template", ["{}", "{}/a", "a/{}", "a/{}/b", "a/{}/{}/b"])
-def test_keys_that_lead_elsewhere_are_refused(template: str, part: str) -> None:
-    with pytest.raises(ValueError, match="must be a path"):
-        key_of(template.replace("{}", part))
-
-
-@given(st.text(max_size=20), st.lists(st.sampled_from([*PARTS_THAT_LEAD_ELSEWHERE, "/", "%", "a", "25"])).map("".join))
-def test_what_a_template_is_filled_with_stays_below_its_prefix(text: str, hostile: str) -> None:
-    for name in (text, hostile, text + hostile):
-        with suppress(ValueError):
-            key = key_of(f"exports/{name}/x")
-            assert key.isprintable()
-            for _ in range(5):
-                path = PurePosixPath("/bucket", key.replace("\\", "/"))
-                assert posixpath.normpath(path).startswith("/bucket/exports/")
-                assert "//" not in key
-                key = unicodedata.normalize("NFKC", unquote(key))
+LARGE = random.Random(1).randbytes(17 << 20)  # noqa: S311 - it must only be hard to compress
+CUSTOMER_KEY = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
 
 
 @pytest.mark.parametrize(
@@ -137,19 +44,20 @@ def test_names_of_buckets(name: str) -> None:
     check_bucket(name)
 
 
-@given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)), st.timedeltas(timedelta(seconds=1), timedelta(9)))  # noqa: DTZ001 - the zone is added below
-def test_windows_that_differ_have_default_keys_that_differ(local: datetime, length: timedelta) -> None:
-    start = local.replace(microsecond=0, tzinfo=timezone.utc)
-    length -= timedelta(microseconds=length.microseconds)
-    zone = ZoneInfo("Europe/Berlin")
+@pytest.mark.parametrize("name", [20241110, None, ["voiso-cdr"]])
+def test_bucket_that_is_no_text(name: Any) -> None:
+    with pytest.raises(VoisoConfigurationError, match=f"s3_bucket is of type {type(name).__name__}, not text"):
+        check_bucket(name)
 
-    def key(first: datetime, last: datetime) -> str:
-        return object_key(
-            DEFAULT_KEY, window_start=first.astimezone(zone), window_end=last.astimezone(zone), extension="x"
-        )
 
-    keys = {key(start, start + length), key(start + length, start + 2 * length), key(start, start + 2 * length)}
-    assert len(keys) == 3
+@pytest.fixture(autouse=True)
+def _no_aws_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    for name in os.environ:
+        if name.startswith(("AIRFLOW_CONN_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
 
 
 @pytest.fixture(scope="module")
@@ -159,187 +67,276 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedS3]:
 
 
 @pytest.fixture
-def put(s3: SeaweedS3, monkeypatch: pytest.MonkeyPatch) -> Put:
-    """Return a function that uploads bytes through Airflow's hook."""
+def store(s3: SeaweedS3, monkeypatch: pytest.MonkeyPatch) -> MakeStore:
+    """Return a function that makes a store by an Airflow connection."""
 
-    def upload(
-        content: Any, key: str, *, extra: dict[str, Any] | None = None, connection: Any = None, **options: Any
-    ) -> int:
+    def make(*, bucket: Any = s3.bucket, upload_args: Any = None, **connection: Any) -> S3Store:
         described = json.loads(s3.connection())
-        described["extra"].update(config_kwargs={"retries": {"max_attempts": 1}})
-        for name, value in (connection or {}).items():
-            if name == "extra":
-                described["extra"].update(value)
-            else:
-                described[name] = value
+        described["extra"].update(config_kwargs={"retries": {"total_max_attempts": 1}})
+        described["extra"].update(connection.pop("extra", {}))
+        described.update(connection)
         monkeypatch.setenv("AIRFLOW_CONN_AWS_TEST", json.dumps(described))
-        hook = s3_hook("aws_test")
-        return put_object(
-            lambda: s3_client(hook),
-            content if callable(content) else lambda file: file.write(content),
-            key=key,
-            config=hook.transfer_config,
-            **{"bucket": s3.bucket, "metadata": OURS, "extra_args": extra or {}, **options},
-        )
+        return S3Store(bucket=bucket, aws_conn_id="aws_test", upload_args=upload_args)
 
-    return upload
+    return make
 
 
-def stored(s3: SeaweedS3, key: str) -> bytes:
-    return s3.client().get_object(Bucket=s3.bucket, Key=key)["Body"].read()  # type: ignore[no-any-return]
+def put(store: S3Store, key: str, content: bytes, replaces: Description | None = ANY_STATE) -> bool:
+    file = io.BytesIO(content)
+    return store.put(key, file, metadata=OURS, content_type="text/csv", replaces=replaces)
 
 
-def head(s3: SeaweedS3, key: str) -> dict[str, Any]:
-    return s3.client().head_object(Bucket=s3.bucket, Key=key)  # type: ignore[no-any-return]
+def stored(s3: SeaweedS3, key: str, **args: Any) -> bytes:
+    return s3.client().get_object(Bucket=s3.bucket, Key=key, **args)["Body"].read()  # type: ignore[no-any-return]
 
 
 def unfinished(s3: SeaweedS3) -> list[Any]:
     return s3.client().list_multipart_uploads(Bucket=s3.bucket).get("Uploads", [])  # type: ignore[no-any-return]
 
 
-def test_an_object_is_stored_with_what_describes_it(s3: SeaweedS3, put: Put) -> None:
-    assert put(b"content", "a/b", extra={"ContentType": "text/csv"}) == 7
+def test_object_is_described(s3: SeaweedS3, store: MakeStore) -> None:
+    assert put(store(), "a/b", b"content")
+
+    found = store().describe("a/b")
+
     assert stored(s3, "a/b") == b"content"
-    described = head(s3, "a/b")
-    assert described["Metadata"] == OURS
-    assert described["ContentType"] == "text/csv"
+    assert found is not None
+    assert (found.size, found.metadata) == (7, OURS)
+    assert s3.client().head_object(Bucket=s3.bucket, Key="a/b")["ContentType"] == "text/csv"
+
+
+def test_object_that_is_missing(store: MakeStore) -> None:
+    assert store().describe("never") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"short"])
-def test_an_object_is_replaced_as_a_whole(s3: SeaweedS3, put: Put, content: bytes) -> None:
-    put(b"a longer content", "again")
-    assert put(content, "again") == len(content)
+def test_object_is_replaced_whole(s3: SeaweedS3, store: MakeStore, content: bytes) -> None:
+    put(store(), "again", b"a longer content")
+
+    put(store(), "again", content)
+
     assert stored(s3, "again") == content
 
 
-def test_a_large_object_goes_up_in_parts(s3: SeaweedS3, put: Put) -> None:
-    content = random.Random(1).randbytes(17 << 20)  # noqa: S311 - it must only be hard to compress
-    assert put(content, "large") == len(content)
-    assert stored(s3, "large") == content
-    assert head(s3, "large")["ETag"].strip('"').endswith("-3")
-    assert head(s3, "large")["Metadata"] == OURS
+def test_large_object_in_parts(s3: SeaweedS3, store: MakeStore) -> None:
+    put(store(), "large", LARGE)
+
+    assert stored(s3, "large") == LARGE
+    head = s3.client().head_object(Bucket=s3.bucket, Key="large")
+    assert head["ETag"].strip('"').endswith("-3")
+    assert head["Metadata"] == OURS
 
 
-def test_what_a_killed_upload_left_behind_is_dropped_by_the_next(s3: SeaweedS3, put: Put) -> None:
+def test_parts_of_killed_upload(s3: SeaweedS3, store: MakeStore) -> None:
     client = s3.client()
     for key in ("killed", "killed-not"):
         upload = client.create_multipart_upload(Bucket=s3.bucket, Key=key)["UploadId"]
         client.upload_part(Bucket=s3.bucket, Key=key, UploadId=upload, PartNumber=1, Body=b"part")
-    put(b"content", "killed")
-    assert stored(s3, "killed") == b"content"
+
+    put(store(), "killed", b"content")
+
     left = [upload for upload in unfinished(s3) if upload["Key"].startswith("killed")]
-    assert [upload["Key"] for upload in left] == ["killed-not"]
     for upload in left:
         client.abort_multipart_upload(Bucket=s3.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    assert stored(s3, "killed") == b"content"
+    assert [upload["Key"] for upload in left] == ["killed-not"]
 
 
-def test_arguments_of_the_upload_reach_the_object(s3: SeaweedS3, put: Put) -> None:
+@pytest.mark.parametrize("content", [b"content", LARGE], ids=["small", "in parts"])
+class TestConditions:
+    def test_nothing_is_expected(self, s3: SeaweedS3, store: MakeStore, content: bytes) -> None:
+        s3.client().delete_object(Bucket=s3.bucket, Key="new")
+
+        assert put(store(), "new", content, None)
+        assert not put(store(), "new", b"other", None)
+
+        assert stored(s3, "new") == content
+        assert unfinished(s3) == []
+
+    def test_another_state_is_expected(self, s3: SeaweedS3, store: MakeStore, content: bytes) -> None:
+        put(store(), "changed", b"first")
+        first = store().describe("changed")
+        put(store(), "changed", b"second")
+        second = store().describe("changed")
+
+        assert not put(store(), "changed", content, first)
+        assert stored(s3, "changed") == b"second"
+        assert put(store(), "changed", content, second)
+        assert stored(s3, "changed") == content
+        assert unfinished(s3) == []
+
+    def test_object_is_gone(self, s3: SeaweedS3, store: MakeStore, content: bytes) -> None:
+        put(store(), "gone", b"first")
+        first = store().describe("gone")
+        s3.client().delete_object(Bucket=s3.bucket, Key="gone")
+
+        assert not put(store(), "gone", content, first)
+
+        assert store().describe("gone") is None
+
+    def test_server_knows_none(self, s3: SeaweedS3, store: MakeStore, content: bytes) -> None:
+        host, _, port = s3.endpoint_url.removeprefix("http://").rpartition(":")
+        with S3Proxy((host, int(port))) as proxy:
+            for operation in ("put", "complete"):
+                proxy.faults.append(S3Fault(operation, "status", 501, "NotImplemented", times=1))
+            through = store(extra={"endpoint_url": proxy.url})
+
+            assert put(through, "unconditional", content, through.describe("unconditional"))
+
+        assert stored(s3, "unconditional") == content
+
+
+def test_upload_args_reach_object(s3: SeaweedS3, store: MakeStore) -> None:
     extra = {"StorageClass": "STANDARD_IA", "ServerSideEncryption": "AES256", "ContentType": "text/plain"}
-    put(b"content", "extra", extra={**extra, "Metadata": {"Team": "sales"}})
-    found = head(s3, "extra")
+    given = store(upload_args={**extra, "Metadata": {"Team": "sales"}})
+    given.check()
+
+    put(given, "extra", b"content")
+
+    found = s3.client().head_object(Bucket=s3.bucket, Key="extra")
     assert {name: found[name] for name in extra} == extra
     assert found["Metadata"] == {**OURS, "team": "sales"}
-    assert stored(s3, "extra") == b"content"
 
 
-def test_the_callers_metadata_take_precedence(s3: SeaweedS3, put: Put) -> None:
-    put(b"content", "metadata", extra={"Metadata": {"records": "many"}})
-    assert head(s3, "metadata")["Metadata"] == {**OURS, "records": "many"}
+@pytest.mark.parametrize("content", [b"content", LARGE], ids=["small", "in parts"])
+def test_customer_key_also_reads(s3: SeaweedS3, store: MakeStore, content: bytes) -> None:
+    given = store(upload_args=CUSTOMER_KEY)
+    given.check()
+    assert put(given, "customer", content)
+
+    found = given.describe("customer")
+
+    assert found is not None
+    assert found.size == len(content)
+    assert stored(s3, "customer", **CUSTOMER_KEY) == content
+    with pytest.raises(StoreError, match="S3 answered"):
+        store().describe("customer")
 
 
-@pytest.mark.parametrize("size", [0, 10, 20 << 20])
-def test_a_writer_that_breaks_off_leaves_the_object_and_no_parts(s3: SeaweedS3, put: Put, size: int) -> None:
-    def break_off(file: Writable) -> None:
-        file.write(bytes(size))
-        raise RuntimeError("the disk is gone")
+def test_args_that_others_take(store: MakeStore) -> None:
+    model = store()._client.meta.service_model
+    owner = {"RequestPayer": "requester", "ExpectedBucketOwner": "111122223333"}
+    given = {**CUSTOMER_KEY, **owner, "StorageClass": "STANDARD_IA", "Metadata": {}}
 
-    put(b"before", "kept")
-    with pytest.raises(RuntimeError, match="the disk is gone"):
-        put(break_off, "kept")
-    assert stored(s3, "kept") == b"before"
-    assert unfinished(s3) == []
-
-
-@pytest.mark.parametrize("size", [10, 9 << 20])
-def test_a_missing_bucket_is_named(s3: SeaweedS3, put: Put, size: int) -> None:
-    with pytest.raises(VoisoDestinationError, match=r"s3://no-such-bucket/a was not written: S3 answered NoSuchBucket"):
-        put(bytes(size), "a", bucket="no-such-bucket")
-    assert "no-such-bucket" not in {bucket["Name"] for bucket in s3.client().list_buckets()["Buckets"]}
-
-
-@pytest.mark.parametrize("connection", [{"login": "someone"}, {"password": "another-secret"}])
-def test_wrong_credentials_leave_the_object_as_it_was(s3: SeaweedS3, put: Put, connection: dict[str, str]) -> None:
-    put(b"before", "rights")
-    with pytest.raises(VoisoDestinationError, match=r"was not written: S3 answered .*rights of the AWS") as caught:
-        put(b"after", "rights", connection=connection)
-    assert "secret" not in str(caught.value)
-    assert stored(s3, "rights") == b"before"
-
-
-def test_a_server_that_is_not_there(put: Put) -> None:
-    with pytest.raises(VoisoDestinationError, match="got no answer: EndpointConnectionError"):
-        put(b"content", "a", connection={"extra": {"endpoint_url": "http://127.0.0.1:9"}})
-
-
-class WriteOnly(BaseHTTPRequestHandler):
-    """Takes every object and shows none; its class says what a look at one gives."""
-
-    status = 403
-    headers_of_object: dict[str, str] = {}  # noqa: RUF012 - the handler's class is its configuration
-
-    def do_PUT(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(200, {"ETag": '"x"'})
-
-    def do_HEAD(self) -> None:
-        self._answer(self.status, self.headers_of_object)
-
-    def _answer(self, status: int, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": "0", **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        pass
-
-
-@pytest.fixture
-def write_only() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), WriteOnly) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def test_an_object_that_may_not_be_looked_at_was_written_all_the_same(put: Put, write_only: str) -> None:
-    with pytest.raises(VoisoReconciliationError, match=r"was written, but cannot .* S3 answered 403.*s3:GetObject"):
-        put(b"content", "a", connection={"extra": {"endpoint_url": write_only}})
+    assert taken_by("HeadObject", given, model) == {**CUSTOMER_KEY, **owner}
+    assert taken_by("ListMultipartUploads", given, model) == owner
+    assert taken_by("AbortMultipartUpload", given, model) == owner
 
 
 @pytest.mark.parametrize(
-    ("length", "metadata", "fits"),
+    ("given", "complaint"),
     [
-        ("7", OURS, True),
-        ("6", OURS, False),
-        ("7", {**OURS, "records": "4"}, False),
-        ("7", {}, False),
+        ("text", "upload_extra_args must be a dict, not str"),
+        ([("StorageClass", "STANDARD")], "must be a dict, not list"),
+        ({"StorageCLass": "STANDARD"}, "'StorageCLass'.* Did you mean 'StorageClass'"),
+        ({"ServerSideEncrypion": "AES256"}, "Did you mean 'ServerSideEncryption'"),
+        ({"Bucket": "another"}, "'Bucket', which boto3's uploads do not take"),
+        ({"xyzzy": "a"}, "They take: ACL, "),
+        ({1: "a"}, "holds 1, which"),
+        ({"StorageClass": 1}, "StorageClass in upload_extra_args is of type int; S3 takes a string"),
+        ({"StorageClass": None}, "of type NoneType"),
+        ({"Tagging": {"team": "sales"}}, "of type dict; S3 takes a string. Write tags as 'team=sales&kind=cdr'"),
+        ({"Metadata": "team=sales"}, "Metadata in upload_extra_args is of type str; S3 takes a map"),
+        ({"Metadata": {"team": 7}}, "Metadata 'team' in upload_extra_args is of type int, not text"),
+        ({"Metadata": {"team": "Köln"}}, "Metadata 'team' in upload_extra_args is not printable ASCII"),
+        ({"Metadata": {"team": "a\nb"}}, "Metadata 'team' in upload_extra_args is not printable ASCII"),
+        ({"Metadata": {"größe": "a"}}, "a name that S3 cannot store"),
+        ({"Metadata": {"a b": "a"}}, "a name that S3 cannot store"),
+        ({"Metadata": {1: "a"}}, "a name that S3 cannot store"),
+        ({"Metadata": {"records": "many"}}, "holds 'records'. The package itself says there"),
+        ({"Metadata": {"Window-Start": "x"}}, "holds 'Window-Start'"),
+        ({"Metadata": {"selection": "x"}}, "holds 'selection'"),
     ],
 )
-def test_an_object_that_another_run_replaced_is_noticed(
-    put: Put, write_only: str, monkeypatch: pytest.MonkeyPatch, length: str, metadata: dict[str, str], fits: bool
-) -> None:
-    found = {"Content-Length": length, **{f"x-amz-meta-{name}": value for name, value in metadata.items()}}
-    monkeypatch.setattr(WriteOnly, "status", 200)
-    monkeypatch.setattr(WriteOnly, "headers_of_object", found)
-    connection = {"extra": {"endpoint_url": write_only}}
-    if fits:
-        assert put(b"content", "a", connection=connection) == 7
-    else:
-        with pytest.raises(
-            VoisoReconciliationError, match=f"has {length} bytes where 7 were uploaded, or was replaced"
-        ):
-            put(b"content", "a", connection=connection)
+def test_upload_args_are_refused(store: MakeStore, given: Any, complaint: str) -> None:
+    with pytest.raises(VoisoConfigurationError, match=complaint):
+        store(upload_args=given).check()
+
+
+def test_refusals_tell_no_key(store: MakeStore) -> None:
+    with pytest.raises(VoisoConfigurationError) as caught:
+        store(upload_args={"SSECustomerKey": ["customer-secret"]}).check()
+
+    assert "customer-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", 7, ["aws_default"]])
+def test_connection_id_is_refused(name: Any) -> None:
+    with pytest.raises(VoisoConfigurationError, match="aws_conn_id must be the id of a connection"):
+        S3Store(bucket="voiso-cdr", aws_conn_id=name, upload_args=None).check()
+
+
+def test_named_connection_is_missing(s3: SeaweedS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.secret)
+
+    with pytest.raises(VoisoConfigurationError, match="'aws_mistyped' does not exist"):
+        S3Store(bucket=s3.bucket, aws_conn_id="aws_mistyped", upload_args=None).check()
+
+
+@pytest.mark.parametrize("conn_id", ["aws_default", None])
+def test_credentials_of_environment(s3: SeaweedS3, monkeypatch: pytest.MonkeyPatch, conn_id: Any) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.secret)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", s3.region)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint_url)
+
+    assert put(S3Store(bucket=s3.bucket, aws_conn_id=conn_id, upload_args=None), "environment", b"content")
+
+    assert stored(s3, "environment") == b"content"
+
+
+@pytest.mark.parametrize("conn_id", ["aws_default", "aws_test", None])
+def test_no_credentials_at_all(s3: SeaweedS3, store: MakeStore, monkeypatch: pytest.MonkeyPatch, conn_id: Any) -> None:
+    store(login="", password="")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", s3.region)
+    bare = S3Store(bucket=s3.bucket, aws_conn_id=conn_id, upload_args=None)
+
+    with pytest.raises(VoisoConfigurationError, match=r"There are no AWS credentials \(NoCredentialsError\)"):
+        bare.describe("a")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{"endpoint_url": "no url"}, {"profile_name": "none"}, {"config_kwargs": {"signature_version": "none"}}],
+    ids=lambda extra: next(iter(extra)),
+)
+def test_connection_that_makes_no_client(store: MakeStore, extra: dict[str, Any]) -> None:
+    with pytest.raises(VoisoConfigurationError, match="'aws_test'"):
+        store(extra=extra).describe("a")
+
+
+@pytest.mark.parametrize("content", [b"content", LARGE], ids=["small", "in parts"])
+def test_bucket_that_is_missing(s3: SeaweedS3, store: MakeStore, content: bytes) -> None:
+    missing = store(bucket="no-such-bucket")
+
+    with pytest.raises(StoreError, match=r"S3 answered NoSuchBucket\. Check the bucket"):
+        missing.describe("a")
+    with pytest.raises(StoreError, match=r"S3 answered NoSuchBucket\. Check the bucket"):
+        put(missing, "a", content)
+
+    assert "no-such-bucket" not in {bucket["Name"] for bucket in s3.client().list_buckets()["Buckets"]}
+
+
+@pytest.mark.parametrize(
+    ("connection", "code"),
+    [({"login": "someone"}, "InvalidAccessKeyId"), ({"password": "another-secret"}, "SignatureDoesNotMatch")],
+)
+def test_credentials_that_are_wrong(store: MakeStore, connection: dict[str, str], code: str) -> None:
+    wrong = store(**connection)
+
+    for ask in (lambda: wrong.describe("a"), lambda: put(wrong, "a", b"content")):
+        with pytest.raises(StoreError, match=f"S3 answered {code}.*rights of the AWS") as caught:
+            ask()
+        assert caught.value.is_refused
+        assert "another-secret" not in str(caught.value)
+
+
+def test_server_that_is_missing(store: MakeStore) -> None:
+    with pytest.raises(StoreError, match=r"EndpointConnectionError\. Check the endpoint") as caught:
+        store(extra={"endpoint_url": "http://127.0.0.1:9"}).describe("a")
+
+    assert not caught.value.is_refused
 
 
 def test_without_the_amazon_provider_its_extra_is_named() -> None:
@@ -347,7 +344,7 @@ def test_without_the_amazon_provider_its_extra_is_named() -> None:
 import sys
 import airflow.providers.common.compat.sdk
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
-from airflow_provider_voiso.destinations.stores.s3 import s3_hook
+from airflow_provider_voiso.destinations.stores.s3 import S3Store
 
 class Missing:
     package = ""
@@ -360,7 +357,7 @@ missing = Missing()
 sys.meta_path.insert(0, missing)
 for missing.package in ("airflow.providers.amazon", "boto3"):
     try:
-        s3_hook("aws_default")
+        S3Store(bucket="voiso-cdr", aws_conn_id="aws_default", upload_args=None).check()
     except VoisoConfigurationError as error:
         assert "airflow-provider-voiso[amazon]" in str(error)
     else:

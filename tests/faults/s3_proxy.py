@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -44,7 +45,8 @@ class S3Proxy(ThreadingHTTPServer):
 
     :param target: host and port of the server
 
-    Its ``lost_at`` names an operation from which on the server cannot be reached.
+    Its ``lost_at`` names an operation from which on the server cannot be reached. What ``just_before`` holds for an
+    operation is called once, before that reaches the server.
     """
 
     daemon_threads = True
@@ -56,6 +58,7 @@ class S3Proxy(ThreadingHTTPServer):
         self.faults: list[S3Fault] = []
         self.lost_at: Operation | None = None
         self.lost = False
+        self.just_before: dict[Operation, Callable[[], object]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -97,7 +100,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
-        fault = self.server.take(_operation(self.command, self.path))
+        operation = _operation(self.command, self.path)
+        if interlude := self.server.just_before.pop(operation, None):
+            interlude()
+        fault = self.server.take(operation)
         if self.server.lost or (fault and fault.kind == "reset"):
             self.rfile.read(length // 2)
             self._reset()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
+from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoError, VoisoReconciliationError
 from tests.conftest import ALL_FAULTS
 from tests.faults.destinations import END, S3, START, ended_at
 from tests.faults.promise import WINDOW, voiso
@@ -85,11 +85,31 @@ def test_an_object_that_is_taken_though_no_answer_comes(promise: Promise, throug
 
 @pytest.mark.parametrize("kind", ["status", "reset"])
 def test_an_object_that_cannot_be_looked_at(kind: Any, promise: Promise, through: S3Proxy) -> None:
-    through.faults.append(S3Fault("head", kind, 403, "AccessDenied"))
+    """Two looks come before the upload, one after it."""
+    through.faults.append(S3Fault("head", kind, 403, "AccessDenied", spared=2))
     with pytest.raises(VoisoReconciliationError, match="was written, but cannot be looked at") as caught:
         promise.destination.export()
     assert WINDOW in str(caught.value)
     promise.assert_new()
+    through.faults.clear()
+    promise.assert_succeeds()
+
+
+@pytest.mark.parametrize("spared", [0, 1], ids=["before reading", "before writing"])
+@pytest.mark.parametrize(
+    ("kind", "status", "error", "says"),
+    [
+        ("status", 403, VoisoReconciliationError, "holds what the connection may not look at"),
+        ("status", 503, VoisoDestinationError, "was not written: S3 answered 503"),
+        ("reset", 0, VoisoDestinationError, "got no answer: Connection.*It holds what it held before"),
+    ],
+    ids=["forbidden", "unavailable", "reset"],
+)
+def test_object_hidden_before_upload(
+    kind: Any, status: int, error: type[VoisoError], says: str, spared: int, promise: Promise, through: S3Proxy
+) -> None:
+    through.faults.append(S3Fault("head", kind, status, "AccessDenied", spared=spared))
+    promise.assert_fails(error, says)
     through.faults.clear()
     promise.assert_succeeds()
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.common.compat.sdk import DAG
 from dateutil.relativedelta import relativedelta
 
 from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoOpenWindowError
@@ -117,8 +118,12 @@ def test_refused_when_the_dag_is_parsed_by_its_own_operator(kind: str, options: 
 def sim(simulate: Simulate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Simulator:
     warehouse = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse))
-    monkeypatch.setenv("AIRFLOW_CONN_CLOUD", json.dumps({"conn_type": "aws"}))
     monkeypatch.setenv("AIRFLOW_CONN_ODD", json.dumps({"conn_type": "no_such_type"}))
+    cloud = {"conn_type": "aws", "extra": {"region_name": "us-east-1"}}
+    monkeypatch.setenv("AIRFLOW_CONN_CLOUD", json.dumps(cloud))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
     return simulate()
 
 
@@ -201,6 +206,16 @@ def test_templates_are_checked_once_they_are_filled(
         ("s3", {"s3_key": "../cdr"}, "no part of it may be empty or consist of dots"),
         ("s3", {"s3_bucket": ".."}, "s3_bucket is not the name of a bucket"),
         ("s3", {"s3_key": ""}, "must be a path"),
+        ("s3", {"s3_key": 20241110}, "s3_key is of type int, not text"),
+        ("s3", {"s3_bucket": 20241110}, "s3_bucket is of type int, not text"),
+        ("s3", {"aws_conn_id": 7}, "aws_conn_id must be the id of a connection or None, not int"),
+        ("s3", {"aws_conn_id": "no_such"}, "The AWS connection 'no_such' does not exist"),
+        ("s3", {"aws_conn_id": "cloud"}, "There are no AWS credentials"),
+        ("s3", {"upload_extra_args": {"StorageCLass": "GLACIER"}}, "Did you mean 'StorageClass'?"),
+        ("s3", {"upload_extra_args": {"Tagging": {"a": "b"}}}, "Tagging in upload_extra_args is of type dict"),
+        ("s3", {"upload_extra_args": {"Metadata": {"team": "Köln"}}}, "not printable ASCII text"),
+        ("s3", {"upload_extra_args": {"Metadata": {"run": 7}}}, "is of type int, not text"),
+        ("s3", {"upload_extra_args": {"Metadata": {"Records": "7"}}}, "choose another name"),
         ("sql", {"sql_conn_id": "cloud"}, "connection 'cloud' is not a SQL database"),
         ("sql", {"sql_conn_id": "nowhere"}, "connection 'nowhere' does not exist"),
         ("sql", {"sql_conn_id": "odd"}, "No installed provider has a hook for the type 'no_such_type'"),
@@ -215,6 +230,16 @@ def test_refused_before_the_first_request_by_its_own_operator(
     with pytest.raises(VoisoConfigurationError) as caught:
         run(kind, context, **options)
     assert complaint in str(caught.value)
+    assert isinstance(caught.value, VoisoConfigurationError)
+    assert sim.requests == ()
+
+
+def test_numbers_by_native_rendering(sim: Simulator, context: dict[str, Any]) -> None:
+    with DAG("native", schedule=None, start_date=START, render_template_as_native_obj=True):
+        task = make("s3", s3_key="{{ day }}")
+    task.render_template_fields({"day": "20241110"})
+    with pytest.raises(VoisoConfigurationError, match="s3_key is of type int, not text"):
+        task.execute(context)
     assert sim.requests == ()
 
 
@@ -264,7 +289,6 @@ class Missing:
 
 sys.meta_path.insert(0, Missing())
 
-from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 
 start = datetime(2024, 11, 10, tzinfo=timezone.utc)

@@ -24,12 +24,14 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_voiso.destinations.columns import COLUMNS, rows
 from airflow_provider_voiso.exceptions import (
+    VoisoConfigurationError,
     VoisoDestinationError,
     VoisoError,
     VoisoOutOfWindowError,
     VoisoResponseError,
     VoisoServerError,
 )
+from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
 from demo.stack import SeaweedS3
@@ -114,6 +116,8 @@ def test_a_day_becomes_one_object_of_the_records_as_they_were_sent(
     assert head["Metadata"] == {
         "window-start": manifest["window_start"],
         "window-end": manifest["window_end"],
+        "selection": VoisoHook().client.selection().digest,
+        "account": "127.0.0.1",
         "records": str(len(truth)),
     }
 
@@ -277,9 +281,10 @@ def test_encryption_is_asked_for(s3: SeaweedS3, simulate: Simulate, context: dic
 
 
 def test_a_missing_bucket_is_a_typed_error(s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]) -> None:
-    simulate()
+    sim = simulate()
     with pytest.raises(VoisoDestinationError, match="NoSuchBucket"):
         export(context, s3_bucket="no-such-bucket")
+    assert sim.requests == ()
     assert unfinished(s3) == []
     assert {bucket["Name"] for bucket in s3.client().list_buckets()["Buckets"]} == {s3.bucket}
 
@@ -287,14 +292,53 @@ def test_a_missing_bucket_is_a_typed_error(s3: SeaweedS3, simulate: Simulate, co
 def test_wrong_credentials_are_a_typed_error(
     s3: SeaweedS3, simulate: Simulate, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    simulate()
+    sim = simulate()
     export(context)
     before = stored(s3, DEFAULT_KEY)
+    requests = sim.requests
     connection = {**json.loads(s3.connection()), "password": "not-the-secret"}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
     with pytest.raises(VoisoDestinationError, match="SignatureDoesNotMatch"):
         export(context, file_format="ndjson", compression=None, s3_key=DEFAULT_KEY)
+    assert sim.requests == requests
     assert stored(s3, DEFAULT_KEY) == before
+
+
+def test_other_filters_are_not_written_over(s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]) -> None:
+    sim = simulate()
+    export(context, filters={"type": "inbound"})
+    before = stored(s3, DEFAULT_KEY)
+    requests = sim.requests
+
+    with pytest.raises(VoisoConfigurationError, match="replace_other=True"):
+        export(context, filters={"type": "outbound"})
+
+    assert sim.requests == requests
+    assert stored(s3, DEFAULT_KEY) == before
+
+
+def test_other_accounts_are_not_written_over(
+    s3: SeaweedS3, simulate: Simulate, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulate()
+    export(context)
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_VOISO_DEFAULT"])
+
+    with pytest.raises(VoisoConfigurationError, match="replace_other=True"):
+        export(context, voiso_conn_id="other")
+
+    assert keys(s3) == {DEFAULT_KEY}
+
+
+def test_latest_day_at_one_key(s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]) -> None:
+    sim = simulate()
+    export(context, s3_key="latest", replace_other=True)
+    next_day = {"data_interval_start": START + DAY, "data_interval_end": START + 2 * DAY}
+
+    export(next_day, s3_key="latest", replace_other=True)
+
+    truth = sim.truth(START + DAY, START + 2 * DAY)
+    assert gzip.decompress(stored(s3, "latest")).splitlines() == in_order(truth)
 
 
 @pytest.mark.parametrize(
@@ -371,6 +415,7 @@ def test_records_outside_of_what_was_asked_for(s3: SeaweedS3, context: dict[str,
 
 KILLED = """
 from datetime import datetime, timedelta, timezone
+from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 
 start = datetime(2024, 11, 10, tzinfo=timezone.utc)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_voiso.api.window import UTC, Window
-from airflow_provider_voiso.destinations.stores.s3 import DEFAULT_KEY, object_key
+from airflow_provider_voiso.destinations.stores.key import DEFAULT_KEY, object_key
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.run.sub_windows import sub_windows
 from airflow_provider_voiso.run.window import resolve_window

@@ -1,327 +1,298 @@
-"""One object in S3, replaced as a whole."""
+"""Amazon S3, and whatever answers as it does."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import re
-import unicodedata
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from airflow_provider_voiso.destinations.base import Written
-from airflow_provider_voiso.destinations.files.writing import CONTENT_TYPE, Compression, FileFormat, write_file
-from airflow_provider_voiso.exceptions import (
-    VoisoConfigurationError,
-    VoisoDestinationError,
-    VoisoError,
-    VoisoReconciliationError,
+from airflow_provider_voiso.destinations.stores.base import Description, HiddenError, StoreError
+from airflow_provider_voiso.destinations.stores.s3_arguments import (
+    check_bucket,
+    check_connection_id,
+    check_upload_args,
+    taken_by,
 )
+from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Mapping
 
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-    from boto3.s3.transfer import TransferConfig
 
-    from airflow_provider_voiso.api.read import WindowRead
-    from airflow_provider_voiso.destinations.files.writing import Writable
+    Answer = TypeVar("Answer")
 
 log = logging.getLogger(__name__)
 
-DEFAULT_KEY = (
-    "voiso/cdr/dt={window_start:%Y-%m-%d}/cdr_{window_start:%Y%m%dT%H%M%S%z}_{window_end:%Y%m%dT%H%M%S%z}.{extension}"
-)
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}|arn:[A-Za-z0-9:/_-]+")
+_DEFAULT_CONN_ID = "aws_default"
+_MAX_PARTS_IN_MEMORY = 4
+"""boto3 uploads as many parts at once and reads each into memory first; left alone it takes ten."""
+_CHECK_RIGHTS = "Check the bucket and the rights of the AWS connection."
+_CHECK_READING = "Check the right s3:GetObject of the AWS connection."
+_CHECK_ENDPOINT = "Check the endpoint of the AWS connection."
+_REPLACED_MEANWHILE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_NOT_SUPPORTED = {"NotImplemented", "501"}
+_CONDITIONAL = ("PutObject", "CompleteMultipartUpload")
+_MISSING = {"NoSuchKey", "404"}
+_HIDDEN = {"AccessDenied", "403", "InvalidRequest", "400"}
+"""What S3 answers if rights are missing, or an object was encrypted with another customer key."""
 
 
-def object_key(template: str, *, window_start: datetime, window_end: datetime, extension: str) -> str:
-    """Fill ``{window_start}``, ``{window_end}`` (each with an optional ``strftime`` format) and ``{extension}``.
+class S3Store:
+    """A bucket, reached by a connection of Airflow's Amazon provider.
 
-    :param template: the key after Jinja
-    :param window_start: in the zone whose calendar the key is to show
-    :param window_end: likewise
-    :raises VoisoConfigurationError: for any other placeholder, and for a key that some reader could take for a path
-        that climbs out of its prefix
+    :param bucket: name of the bucket, or ARN of an access point
+    :param aws_conn_id: the connection; None leaves it all to boto3, as a missing ``aws_default`` does
+    :param upload_args: boto3's arguments of an upload
     """
 
-    def fill(match: re.Match[str]) -> str:
-        name, _, form = match[1].partition(":")
-        if name == "extension" and not form:
-            return extension
-        if name not in {"window_start", "window_end"}:
-            raise VoisoConfigurationError(
-                f"The s3_key holds {match[0]}. It may hold {{window_start}}, {{window_end}}, each with a "
-                "format such as {window_start:%Y-%m-%d}, and {extension}."
-            )
-        instant = window_start if name == "window_start" else window_end
-        return instant.strftime(form) if form else instant.isoformat()
-
-    key = _PLACEHOLDER.sub(fill, template)
-    plain = _as_lenient_readers_see(key)
-    if not (key.isprintable() and plain.isprintable() and len(key.encode()) <= 1024) or "\\" in plain:
-        raise VoisoConfigurationError(
-            "The s3_key must be a path of at most 1024 bytes below the bucket, without backslashes and without "
-            "characters that cannot be printed."
-        )
-    if not all(part.strip(" .") for part in plain.split("/")):
-        raise VoisoConfigurationError(
-            "The s3_key must be a path below the bucket: no part of it may be empty or consist of dots, however they "
-            "are spelled. Check what its templates are filled with."
-        )
-    return key
-
-
-def _as_lenient_readers_see(key: str) -> str:
-    """Return a key without percent escapes and look-alikes, which some tools take for what they mean."""
-    before = ""
-    while key != before:
-        before, key = key, unquote(unicodedata.normalize("NFKC", key))
-    return key
-
-
-def check_bucket(name: str) -> None:
-    """Refuse what is not the name of a bucket or the ARN of an access point.
-
-    :raises VoisoConfigurationError: before anything is asked for under such a name
-    """
-    if not _BUCKET.fullmatch(name):
-        raise VoisoConfigurationError(
-            "The s3_bucket is not the name of a bucket: a letter or digit, then letters, digits, dots, dashes and "
-            "underscores. Check what its templates are filled with."
-        )
-
-
-def s3_hook(aws_conn_id: str | None) -> S3Hook:
-    """Return Airflow's S3 hook, with its connection looked up: not every Airflow 3 lets other threads ask for one.
-
-    :raises VoisoConfigurationError: if the Amazon provider is not installed
-    """
-    try:
-        from airflow.providers.amazon.aws.hooks.s3 import S3Hook  # noqa: PLC0415 - optional, and slow to import
-    except ImportError:
-        raise VoisoConfigurationError(
-            "Exports to S3 need the Amazon provider: pip install 'airflow-provider-voiso[amazon]'."
-        ) from None
-    hook = S3Hook(aws_conn_id=aws_conn_id)
-    _ = hook.conn_config
-    return hook
-
-
-def s3_client(hook: S3Hook) -> Any:
-    """Return a client of the hook's connection.
-
-    The hook's own ``get_conn`` looks through all loaded modules for the caller's name first, to tell it to AWS.
-    """
-    return hook.get_session(hook.region_name).client(
-        "s3",
-        endpoint_url=hook.conn_config.get_service_endpoint_url("s3"),
-        config=hook.config,
-        verify=hook.verify,
-    )
-
-
-class S3Object:
-    """One object, replaced as a whole.
-
-    :param bucket: name of the bucket
-    :param key: key of the object
-    :param aws_conn_id: connection of Airflow's Amazon provider
-    :param file_format: see :func:`~airflow_provider_voiso.destinations.files.writing.write_file`
-    :param compression: likewise
-    :param extra_args: boto3's arguments of the upload
-    """
-
-    def __init__(
-        self,
-        *,
-        bucket: str,
-        key: str,
-        aws_conn_id: str | None,
-        file_format: FileFormat,
-        compression: Compression | None,
-        extra_args: Mapping[str, Any],
-    ) -> None:
-        self.bucket = bucket
-        self.key = key
+    def __init__(self, *, bucket: str, aws_conn_id: str | None, upload_args: Mapping[str, Any] | None) -> None:
+        self._bucket = bucket
         self._aws_conn_id = aws_conn_id
-        self._format: FileFormat = file_format
-        self._compression: Compression | None = compression
-        self._extra_args = extra_args
+        self._upload_args: Mapping[str, Any] = {} if upload_args is None else upload_args
 
-    @property
-    def address(self) -> str:
-        """The object's URI."""
-        return f"s3://{self.bucket}/{self.key}"
+    def address(self, key: str) -> str:
+        """Return the URI of an object."""
+        return f"s3://{self._bucket}/{key}"
 
     def check(self) -> None:
-        """Look at the bucket's name and the connection; the client is made while the API is asked."""
-        check_bucket(self.bucket)
-        self._hook = s3_hook(self._aws_conn_id)
-        pool = ThreadPoolExecutor(1, thread_name_prefix="voiso-s3")
-        self._client = pool.submit(s3_client, self._hook)
-        pool.shutdown(wait=False)
+        """Check the bucket's name, the connection, and the arguments of the upload.
 
-    def write(self, read: WindowRead) -> Written:
-        """Write and upload the object.
-
-        :raises VoisoDestinationError: if S3 refuses the upload
-        :raises VoisoReconciliationError: if the object is not afterwards what was uploaded
+        :raises VoisoConfigurationError: naming what to change
         """
+        check_bucket(self._bucket)
+        check_connection_id(self._aws_conn_id)
+        check_upload_args(self._upload_args, self._client.meta.service_model)
 
-        def write(file: Writable) -> None:
-            written = write_file(read.blocks(), file, file_format=self._format, compression=self._compression)
-            if written != read.records:
-                raise VoisoReconciliationError(
-                    f"{written} of {read.records} records of the window {read.window} were written; {self.address} "
-                    "was left as it was. Run the task again."
-                )
+    def describe(self, key: str) -> Description | None:
+        """Return what S3 says about an object, None if there is none."""
+        head = self._ask(lambda: self._head(key))
+        if head is None:
+            return None
+        metadata = {name.lower(): value for name, value in head["Metadata"].items()}
+        return Description(head["ContentLength"], metadata, head.get("ETag", ""))
+
+    def put(
+        self,
+        key: str,
+        file: BinaryIO,
+        *,
+        metadata: Mapping[str, str],
+        content_type: str,
+        replaces: Description | None,
+    ) -> bool:
+        """Upload a file, in parts if it is large; boto3 aborts those of an upload that fails."""
+        args = {"ContentType": content_type, **self._upload_args}
+        args["Metadata"] = {**args.get("Metadata", {}), **metadata}
+        is_put = self._ask(lambda: self._upload(key, file, args, _condition(replaces)))
+        if is_put:
+            self._abort_unfinished(key)
+        return is_put
+
+    @cached_property
+    def _hook(self) -> S3Hook:
+        try:
+            from airflow.providers.amazon.aws.hooks.s3 import S3Hook  # noqa: PLC0415 - optional, slow
+        except ImportError:
+            raise VoisoConfigurationError(
+                "Exports to S3 need the Amazon provider: pip install 'airflow-provider-voiso[amazon]'."
+            ) from None
+        hook = S3Hook(aws_conn_id=self._aws_conn_id)
+        is_found = isinstance(hook.conn_config.conn_id, str)
+        if self._aws_conn_id not in {None, _DEFAULT_CONN_ID} and not is_found:
+            raise VoisoConfigurationError(
+                f"The AWS connection {self._aws_conn_id!r} does not exist. Create it, or change the task's aws_conn_id."
+            )
+        return hook
+
+    @cached_property
+    def _client(self) -> Any:
+        """A client of boto3.
+
+        The hook's own ``get_conn`` looks through all loaded modules for the caller's name first,
+        to tell it to AWS.
+        """
+        hook = self._hook
+
+        def make() -> Any:
+            return hook.get_session(hook.region_name).client(
+                "s3",
+                endpoint_url=hook.conn_config.get_service_endpoint_url("s3"),
+                config=hook.config,
+                verify=hook.verify,
+            )
 
         try:
-            size = put_object(
-                self._client.result,
-                write,
-                config=self._hook.transfer_config,
-                bucket=self.bucket,
-                key=self.key,
-                metadata={
-                    "window-start": read.window.start.isoformat(),
-                    "window-end": read.window.end.isoformat(),
-                    "records": str(read.records),
-                },
-                extra_args={"ContentType": CONTENT_TYPE[self._format], **self._extra_args},
-            )
-        except (VoisoDestinationError, VoisoReconciliationError) as error:
-            error.args = (f"The window {read.window} was not exported. {error}",)
+            return self._ask(make)
+        except VoisoError:
             raise
-        return Written(bytes=size, uri=self.address)
+        except Exception as error:  # noqa: BLE001 - Airflow and boto3 raise of many kinds here
+            name = type(error).__name__
+        raise VoisoConfigurationError(
+            f"No client of S3 can be made from {self._connection}: {name}. Check its extra: region, "
+            "endpoint, role and the like."
+        )
 
+    @property
+    def _connection(self) -> str:
+        if self._aws_conn_id is None:
+            return "the worker's environment (aws_conn_id is None)"
+        return f"the AWS connection {self._aws_conn_id!r}"
 
-def put_object(
-    client_of: Callable[[], Any],
-    write: Callable[[Writable], None],
-    *,
-    config: TransferConfig,
-    bucket: str,
-    key: str,
-    metadata: Mapping[str, str],
-    extra_args: Mapping[str, Any],
-) -> int:
-    """Upload what ``write`` writes as one object, in parts if it is large, and return its size in bytes.
+    def _ask(self, ask: Callable[[], Answer]) -> Answer:
+        """Return an answer, or raise one of this package's errors."""
+        from boto3.exceptions import Boto3Error  # noqa: PLC0415 - optional, and slow to import
+        from botocore import exceptions as aws  # noqa: PLC0415
 
-    Parts go out while the next ones are written, one at a time. The object is replaced at once when all of it has
-    arrived. Parts of a failed upload are aborted, those of a killed one by the next upload of the same object.
-
-    :param client_of: returns the client of boto3, or raises what is wrong with its connection
-    :param write: writes the object's content to the file it is given; if it raises, nothing is replaced
-    :param config: how to upload
-    :param metadata: stored with the object, and looked for afterwards
-    :param extra_args: further arguments of the upload, such as ``ServerSideEncryption``; they take precedence
-    :raises VoisoDestinationError: if S3 refuses the upload
-    :raises VoisoReconciliationError: if the object is not afterwards what was uploaded, or may not be looked at
-    """
-    from boto3.exceptions import Boto3Error  # noqa: PLC0415 - optional, and slow to import
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-    described = {**metadata, **extra_args.get("Metadata", {})}
-    failure: type[VoisoError] = VoisoDestinationError
-    outcome = "was not written: {}. What it held before is still there. Check the bucket and the rights"
-    unanswered = "got no answer: {}. It holds what it held before, or all of this window. Check the endpoint"
-    try:
-        client = client_of()
-        config = copy(config)
-        config.use_threads = False  # so that no more than one part is in memory
-        with _upload(client.upload_fileobj, bucket, key, {**extra_args, "Metadata": described}, Config=config) as pipe:
-            write(pipe)
-        failure = VoisoReconciliationError
-        outcome = unanswered = "was written, but cannot be looked at to check it: {}. Check the right s3:GetObject"
-        head = client.head_object(Bucket=bucket, Key=key)
-    except (Boto3Error, BotoCoreError, ClientError) as error:
-        reason = _reason(error)
-        outcome = outcome if isinstance(error, ClientError) else unanswered
-    else:
-        size = pipe.tell()
-        stored = {name.lower(): value for name, value in head["Metadata"].items()}
-        if head["ContentLength"] != size or any(stored.get(name) != described[name] for name in metadata):
-            raise VoisoReconciliationError(
-                f"s3://{bucket}/{key} has {head['ContentLength']} bytes where {size} were uploaded, or was replaced "
-                "by another run in the same moment. Run the task again."
-            )
-        _abort_unfinished(client, bucket, key)
-        return size
-    raise failure(f"s3://{bucket}/{key} {outcome.format(reason)} of the AWS connection.")
-
-
-@contextlib.contextmanager
-def _upload(upload_fileobj: Callable[..., None], *args: Any, **options: Any) -> Iterator[_Pipe]:
-    """Give a file to write to, whose content is uploaded in the background; leaving it raises what went wrong there."""
-    pipe = _Pipe()
-
-    def drain() -> None:
+        failure: VoisoError
         try:
-            upload_fileobj(pipe, *args, **options)
+            return ask()
+        except aws.ClientError as error:
+            failure = StoreError(_reason(error), _CHECK_RIGHTS, is_refused=True)
+        except (aws.NoCredentialsError, aws.PartialCredentialsError) as error:
+            failure = VoisoConfigurationError(
+                f"There are no AWS credentials ({type(error).__name__}): neither has "
+                f"{self._connection} any, nor was something found where boto3 looks on the worker. "
+                "Fill in the connection's login and password, or its extra."
+            )
+        except (
+            aws.EndpointProviderError,
+            aws.InvalidConfigError,
+            aws.InvalidRegionError,
+            aws.NoRegionError,
+            aws.ParamValidationError,
+            aws.ProfileNotFound,
+            aws.UnknownSignatureVersionError,
+            aws.UnsupportedSignatureVersionError,
+        ) as error:
+            failure = VoisoConfigurationError(
+                f"boto3 refuses what it was given ({type(error).__name__}). Check s3_bucket, s3_key "
+                f"and upload_extra_args, and the extra of {self._connection}."
+            )
+        except (aws.BotoCoreError, Boto3Error) as error:
+            failure = StoreError(type(error).__name__, _CHECK_ENDPOINT, is_refused=False)
+        raise failure
+
+    def _arguments(self, operation: str, key: str) -> dict[str, Any]:
+        """Return bucket and key, and those arguments of the upload that another operation takes."""
+        args = taken_by(operation, self._upload_args, self._client.meta.service_model)
+        return {**args, "Bucket": self._bucket, "Key": key}
+
+    def _head(self, key: str) -> dict[str, Any] | None:
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - optional
+
+        try:
+            head: dict[str, Any] = self._client.head_object(**self._arguments("HeadObject", key))
+        except ClientError as error:
+            code = _code(error)
+            if code in _MISSING | _HIDDEN:
+                error = self._explained(error, key)
+                code = _code(error)
+            if code in _MISSING:
+                return None
+            if code not in _HIDDEN:
+                raise error from None
+        else:
+            return head
+        raise HiddenError(f"S3 answered {code}", _CHECK_READING, is_refused=True)
+
+    def _explained(self, refusal: Any, key: str) -> Any:
+        """Return the error that tells why S3 refused a HEAD, whose answer has no body."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - optional
+
+        try:
+            first = self._client.get_object(**self._arguments("GetObject", key), Range="bytes=0-0")
+        except ClientError as error:
+            return refusal if _code(error).isdigit() else error
+        first["Body"].close()
+        return refusal
+
+    def _upload(self, key: str, file: BinaryIO, args: Mapping[str, Any], condition: Mapping[str, str]) -> bool:
+        """Upload a file if S3 finds the condition fulfilled, and return whether it did."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - optional
+
+        try:
+            self._upload_once(key, file, args, condition)
+        except ClientError as error:
+            code = _code(error)
+            is_gone = code == "NoSuchKey" and "IfMatch" in condition
+            if condition and (code in _REPLACED_MEANWHILE or is_gone):
+                return False
+            if code not in _NOT_SUPPORTED or not condition:
+                raise
+            # This server knows no conditions.
+            self._upload_once(key, file, args, {})
+        return True
+
+    def _upload_once(self, key: str, file: BinaryIO, args: Mapping[str, Any], condition: Mapping[str, str]) -> None:
+        def add_condition(params: dict[str, Any], model: Any, **_: Any) -> None:
+            members = model.input_shape.members
+            params.update({name: each for name, each in condition.items() if name in members})
+
+        config = copy(self._hook.transfer_config)
+        config.max_in_memory_upload_chunks = _MAX_PARTS_IN_MEMORY
+        # The other one has a client of its own, which would not hear of the condition.
+        config.preferred_transfer_client = "classic"
+        # boto3's managed uploads refuse conditions as arguments.
+        events = self._client.meta.events
+        names = [f"before-parameter-build.s3.{operation}" for operation in _CONDITIONAL]
+        for name in names:
+            events.register(name, add_condition)
+        try:
+            self._client.upload_fileobj(_KeptOpen(file), self._bucket, key, ExtraArgs=dict(args), Config=config)
         finally:
-            pipe.source.close()
+            for name in names:
+                events.unregister(name, add_condition)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="voiso-upload") as pool:
-        upload = pool.submit(drain)
-        # The pipe breaks when the upload has failed, and then that tells why.
-        with contextlib.suppress(BrokenPipeError), contextlib.closing(pipe.sink):
-            yield pipe
-            pipe.whole = True
-        upload.result()
+    def _abort_unfinished(self, key: str) -> None:
+        """Drop the parts that a killed upload of the same object left: unseen, but billed."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - optional
 
-
-class _Pipe:
-    """A file whose one end is written and whose other end is read, by two threads."""
-
-    def __init__(self) -> None:
-        source, sink = os.pipe()
-        self.source, self.sink = open(source, "rb"), open(sink, "wb")  # noqa: SIM115, PTH123 - descriptors
-        self.whole = False
-        self._size = 0
-
-    def write(self, data: bytes) -> None:
-        """Append; blocks until the reader has taken most of it."""
-        self.sink.write(data)
-        self._size += len(data)
-
-    def flush(self) -> None:
-        """Nothing: the end is told by closing."""
-
-    def tell(self) -> int:
-        """Return how many bytes were written."""
-        return self._size
-
-    def read(self, size: int = -1) -> bytes:
-        """Return that many bytes, fewer only at the end; all by default.
-
-        :raises BrokenPipeError: if the writer failed, so that what it left off is not taken for all of it
-        """
-        data = self.source.read(size)
-        if len(data) != size and not self.whole:
-            raise BrokenPipeError
-        return data
+        search = self._arguments("ListMultipartUploads", key)
+        search["Prefix"] = search.pop("Key")
+        try:
+            found = self._client.list_multipart_uploads(**search).get("Uploads", [])
+            for upload in found:
+                if upload["Key"] == key:
+                    self._client.abort_multipart_upload(
+                        **self._arguments("AbortMultipartUpload", key), UploadId=upload["UploadId"]
+                    )
+        except (BotoCoreError, ClientError) as error:
+            log.debug(
+                "Unfinished uploads of %s were not looked for: %s.",
+                self.address(key),
+                _reason(error),
+            )
 
 
-def _abort_unfinished(client: Any, bucket: str, key: str) -> None:
-    """Drop the parts that a killed upload of the same object left behind: nobody sees them, but they are billed."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+class _KeptOpen:
+    """A file from its beginning, which boto3 may not close: a refused upload is tried again."""
 
-    try:
-        for upload in client.list_multipart_uploads(Bucket=bucket, Prefix=key).get("Uploads", []):
-            if upload["Key"] == key:
-                client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload["UploadId"])
-    except (BotoCoreError, ClientError) as error:
-        log.debug("Unfinished uploads of s3://%s/%s were not looked for: %s.", bucket, key, _reason(error))
+    def __init__(self, file: BinaryIO) -> None:
+        file.seek(0)
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+    def close(self) -> None:
+        """Nothing."""
 
 
-def _reason(error: Exception) -> str:
-    response = getattr(error, "response", None) or {}
-    code = response.get("Error", {}).get("Code")
-    return f"S3 answered {code}" if code else type(error).__name__
+def _condition(replaces: Description | None) -> dict[str, str]:
+    """Return the arguments under which S3 replaces nothing but what is expected."""
+    if replaces is None:
+        return {"IfNoneMatch": "*"}
+    return {"IfMatch": replaces.version} if replaces.version else {}
+
+
+def _code(error: Any) -> str:
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+
+
+def _reason(error: Any) -> str:
+    code = _code(error)
+    if not code:
+        return type(error).__name__
+    operation = getattr(error, "operation_name", "")
+    if operation.startswith(("AssumeRole", "GetSessionToken")):
+        return f"AWS answered {code} to {operation}"
+    return f"S3 answered {code}"

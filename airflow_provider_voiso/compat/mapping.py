@@ -1,0 +1,55 @@
+"""Mapped tasks, which keep their expansion in places that no release documents."""
+
+from __future__ import annotations
+
+from copy import copy
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowException
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def mapped_tasks(declared: Any, context: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the tasks that a mapped task becomes, in the order of their map indexes, not rendered.
+
+    XComs that the expansion is made of are pulled.
+
+    :param declared: the task as its DAG holds it: a mapped operator, or an operator in a mapped group
+    :param context: context of one of the tasks
+    :return: None in place of a task that its own arguments will fail
+    """
+    group = declared.get_closest_mapped_task_group()
+    if hasattr(declared, "expand_input"):
+        for arguments in _expansion(declared.expand_input, context):
+            try:
+                task = declared.unmap(arguments)
+            except (AirflowException, TypeError, ValueError):
+                task = None
+            yield task
+    elif group is not None:
+        for arguments in _expansion(group._expand_input, context):  # noqa: SLF001 - only there
+            task = copy(declared)
+            for name, value in vars(declared).items():
+                if hasattr(value, "_key") and hasattr(value, "_input"):  # an argument of the group
+                    # Not by setattr, which Airflow takes for a change of the DAG.
+                    vars(task)[name] = arguments[value._key]  # noqa: SLF001 - only there
+            yield task
+
+
+def _expansion(expand_input: Any, context: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the mapped arguments of each task."""
+
+    def resolved(value: Any) -> Any:
+        return value.resolve(context) if hasattr(value, "resolve") else value
+
+    given = expand_input.value
+    if not isinstance(given, dict):  # of expand_kwargs
+        yield from map(resolved, resolved(given))
+        return
+    values = [resolved(value) for value in given.values()]
+    choices = [value.items() if isinstance(value, dict) else value for value in values]
+    for chosen in product(*choices):  # the last argument changes first, as map indexes count
+        yield dict(zip(given, chosen, strict=True))

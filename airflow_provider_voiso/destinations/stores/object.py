@@ -1,0 +1,212 @@
+"""One object of a store that holds one window."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO
+
+from airflow_provider_voiso.destinations.base import Written
+from airflow_provider_voiso.destinations.files.writing import (
+    CONTENT_TYPE,
+    Compression,
+    FileFormat,
+    write_file,
+)
+from airflow_provider_voiso.destinations.stores.base import ANY_STATE, HiddenError, StoreError
+from airflow_provider_voiso.destinations.stores.contents import Contents
+from airflow_provider_voiso.exceptions import (
+    VoisoConfigurationError,
+    VoisoDestinationError,
+    VoisoReconciliationError,
+    VoisoSpoolError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_voiso.api.read import WindowRead
+    from airflow_provider_voiso.api.selection import Selection
+    from airflow_provider_voiso.api.window import Window
+    from airflow_provider_voiso.destinations.stores.base import Description, ObjectStore
+
+log = logging.getLogger(__name__)
+
+_MAX_PUTS = 3
+"""Puts that find the object replaced since it was looked at, before the task gives up."""
+
+
+class ExportedObject:
+    """One object, replaced as a whole, unless it holds another window or selection.
+
+    :param store: where it is kept
+    :param key: its key
+    :param window: the window it is to hold
+    :param selection: the account and filters it is to hold
+    :param file_format: see :func:`~airflow_provider_voiso.destinations.files.writing.write_file`
+    :param compression: likewise
+    :param replace_other: replace an object of another window or selection as well
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        key: str,
+        window: Window,
+        selection: Selection,
+        file_format: FileFormat,
+        compression: Compression | None,
+        replace_other: bool,
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._window = window
+        self._contents = Contents.of(window, selection)
+        self._format: FileFormat = file_format
+        self._compression: Compression | None = compression
+        self._replace_other = replace_other
+
+    @property
+    def address(self) -> str:
+        """The object's URI."""
+        return self._store.address(self._key)
+
+    def check(self) -> None:
+        """Check the arguments, and that the object may be replaced.
+
+        :raises VoisoConfigurationError: if it holds another window or selection
+        :raises VoisoDestinationError: if the store refuses to show it, or does not answer
+        """
+        try:
+            self._store.check()
+        except StoreError as error:
+            failure = self._failure(error)
+        else:
+            self._look()
+            return
+        raise failure
+
+    def write(self, read: WindowRead) -> Written:
+        """Write the records to a temporary file, put it in the object's place, and look at the object.
+
+        :raises VoisoSpoolError: if the local disk cannot hold the file
+        :raises VoisoConfigurationError: if the object holds another window or selection by now
+        :raises VoisoDestinationError: if the store refuses the file, or does not answer
+        :raises VoisoReconciliationError: if the object is not afterwards what was put
+        """
+        metadata = self._contents.as_metadata(read.records)
+        try:
+            with tempfile.TemporaryFile(prefix="voiso-") as file:
+                size = self._fill(file, read)
+                self._put(file, metadata)
+        except OSError as error:
+            failure = VoisoSpoolError.of(error, self._window)
+        else:
+            self._verify(size, metadata)
+            return Written(bytes=size, uri=self.address)
+        raise failure
+
+    def _fill(self, file: BinaryIO, read: WindowRead) -> int:
+        """Write the records to a file, and return its size in bytes."""
+        written = write_file(read.blocks(), file, file_format=self._format, compression=self._compression)
+        if written != read.records:
+            raise VoisoReconciliationError(
+                f"The window {self._window} was not exported: {written} of {read.records} records "
+                f"were written to the local disk. {self.address} was left as it was. Run the task "
+                "again."
+            )
+        return file.seek(0, os.SEEK_END)
+
+    def _put(self, file: BinaryIO, metadata: Mapping[str, str]) -> None:
+        found = self._look()
+        self._log_unknown(found)
+        for _ in range(_MAX_PUTS):
+            if self._try_put(file, metadata, found):
+                return
+            before, found = found, self._look()
+            if found is not None and found == before:
+                # The store takes the object for changed when it is not: conditions mean nothing there.
+                found = replace(found, version=ANY_STATE.version)
+        raise VoisoReconciliationError(
+            f"The window {self._window} was not exported. {self.address} is being replaced by other "
+            "tasks, or holds what the connection may not look at. Run the task again, or grant the "
+            "right to read the object."
+        )
+
+    def _try_put(self, file: BinaryIO, metadata: Mapping[str, str], found: Description | None) -> bool:
+        try:
+            return self._store.put(
+                self._key,
+                file,
+                metadata=metadata,
+                content_type=CONTENT_TYPE[self._format],
+                replaces=found,
+            )
+        except StoreError as error:
+            failure = self._failure(error, unanswered=" or all of this window")
+        raise failure
+
+    def _look(self) -> Description | None:
+        """Return what is to be replaced, None if there is nothing to see.
+
+        :raises VoisoConfigurationError: if it holds another window or selection
+        """
+        try:
+            found = self._store.describe(self._key)
+        except HiddenError as error:
+            # Stores also hide what is missing. The put tells, as it replaces nothing.
+            log.debug("%s cannot be looked at: %s.", self.address, error.reason)
+            return ANY_STATE if self._replace_other else None
+        except StoreError as error:
+            failure = self._failure(error)
+        else:
+            self._check_replaceable(found)
+            return found
+        raise failure
+
+    def _check_replaceable(self, found: Description | None) -> None:
+        if found is None or self._replace_other:
+            return
+        held = Contents.from_metadata(found.metadata)
+        if not held.may_be(self._contents):
+            raise VoisoConfigurationError(
+                f"{self.address} holds {held}, and this task exports {self._contents}. It was left "
+                "as it was. Give each a key of its own, or set replace_other=True if the object is "
+                "to hold whatever was exported last."
+            )
+
+    def _log_unknown(self, found: Description | None) -> None:
+        if found is None or found == ANY_STATE:
+            return
+        if not Contents.from_metadata(found.metadata).is_known:
+            log.warning("%s does not say which window and selection it holds; replacing it.", self.address)
+
+    def _failure(self, error: StoreError, *, unanswered: str = "") -> VoisoDestinationError:
+        """Return the error of an object that was not written, as far as can be known."""
+        if error.is_refused:
+            outcome = f"{self.address} was not written: {error.reason}. What it held before is still there"
+        else:
+            outcome = (
+                f"{self.address} got no answer: {error.reason}. It holds what it held before"
+                f"{',' if unanswered else ''}{unanswered}"
+            )
+        return VoisoDestinationError(f"The window {self._window} was not exported. {outcome}. {error.hint}")
+
+    def _verify(self, size: int, metadata: Mapping[str, str]) -> None:
+        """See that the object is what was put there."""
+        try:
+            found = self._store.describe(self._key)
+        except StoreError as error:
+            failure = f"{self.address} was written, but cannot be looked at to check it: {error.reason}. {error.hint}"
+        else:
+            stored = found.metadata if found else {}
+            if found and found.size == size and stored.items() >= metadata.items():
+                return
+            failure = (
+                f"{self.address} has {found.size if found else 'no'} bytes where {size} were "
+                "uploaded, or was replaced by another run in the same moment. Run the task again."
+            )
+        raise VoisoReconciliationError(f"The window {self._window} was not exported. {failure}")
