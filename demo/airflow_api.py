@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from demo.process import PartError, local_session, wait_for
+from tests.servers.process import PartError, local_session, wait_for
 
 FINAL_STATES = {"success", "failed"}
 

@@ -29,8 +29,8 @@ from airflow_provider_voiso.exceptions import (
     VoisoTransportError,
 )
 from airflow_provider_voiso.simulator import Simulator
-from tests.api.raw_server import RawServer, http
 from tests.secret_search import Secret, text_of
+from tests.servers.raw_http import RawServer, http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

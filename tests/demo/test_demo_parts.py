@@ -16,8 +16,11 @@ from airflow import __version__ as airflow_version
 from botocore.exceptions import ClientError
 from packaging.version import Version
 
-from demo.process import LOOPBACK, PartError
-from demo.stack import AirflowStack, Postgres, SeaweedS3, SimulatorProcess
+from demo.stack import AirflowStack
+from tests.servers.postgres import Postgres
+from tests.servers.process import LOOPBACK, PartError
+from tests.servers.s3 import SeaweedS3
+from tests.servers.voiso import SimulatorProcess
 
 DAG_FILE = """
 from datetime import datetime, timezone

@@ -28,7 +28,7 @@ from airflow_provider_voiso.destinations.stores.s3 import (
     s3_hook,
 )
 from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
-from demo.stack import SeaweedS3
+from tests.servers.s3 import SeaweedS3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,8 @@ import pytest
 
 from airflow_provider_voiso.destinations.sql.postgres import PostgresDialect
 from airflow_provider_voiso.destinations.sql.sqlite import SqliteDialect
-from demo.process import wait_for
 from tests.e2e.world import DAY, on_airflow_3, rows, seed_table
+from tests.servers.process import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ def barrier(world: World) -> Iterator[psycopg2.extensions.connection]:
         "CREATE FUNCTION wait_in_the_middle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"IF NEW.uuid = '{middle}' THEN PERFORM pg_advisory_xact_lock({BARRIER}); END IF; RETURN NEW; END $$"
     )
-    with closing(psycopg2.connect(world.postgres_dsn)) as connection:
+    with closing(psycopg2.connect(world.warehouse.uri)) as connection:
         connection.cursor().execute(f"SELECT pg_advisory_lock({BARRIER})")
         yield connection
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from demo.process import wait_for
 from tests.e2e.world import BACKFILLED, day_before, manifests, on_airflow_3, rows
+from tests.servers.process import wait_for
 
 if TYPE_CHECKING:
     from tests.e2e.world import World

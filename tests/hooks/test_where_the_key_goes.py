@@ -19,9 +19,9 @@ from airflow_provider_voiso.exceptions import (
 )
 from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.simulator import Simulator
-from tests.api.raw_server import RawServer, http
 from tests.secret_search import Secret
 from tests.self_signed import self_signed
+from tests.servers.raw_http import RawServer, http
 
 if TYPE_CHECKING:
     from collections.abc import Callable

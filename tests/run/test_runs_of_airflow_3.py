@@ -54,8 +54,8 @@ def start(stack: AirflowStack, case: Case) -> None:
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> set[Case]:
     """Make all runs, and return what their tasks saw."""
-    from demo.process import PartError, wait_for  # noqa: PLC0415
     from demo.stack import AirflowStack  # noqa: PLC0415
+    from tests.servers.process import PartError, wait_for  # noqa: PLC0415
 
     home = tmp_path_factory.mktemp("airflow")
     found = SeenRuns(home / "seen_runs")

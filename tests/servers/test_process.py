@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo import process
-from demo.process import LOOPBACK, PartError, Server, free_ports, is_free, wait_for
+from tests.servers import process
+from tests.servers.process import LOOPBACK, PartError, Server, free_ports, is_free, wait_for
 
 ROOT = Path(__file__).parents[2]
 FEW_PORTS = range(23_700, 23_708)
@@ -82,8 +82,8 @@ def test_a_server_ends_when_its_holder_dies(last_signal: signal.Signals, tmp_pat
     holder = f"""
 import sys, time
 from pathlib import Path
-sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
-from test_demo_process import family
+sys.path.insert(0, {str(ROOT)!r})
+from tests.servers.test_process import family
 with family(Path({str(tmp_path)!r}), {port}):
     Path({str(tmp_path)!r}, "holds").touch()
     time.sleep(600)
