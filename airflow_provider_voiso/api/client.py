@@ -18,6 +18,7 @@ from airflow_provider_voiso.api.selection import Selection
 from airflow_provider_voiso.api.settings import AUTO
 from airflow_provider_voiso.api.spool import OutOfWindow, Spool
 from airflow_provider_voiso.api.transport import Transport
+from airflow_provider_voiso.api.v2.authorization import key_in_query
 from airflow_provider_voiso.api.v2.calibration import Calibration
 from airflow_provider_voiso.api.v2.clock import (
     Reading,
@@ -60,7 +61,7 @@ class CdrClient:
         self._assumed = Reading(ZoneClock(zone))
         self.reading: Reading | None = None
         self._extra_requests = 0
-        self._transport = Transport(settings)
+        self._transport = Transport(settings, key_in_query(settings.key))
         self._pager = Pager(per_page=settings.per_page, batch=batch)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from airflow_provider_voiso.api.transport import LONGEST_WAIT
+from airflow_provider_voiso.api.retry import LONGEST_WAIT
 from airflow_provider_voiso.exceptions import (
     VoisoAuthenticationError,
     VoisoBadRequestError,
