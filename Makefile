@@ -61,10 +61,11 @@ bench: .venv/ready .venv-bench/ready ## measure floors, peers and this package i
 	$(VENV_PYTHON) -m uv pip install --quiet --python .venv-bench/bin/python -r benchmarks/requirements.txt
 	@touch $@
 
-lint: .venv/ready ## ruff and mypy
+lint: .venv/ready ## ruff, mypy and the contracts between the rooms
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy
+	.venv/bin/lint-imports --no-cache --no-logo
 
 format: .venv/ready ## let ruff put the code in shape
 	$(VENV_PYTHON) -m ruff check --fix .
