@@ -66,7 +66,7 @@ def get() -> Iterator[Get]:
     open_ones: dict[tuple[Any, ...], Transport] = {}
 
     def ask(url: str, path: str = AGENTS, **options: Any) -> Any:
-        settings: dict[str, Any] = {"key": "some-key", "timeout": 10.0, **options}
+        settings: dict[str, Any] = {"key": "some-key", "timeout": 120.0, **options}
         identity = (url, *settings.items())
         if identity not in open_ones:
             open_ones[identity] = Transport(Settings(base_url=url, **settings), key_in_query(settings["key"]))
@@ -193,7 +193,7 @@ def test_the_timeout_is_a_deadline_for_the_whole_answer(chunked: bool, get: Get)
     ]
     with RawServer(lambda _: drip) as server:
         with pytest.raises(VoisoTransportError, match="longer than the timeout"):
-            get(server.url, timeout=0.4, max_retries=0)
+            get(server.url, timeout=1, max_retries=0)
         assert len(server.requests) == 1
 
 
@@ -209,7 +209,7 @@ def test_the_timeout_is_a_deadline_for_the_whole_answer(chunked: bool, get: Get)
 def test_the_deadline_holds_for_headers(drip: list[bytes | float], get: Get) -> None:
     with RawServer(lambda _: drip) as server:
         with pytest.raises(VoisoTransportError, match="longer than the timeout"):
-            get(server.url, timeout=0.4, max_retries=0)
+            get(server.url, timeout=1, max_retries=0)
         assert len(server.requests) == 1
 
 
@@ -219,14 +219,14 @@ def test_the_deadline_holds_with_tls(get: Get, certificate: Path) -> None:
         options = {"key": sim.key, "verify": str(certificate), "timeout": 0.4, "max_retries": 0}
         with pytest.raises(VoisoTransportError, match="longer than the timeout"):
             get(sim.url, **options)
-        assert get(sim.url, **{**options, "timeout": 10})
+        assert get(sim.url, **{**options, "timeout": 120})
 
 
 def test_a_connection_has_the_whole_timeout_for_each_answer(get: Get) -> None:
-    late: list[bytes | float] = [0.3, http(BODY)]
+    late: list[bytes | float] = [0.8, http(BODY)]
     with RawServer(lambda _: late) as server:
         for _ in range(4):
-            assert get(server.url, timeout=1, max_retries=0) == json.loads(BODY)
+            assert get(server.url, timeout=3, max_retries=0) == json.loads(BODY)
         assert server.connections == 1
 
 
@@ -257,7 +257,7 @@ def test_an_answer_is_packed_as_was_asked_for(packed: str, get: Get) -> None:
 
 def test_silence_meets_the_deadline(get: Get, pauses: list[float]) -> None:
     with RawServer(lambda number: [60.0] if number < 2 else [http(BODY)]) as server:
-        assert get(server.url, timeout=0.2) == json.loads(BODY)
+        assert get(server.url, timeout=1) == json.loads(BODY)
     assert len(pauses) == 2
 
 
@@ -426,7 +426,7 @@ FAULTS: list[Any] = [
 
 
 def ask_for_records(url: str, key: str, **options: Any) -> Any:
-    settings = Settings(base_url=url, key=key, **{"max_retries": 1, "timeout": 5.0, **options})
+    settings = Settings(base_url=url, key=key, **{"max_retries": 1, "timeout": 120.0, **options})
     transport = Transport(settings, key_in_query(key))
     try:
         return transport.get("/api/v2/cdr", {**PARAMS, "search_token": ""}, parse_page)
@@ -615,7 +615,7 @@ def test_queries_of_others_are_logged(everything_logged: pytest.LogCaptureFixtur
     with RawServer(lambda _: [http(BODY)]) as server:
         transport = Transport(Settings(base_url=server.url, key="some-key"), key_in_query("some-key"))
         transport.get(AGENTS, {}, parse)
-        requests.get(f"{server.url}/of-another?package=1", timeout=10)
+        requests.get(f"{server.url}/of-another?package=1", timeout=120)
         transport.close()
 
     told = [record.getMessage() for record in everything_logged.get_records("call")]

@@ -27,7 +27,7 @@ CAP = 100
 def read(
     sim: Simulator, window: Window, filters: dict[str, Any] | None = None, *, batch: int = CAP, **options: Any
 ) -> dict[str, bytes]:
-    client = CdrClient(Settings(base_url=sim.url, key=sim.key, max_retries=0, timeout=10, **options), batch=batch)
+    client = CdrClient(Settings(base_url=sim.url, key=sim.key, max_retries=0, timeout=120, **options), batch=batch)
     try:
         with client.read(window, filters) as spool:
             records = [record for page in spool for record in page]

@@ -56,7 +56,7 @@ def api_server(airflow_environment: dict[str, str], airflow_cli: Callable[..., A
             stderr=subprocess.STDOUT,
         )
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 300
             while not answers(url):
                 with suppress(subprocess.TimeoutExpired):
                     server.wait(timeout=0.5)

@@ -100,14 +100,16 @@ class World:
             task = self.task(dag_id, run_id, task_id)
             return bool(task["state"] == state and task["try_number"] == try_number)
 
-        wait_for(f"{task_id} of {run_id} of {dag_id} to be {state} in try {try_number}", reached, timeout=120)
+        wait_for(
+            f"{task_id} of {run_id} of {dag_id} to be {state} in try {try_number}", reached, timeout=300, interval=0.5
+        )
 
     def kill(self, dag_id: str, run_id: str, task_id: str) -> None:
         """Kill the process of a running task, and return when it is gone."""
         process = psutil.Process(self.task(dag_id, run_id, task_id)["pid"])
         assert os.getpid() in ancestors(process)
         process.send_signal(signal.SIGKILL)
-        wait_for("the killed process to end", lambda: not _is_running(process), timeout=30)
+        wait_for("the killed process to end", lambda: not _is_running(process), timeout=120)
 
     def succeed(self, dag_id: str, run_id: str) -> None:
         """Wait for a run's end, which must be a good one."""
@@ -122,7 +124,8 @@ class World:
         runs = wait_for(
             f"a scheduled run of {dag_id}",
             lambda: self.airflow.api.runs(dag_id, run_type="scheduled"),
-            timeout=60,
+            timeout=300,
+            interval=0.5,
         )
         return runs[0]
 

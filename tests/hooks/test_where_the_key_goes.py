@@ -52,7 +52,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
 
     def ask(host: str, **extra: Any) -> list[dict[str, Any]]:
         described = {"conn_type": "voiso", "host": host, "password": SECRET.text}
-        extra = {"max_retries": 0, "timeout": 10, **extra}
+        extra = {"max_retries": 0, "timeout": 120, **extra}
         monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps({**described, "extra": extra}))
         hook = VoisoHook()
         try:

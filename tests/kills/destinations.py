@@ -146,7 +146,7 @@ class Table(Destination):
             return not found
 
         with suppress(PartTimeoutError):
-            wait_for("the sessions to end", ended, timeout=30, interval=0.02)
+            wait_for("the sessions to end", ended, timeout=120, interval=0.02)
         return found
 
     def difference(self, states: Mapping[str, State]) -> Difference:

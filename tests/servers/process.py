@@ -161,7 +161,7 @@ class Server:
         env: Mapping[str, str] | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         grace: float = 15,
-        timeout: float = 120,
+        timeout: float = 300,
     ) -> None:
         self.name = name
         self.command = list(command)

@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
                 status, [], f"<Error><Code>{fault.code}</Code><Message>{fault.code}</Message></Error>".encode()
             )
             return
-        behind = http.client.HTTPConnection(*self.server.target, timeout=30)
+        behind = http.client.HTTPConnection(*self.server.target, timeout=120)
         behind.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             if name.lower() != "expect":

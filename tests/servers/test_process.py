@@ -51,7 +51,7 @@ def family(directory: Path, port: int, *flags: str, grace: float = 15) -> Server
         logs=directory,
         ready=lambda: len(pids(directory)) == 2,
         grace=grace,
-        timeout=30,
+        timeout=120,
     )
 
 
@@ -89,9 +89,9 @@ with family(Path({str(tmp_path)!r}), {port}):
     time.sleep(600)
 """
     with subprocess.Popen([sys.executable, "-c", holder], stderr=subprocess.DEVNULL) as held:
-        wait_for("the holder", (tmp_path / "holds").exists, timeout=60)
+        wait_for("the holder", (tmp_path / "holds").exists, timeout=120)
         held.send_signal(last_signal)
-    wait_for("the family to end", lambda: nothing_left(tmp_path, port), timeout=30)
+    wait_for("the family to end", lambda: nothing_left(tmp_path, port), timeout=120)
 
 
 def test_a_server_can_be_started_again(tmp_path: Path) -> None:

@@ -32,7 +32,6 @@ class SimulatorProcess(Server):
             [*command, "--key", key, *options],
             logs=logs,
             ready=lambda: answers(f"{self.url}/_simulator/health"),
-            timeout=30,
         )
 
     def connection(self) -> str:
