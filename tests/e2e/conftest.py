@@ -15,6 +15,7 @@ from airflow_provider_voiso.simulator import Drift, Simulator
 from tests.e2e.world import BACKFILLED, KEY, RECORDS_PER_DAY, WRONG_KEY, World
 from tests.secret_search import AWKWARD_KEYS
 from tests.servers.tcp_proxy import TcpProxy
+from tests.servers.traces import listens, processes_naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,23 +65,28 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for number, key in enumerate(AWKWARD_KEYS):
             simulator = stack.enter_context(Simulator(key=key, seed=number, records_per_day=20))
             connections[f"voiso_key_{number}"] = voiso_connection(simulator, key, max_retries=0)
-        temporary = home / "airflow" / "tmp"
+        airflow_home = home / "airflow home"
+        temporary = airflow_home / "tmp"
         temporary.mkdir(parents=True)
-        lineage = {"type": "file", "log_file_path": str(home / "airflow" / "lineage.jsonl"), "append": True}
+        lineage = {"type": "file", "log_file_path": str(airflow_home / "lineage.jsonl"), "append": True}
         env = {
             **{f"AIRFLOW_CONN_{name.upper()}": value for name, value in connections.items()},
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
             "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(lineage),
             "TMPDIR": str(temporary),
+            # No DAG file changes; each look at all of them takes seconds.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
             # A busy machine may need longer than five seconds to answer a task.
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "120",
             "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         }
-        airflow = stack.enter_context(AirflowStack(home / "airflow", dags, env))
+        airflow = stack.enter_context(AirflowStack(airflow_home, dags, env))
         airflow.api.wait_for_dags("exports", "failing", "voiso_cdr_to_s3_daily")
         # It is needed late, and only twice a minute Airflow looks whether one has ended.
         airflow.api.backfill("exports", BACKFILLED[0].isoformat(), BACKFILLED[-1].isoformat())
         yield World(airflow, voiso, halting, late, s3, s3_behind, postgres, sqlite_file)
+    assert processes_naming(airflow_home) == []
+    assert not listens(airflow.url)
 
 
 @pytest.fixture(scope="session")

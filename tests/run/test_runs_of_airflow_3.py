@@ -62,6 +62,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> set[Case]:
     env = {
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         "SEEN_RUNS": str(found.file),
+        # No DAG file changes; each look at all of them takes seconds.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
         # No task is to start before there is an api-server.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         # A busy machine may need longer than five seconds to answer a task.
