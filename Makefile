@@ -61,18 +61,20 @@ bench: .venv/ready .venv-bench/ready ## measure floors, peers and this package i
 	$(VENV_PYTHON) -m uv pip install --quiet --python .venv-bench/bin/python -r benchmarks/requirements.txt
 	@touch $@
 
-lint: .venv/ready ## ruff and mypy
+lint: .venv/ready ## ruff, mypy and the contracts between the rooms
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy
+	.venv/bin/lint-imports --no-cache --no-logo
 
 format: .venv/ready ## let ruff put the code in shape
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
 
-docs: .venv/ready ## write the tables of docs/windows.md and docs/failures.md from the tests and the code
+docs: .venv/ready ## write what docs/ shows of the tests and the code: windows, failures, architecture
 	$(VENV_PYTHON) -m tests.run.windows_table
 	$(VENV_PYTHON) -m tests.faults.failures_table
+	$(VENV_PYTHON) -m tests.architecture
 
 matrix: .venv/ready ## run the suite on the older Airflows too: make matrix AIRFLOWS="2.11 3.0"
 	.ci/matrix $(AIRFLOWS)

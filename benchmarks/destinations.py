@@ -7,17 +7,16 @@ import io
 import json
 import pickle
 import re
-import shutil
 import sqlite3
-import subprocess
-from contextlib import closing, suppress
-from getpass import getuser
+from contextlib import closing
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.measure import SkipError
-from demo.process import LOOPBACK, Server, free_ports
-from demo.stack import Postgres, SeaweedS3
+from tests.servers.mariadb import Mariadb, missing
+from tests.servers.postgres import Postgres
+from tests.servers.process import LOOPBACK
+from tests.servers.s3 import SeaweedS3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,20 +70,16 @@ class S3:
 
     def empty(self, slug: str) -> None:
         """Delete the objects."""
-        for key in self._keys(slug):
+        for key in self._server.objects(f"{slug}/"):
             self._client.delete_object(Bucket=self._server.bucket, Key=key)
 
     def uuids(self, slug: str) -> set[str]:
         """Read the objects, leaving out dlt's own beside them."""
         found: set[str] = set()
-        for key in self._keys(slug):
+        for key, content in self._server.objects(f"{slug}/").items():
             if not key.split("/")[1].startswith("_dlt") and "/init" not in key:
-                found |= _uuids_of(key, self._client.get_object(Bucket=self._server.bucket, Key=key)["Body"].read())
+                found |= _uuids_of(key, content)
         return found
-
-    def _keys(self, slug: str) -> list[str]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._server.bucket, Prefix=f"{slug}/")
-        return [each["Key"] for page in pages for each in page.get("Contents", [])]
 
 
 def _uuids_of(key: str, data: bytes) -> set[str]:
@@ -204,15 +199,15 @@ class PostgresServer(Database):
 
     def __init__(self, home: Path, stack: ExitStack) -> None:
         super().__init__(home)
-        self._server = stack.enter_context(Postgres(home / "logs"))
+        self._server = stack.enter_context(Postgres(home / "logs", durable=True))
 
     def connection(self) -> dict[str, Any]:
         """Return Airflow's connection."""
-        return {"conn_type": "postgres", "host": self._socket(), "login": "postgres", "schema": "postgres"}
+        return dict(json.loads(self._server.connection()))
 
     def address(self) -> dict[str, Any]:
         """Return libpq's address, and another for dlt, which does not take one without a host and a password."""
-        dlt = f"postgresql://postgres:none@localhost/postgres?host={self._socket()}"
+        dlt = f"postgresql://postgres:none@localhost/postgres?host={self._server.socket_folder}"
         return {"uri": self._server.uri, "dlt": dlt}
 
     def connect(self) -> Any:
@@ -240,9 +235,6 @@ class PostgresServer(Database):
         """Read the table, or dlt's in a schema of its own."""
         return super().uuids(f"{slug}.cdr" if "dlt" in slug else slug)
 
-    def _socket(self) -> str:
-        return self._server.uri.split("host=")[1]
-
 
 class MariaDbServer(Database):
     """Debian's MariaDB in a directory of its own."""
@@ -251,33 +243,19 @@ class MariaDbServer(Database):
 
     def __init__(self, home: Path, stack: ExitStack) -> None:
         super().__init__(home)
-        programs = [shutil.which(name, path="/usr/sbin:/usr/bin") for name in ("mariadbd", "mariadb-install-db")]
-        if not all(programs):
-            raise SkipError("the program mariadbd is not installed")
-        data = home / "mariadb"
-        options = ["--no-defaults", f"--user={getuser()}", f"--datadir={data}", f"--tmpdir={home}"]
-        install = [str(programs[1]), *options, "--auth-root-authentication-method=normal", "--skip-test-db"]
-        subprocess.run(install, check=True, capture_output=True)  # noqa: S603
-        self._port = free_ports(1)[0]
-        here = [f"--bind-address={LOOPBACK}", f"--port={self._port}", f"--socket={data / 'socket'}"]
-        command = [str(programs[0]), *options, *here, f"--pid-file={data / 'pid'}", "--secure-file-priv="]
-        stack.enter_context(Server("mariadb", command, logs=home / "logs", ready=self._is_ready))
-
-    def _is_ready(self) -> bool:
-        import MySQLdb  # noqa: PLC0415 - only where it is installed
-
-        with suppress(MySQLdb.Error), closing(MySQLdb.connect(**{**self.address(), "database": ""})) as connection:
-            connection.cursor().execute("CREATE DATABASE IF NOT EXISTS calls CHARACTER SET utf8mb4")
-            return True
-        return False
+        if reason := missing():
+            raise SkipError(reason)
+        self._server = stack.enter_context(Mariadb(durable=True))
+        self._server.create_database("calls")
+        self.ready = self._server.temporary / "ready"
 
     def connection(self) -> dict[str, Any]:
-        """Return Airflow's connection."""
-        return {"conn_type": "mysql", "host": LOOPBACK, "port": self._port, "login": "root", "schema": "calls"}
+        """Return Airflow's connection, by the client that is built from source."""
+        return {**json.loads(self._server.connection("calls")), "extra": {}}
 
     def address(self) -> dict[str, Any]:
         """Return the arguments of ``MySQLdb.connect``."""
-        return {"host": LOOPBACK, "port": self._port, "user": "root", "database": "calls"}
+        return {"host": LOOPBACK, "port": self._server.port, "user": "root", "database": "calls"}
 
     def connect(self) -> Any:
         """Open a connection."""

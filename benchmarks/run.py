@@ -19,7 +19,7 @@ from benchmarks.data import END, START, Day
 from benchmarks.destinations import DESTINATIONS, Database, Destination
 from benchmarks.measure import Measurement, SkipError, Task
 from benchmarks.report import Results, Series, render
-from demo.process import LOOPBACK, Server, answers, clean_environment, free_ports
+from tests.servers.process import LOOPBACK, Server, answers, clean_environment, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

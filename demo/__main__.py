@@ -14,8 +14,10 @@ from contextlib import ExitStack, suppress
 
 from demo.backfill import DAG_IDS, ROOT, STATE, TABLE, backfill, console, empty_state, last_days
 from demo.evidence import compare, show, uuids_in_sqlite
-from demo.process import run_to_exit
-from demo.stack import AirflowStack, SeaweedS3, SimulatorProcess
+from demo.stack import AirflowStack
+from tests.servers.process import run_to_exit
+from tests.servers.s3 import SeaweedS3
+from tests.servers.voiso import SimulatorProcess
 
 DATABASE = STATE / "warehouse.db"
 DAYS = 7

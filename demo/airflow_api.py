@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from demo.process import PartError, local_session, wait_for
+from tests.servers.process import PartError, local_session, wait_for
 
 FINAL_STATES = {"success", "failed"}
 
@@ -44,7 +44,7 @@ class AirflowApi:
         components = ("metadatabase", "scheduler", "triggerer", "dag_processor")
         return [name for name in components if (health.get(name) or {}).get("status") != "healthy"]
 
-    def wait_for_dags(self, *dag_ids: str, timeout: float = 120) -> None:
+    def wait_for_dags(self, *dag_ids: str, timeout: float = 300) -> None:
         """Wait until these DAGs are known; a PartError with the traceback if a DAG file fails to import."""
 
         def known() -> bool:
@@ -52,7 +52,7 @@ class AirflowApi:
                 raise PartError("\n".join(f"{error['filename']}: {error['stack_trace']}" for error in errors))
             return set(dag_ids) <= {dag["dag_id"] for dag in self.get("/dags", limit=100)["dags"]}
 
-        wait_for(f"the DAGs {', '.join(dag_ids)}", known, timeout=timeout)
+        wait_for(f"the DAGs {', '.join(dag_ids)}", known, timeout=timeout, interval=0.5)
 
     def unpause(self, dag_id: str) -> None:
         """Let the scheduler run a DAG."""
@@ -75,12 +75,13 @@ class AirflowApi:
         created: dict[str, int] = self.request("POST", "/backfills", json=body)
         return created["id"]
 
-    def wait_for_backfill(self, backfill_id: int, timeout: float = 300) -> None:
+    def wait_for_backfill(self, backfill_id: int, timeout: float = 600) -> None:
         """Wait until every run of a backfill has ended, in whatever state."""
         wait_for(
             f"the backfill {backfill_id} to end",
             lambda: self.get(f"/backfills/{backfill_id}")["completed_at"] is not None,
             timeout=timeout,
+            interval=0.5,
         )
 
     def runs(self, dag_id: str, **params: Any) -> list[dict[str, Any]]:
@@ -108,14 +109,14 @@ class AirflowApi:
             lines += [f"{error['exc_type']}: {error['exc_value']}" for error in message.get("error_detail", [])]
         return "\n".join(lines)
 
-    def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 180) -> str:
+    def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 600) -> str:
         """Wait until a run has ended and return its state, ``success`` or ``failed``."""
 
         def state() -> str | None:
             found: str = self.get(_run(dag_id, run_id))["state"]
             return found if found in FINAL_STATES else None
 
-        return wait_for(f"the run {run_id} of {dag_id} to end", state, timeout=timeout)
+        return wait_for(f"the run {run_id} of {dag_id} to end", state, timeout=timeout, interval=0.5)
 
 
 def _run(dag_id: str, run_id: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from demo.process import PartError, wait_for
+from tests.servers.process import PartError, wait_for
 
 if TYPE_CHECKING:
     from contextlib import ExitStack

@@ -7,8 +7,8 @@ from collections import ChainMap
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from demo.process import LOOPBACK, Server, free_ports
-from demo.stack import AirflowStack, program
+from demo.stack import AirflowStack
+from tests.servers.process import LOOPBACK, Server, free_ports, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

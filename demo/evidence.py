@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from demo.stack import SeaweedS3, SimulatorProcess
+    from tests.servers.s3 import SeaweedS3
+    from tests.servers.voiso import SimulatorProcess
 
 PREFIX = "voiso/cdr"
 

@@ -1,178 +1,22 @@
-"""The real parts around the package: object storage, a local Voiso, PostgreSQL and the whole of Airflow."""
+"""The whole of Airflow 3 as processes."""
 
 from __future__ import annotations
 
-import json
 import secrets
-import shutil
-import signal
 import subprocess
 import sys
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import TYPE_CHECKING
 
 from demo.airflow_api import AirflowApi
-from demo.process import LOOPBACK, PartError, Server, answers, clean_environment, free_ports, local_session
+from tests.servers.postgres import Postgres
+from tests.servers.process import LOOPBACK, PartError, Server, answers, clean_environment, free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
-
-
-def program(name: str, way_out: str = "install requirements-dev.txt") -> str:
-    """Return the path of a program that a package put beside this Python, else on the PATH."""
-    beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
-        raise PartError(f"The program {name} is missing: {way_out}.")
-    return found
-
-
-class SeaweedS3(Server):
-    """An S3 server (SeaweedFS) that checks signatures and has one bucket; no other is made by itself.
-
-    :param data_dir: where the objects are kept, made if missing
-    :param bucket: the bucket to create
-    :param logs: directory of its log, by default beside the data
-    """
-
-    key = "devkey"
-    secret = "devsecret123"  # noqa: S105
-    region = "us-east-1"
-
-    def __init__(self, data_dir: Path, bucket: str = "voiso-cdr", *, logs: Path | None = None) -> None:
-        master, volume, filer, s3, admin = free_ports(5, partners=[10_000])
-        self.bucket = bucket
-        self.endpoint_url = f"http://{LOOPBACK}:{s3}"
-        self.data_dir = data_dir
-        options = {
-            "dir": data_dir,
-            "ip": LOOPBACK,
-            "ip.bind": LOOPBACK,
-            "master.port": master,
-            "master.telemetry": "false",
-            "volume.port": volume,
-            "filer.port": filer,
-            "s3.port": s3,
-            "s3.port.iceberg": 0,
-            "s3.port.lance": 0,
-            "s3.autoCreateBucket": "false",
-            "admin.port": admin,
-            "admin.ui": "false",
-            "webdav": "false",
-        }
-        super().__init__(
-            "seaweedfs",
-            [program("weed"), "mini", *(f"-{name}={value}" for name, value in options.items())],
-            logs=logs or data_dir.parent / f"{data_dir.name}-logs",
-            ready=self._has_bucket,
-            env=clean_environment(
-                {
-                    "AWS_ACCESS_KEY_ID": self.key,
-                    "AWS_SECRET_ACCESS_KEY": self.secret,
-                    "S3_BUCKET": bucket,
-                    "WEED_S3_SSE_KEY": "dev",
-                }
-            ),
-            stop_signal=signal.SIGINT,
-            grace=2,
-        )
-
-    def start(self) -> None:
-        """Start without waiting."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        super().start()
-
-    def client(self) -> Any:
-        """Return a boto3 client of this server that owes nothing to Airflow."""
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint_url,
-            aws_access_key_id=self.key,
-            aws_secret_access_key=self.secret,
-            region_name=self.region,
-        )
-
-    def _has_bucket(self) -> bool:
-        # The health endpoint answers before the bucket is created.
-        if not answers(f"{self.endpoint_url}/healthz"):
-            return False
-        with suppress(BotoCoreError, ClientError):
-            self.client().head_bucket(Bucket=self.bucket)
-            return True
-        return False
-
-    def connection(self) -> str:
-        """Return the value of ``AIRFLOW_CONN_AWS_DEFAULT``."""
-        extra = {"endpoint_url": self.endpoint_url, "region_name": self.region}
-        return json.dumps({"conn_type": "aws", "login": self.key, "password": self.secret, "extra": extra})
-
-
-class SimulatorProcess(Server):
-    """The package's own simulator, in a process of its own.
-
-    :param logs: directory of its log
-    :param options: command line options of the simulator, without host, port and key
-    :param key: the API key that sees every record
-    """
-
-    def __init__(self, logs: Path, options: Sequence[str] = (), *, key: str = "demo-api-key") -> None:
-        self.key = key
-        port = str(free_ports(1)[0])
-        self.url = f"http://{LOOPBACK}:{port}"
-        command = [sys.executable, "-m", "airflow_provider_voiso.simulator", "--host", LOOPBACK, "--port", port]
-        super().__init__(
-            "simulator",
-            [*command, "--key", key, *options],
-            logs=logs,
-            ready=lambda: answers(f"{self.url}/_simulator/health"),
-            timeout=30,
-        )
-
-    def connection(self) -> str:
-        """Return the value of ``AIRFLOW_CONN_VOISO_DEFAULT``."""
-        return json.dumps({"conn_type": "voiso", "host": self.url, "password": self.key})
-
-    def truth(self, start: datetime, end: datetime) -> set[str]:
-        """Return the uuids of all records that ended in ``[start, end)``; both bounds have a time zone."""
-        bounds = {"start": start.isoformat(), "end": end.isoformat()}
-        with local_session() as session:
-            answer = session.get(f"{self.url}/_simulator/truth", params=bounds, timeout=60)
-        answer.raise_for_status()
-        return set(answer.json()["uuids"])
-
-
-class Postgres(Server):
-    """An embedded PostgreSQL that listens on a unix socket only, in a temporary directory.
-
-    :param logs: directory of its log
-    """
-
-    def __init__(self, logs: Path) -> None:
-        self._address = logs / "postgres.address"
-        super().__init__(
-            "postgres",
-            [sys.executable, str(Path(__file__).with_name("postgres.py")), str(self._address)],
-            logs=logs,
-            ready=self._address.exists,
-        )
-
-    @property
-    def uri(self) -> str:
-        """The address of its database ``postgres``, as libpq and SQLAlchemy read it; known once it is ready."""
-        return self._address.read_text()
-
-    def start(self) -> None:
-        """Start without waiting, with an empty database."""
-        self._address.unlink(missing_ok=True)
-        super().start()
 
 
 class AirflowStack:

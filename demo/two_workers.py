@@ -6,20 +6,20 @@ worker ran a fair share of the task instances.
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
 from rich.table import Table
 
 from demo.backfill import DAG_IDS, ROOT, STATE, TABLE, backfill, console, empty_state, last_days
 from demo.celery_stack import SLOTS, CeleryStack
 from demo.evidence import compare, show, uuids_in_postgres
-from demo.process import run_to_exit
-from demo.stack import Postgres, SeaweedS3, SimulatorProcess
+from tests.servers.postgres import Postgres
+from tests.servers.process import run_to_exit
+from tests.servers.s3 import SeaweedS3
+from tests.servers.voiso import SimulatorProcess
 
 if TYPE_CHECKING:
     from demo.stack import AirflowStack
@@ -68,21 +68,19 @@ def main() -> int:
         console.print("Starting the simulator, SeaweedFS and PostgreSQL ...")
         simulator = stack.enter_context(SimulatorProcess(logs, ["--records-per-day", str(RECORDS_PER_DAY)]))
         s3 = stack.enter_context(SeaweedS3(STATE / "s3", logs=logs))
-        warehouse = stack.enter_context(Postgres(logs)).uri
-        socket_folder = parse_qs(urlsplit(warehouse).query)["host"][0]
-        connection = {"conn_type": "postgres", "host": socket_folder, "login": "postgres", "schema": "postgres"}
+        warehouse = stack.enter_context(Postgres(logs))
         settings = {
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
             "AIRFLOW_CONN_VOISO_DEFAULT": simulator.connection(),
             "AIRFLOW_CONN_AWS_DEFAULT": s3.connection(),
-            "AIRFLOW_CONN_VOISO_WAREHOUSE": json.dumps(connection),
+            "AIRFLOW_CONN_VOISO_WAREHOUSE": warehouse.connection(),
         }
         console.print(f"Starting Redis and Airflow with the workers {' and '.join(WORKERS)}, {SLOTS} slots each ...")
         airflow = stack.enter_context(CeleryStack(STATE / "airflow", ROOT / "example_dags", settings, workers=WORKERS))
         airflow.api.wait_for_dags(*DAG_IDS)
         console.print(f"Backfilling {days[0]} to {days[-1]} of {' and '.join(DAG_IDS)} ...")
         backfill(airflow, days, active_runs=SLOTS * len(WORKERS), timeout=1800)
-        found = compare(simulator, s3, lambda day: uuids_in_postgres(warehouse, TABLE, day), days)
+        found = compare(simulator, s3, lambda day: uuids_in_postgres(warehouse.uri, TABLE, day), days)
         shares = tasks_by_worker(airflow)
         console.print("Stopping ...")
     show(found, console)

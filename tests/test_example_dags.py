@@ -21,7 +21,7 @@ import pytest
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
 from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
 from airflow_provider_voiso.simulator import Simulator
-from demo.stack import SeaweedS3
+from tests.servers.s3 import SeaweedS3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,6 +8,7 @@ from airflow_provider_voiso.api.read import WindowRead
 from airflow_provider_voiso.api.selection import Selection
 from airflow_provider_voiso.api.transport import Transport
 from airflow_provider_voiso.api.v2.api import REFERENCE_LISTS, ApiV2
+from airflow_provider_voiso.api.v2.authorization import key_in_query
 from airflow_provider_voiso.api.v2.filters import filter_params
 from airflow_provider_voiso.api.v2.paging import BATCH
 from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoError
@@ -57,7 +58,7 @@ class CdrClient:
     def __init__(self, settings: Settings, *, batch: int = BATCH, name: str = "") -> None:
         self._base_url = settings.base_url
         self._name = name
-        self._transport = Transport(settings)
+        self._transport = Transport(settings, key_in_query(settings.key))
         self._api: Api = ApiV2(self._transport, settings, batch=batch)
 
     def close(self) -> None:

@@ -37,7 +37,7 @@ def client_of() -> Iterator[MakeClient]:
     made: list[CdrClient] = []
 
     def make(sim: Simulator, *, batch: int = 10_000, **options: Any) -> CdrClient:
-        settings = {"key": sim.key, "max_retries": 0, "timeout": 20.0, **options}
+        settings = {"key": sim.key, "max_retries": 0, "timeout": 120.0, **options}
         made.append(CdrClient(Settings(base_url=sim.url, **settings), batch=batch))
         return made[-1]
 

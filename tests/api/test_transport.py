@@ -14,9 +14,11 @@ from urllib.parse import quote, quote_plus
 import pytest
 import requests
 
+from airflow_provider_voiso.api.retry import LONGEST_WAIT
 from airflow_provider_voiso.api.settings import Settings
-from airflow_provider_voiso.api.transport import LONGEST_WAIT, Transport
+from airflow_provider_voiso.api.transport import Transport
 from airflow_provider_voiso.api.v2.answer import parse_page
+from airflow_provider_voiso.api.v2.authorization import key_in_query
 from airflow_provider_voiso.exceptions import (
     VoisoAuthenticationError,
     VoisoBadRequestError,
@@ -29,8 +31,8 @@ from airflow_provider_voiso.exceptions import (
     VoisoTransportError,
 )
 from airflow_provider_voiso.simulator import Simulator
-from tests.api.raw_server import RawServer, http
 from tests.secret_search import Secret, text_of
+from tests.servers.raw_http import RawServer, http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,10 +66,10 @@ def get() -> Iterator[Get]:
     open_ones: dict[tuple[Any, ...], Transport] = {}
 
     def ask(url: str, path: str = AGENTS, **options: Any) -> Any:
-        settings = {"key": "some-key", "timeout": 10.0, **options}
+        settings: dict[str, Any] = {"key": "some-key", "timeout": 120.0, **options}
         identity = (url, *settings.items())
         if identity not in open_ones:
-            open_ones[identity] = Transport(Settings(base_url=url, **settings))
+            open_ones[identity] = Transport(Settings(base_url=url, **settings), key_in_query(settings["key"]))
         return open_ones[identity].get(path, {}, parse)
 
     yield ask
@@ -191,7 +193,7 @@ def test_the_timeout_is_a_deadline_for_the_whole_answer(chunked: bool, get: Get)
     ]
     with RawServer(lambda _: drip) as server:
         with pytest.raises(VoisoTransportError, match="longer than the timeout"):
-            get(server.url, timeout=0.4, max_retries=0)
+            get(server.url, timeout=1, max_retries=0)
         assert len(server.requests) == 1
 
 
@@ -207,7 +209,7 @@ def test_the_timeout_is_a_deadline_for_the_whole_answer(chunked: bool, get: Get)
 def test_the_deadline_holds_for_headers(drip: list[bytes | float], get: Get) -> None:
     with RawServer(lambda _: drip) as server:
         with pytest.raises(VoisoTransportError, match="longer than the timeout"):
-            get(server.url, timeout=0.4, max_retries=0)
+            get(server.url, timeout=1, max_retries=0)
         assert len(server.requests) == 1
 
 
@@ -217,14 +219,14 @@ def test_the_deadline_holds_with_tls(get: Get, certificate: Path) -> None:
         options = {"key": sim.key, "verify": str(certificate), "timeout": 0.4, "max_retries": 0}
         with pytest.raises(VoisoTransportError, match="longer than the timeout"):
             get(sim.url, **options)
-        assert get(sim.url, **{**options, "timeout": 10})
+        assert get(sim.url, **{**options, "timeout": 120})
 
 
 def test_a_connection_has_the_whole_timeout_for_each_answer(get: Get) -> None:
-    late: list[bytes | float] = [0.3, http(BODY)]
+    late: list[bytes | float] = [0.8, http(BODY)]
     with RawServer(lambda _: late) as server:
         for _ in range(4):
-            assert get(server.url, timeout=1, max_retries=0) == json.loads(BODY)
+            assert get(server.url, timeout=3, max_retries=0) == json.loads(BODY)
         assert server.connections == 1
 
 
@@ -255,7 +257,7 @@ def test_an_answer_is_packed_as_was_asked_for(packed: str, get: Get) -> None:
 
 def test_silence_meets_the_deadline(get: Get, pauses: list[float]) -> None:
     with RawServer(lambda number: [60.0] if number < 2 else [http(BODY)]) as server:
-        assert get(server.url, timeout=0.2) == json.loads(BODY)
+        assert get(server.url, timeout=1) == json.loads(BODY)
     assert len(pauses) == 2
 
 
@@ -424,8 +426,8 @@ FAULTS: list[Any] = [
 
 
 def ask_for_records(url: str, key: str, **options: Any) -> Any:
-    settings = Settings(base_url=url, key=key, **{"max_retries": 1, "timeout": 5.0, **options})
-    transport = Transport(settings)
+    settings = Settings(base_url=url, key=key, **{"max_retries": 1, "timeout": 120.0, **options})
+    transport = Transport(settings, key_in_query(key))
     try:
         return transport.get("/api/v2/cdr", {**PARAMS, "search_token": ""}, parse_page)
     finally:
@@ -589,3 +591,46 @@ def test_requests_take_turns(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(3):
             get(server.url, requests_per_second=4)
     assert starts == [1000, 1000.25, 1000.5, 1000.75, 1001, 1061, 1061.25, 1061.5]
+
+
+def test_another_way_to_authorize(everything_logged: pytest.LogCaptureFixture) -> None:
+    def bearer(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {SECRET.text.encode('ascii', 'ignore').decode()}"
+        return request
+
+    with RawServer(lambda _: [http(BODY)]) as server:
+        transport = Transport(Settings(base_url=server.url, key=""), bearer)
+        transport.get("/api/v4/interactions", {"number": "+390655501"}, parse)
+        transport.close()
+
+    head = server.requests[0]
+    assert head.startswith(b"GET /api/v4/interactions?number=%2B390655501 HTTP/1.1\r\n")
+    assert b"Authorization: Bearer k+/=&%<>-secret-a387\r\n" in head
+    told = [record.getMessage() for record in everything_logged.get_records("call")]
+    assert any("/api/v4/interactions?…" in message for message in told)
+    assert not any("390655501" in message for message in told)
+
+
+def test_queries_of_others_are_logged(everything_logged: pytest.LogCaptureFixture) -> None:
+    with RawServer(lambda _: [http(BODY)]) as server:
+        transport = Transport(Settings(base_url=server.url, key="some-key"), key_in_query("some-key"))
+        transport.get(AGENTS, {}, parse)
+        requests.get(f"{server.url}/of-another?package=1", timeout=120)
+        transport.close()
+
+    told = [record.getMessage() for record in everything_logged.get_records("call")]
+    assert any("/of-another?package=1" in message for message in told)
+
+
+@pytest.mark.usefixtures("pauses")
+def test_defects_of_a_parser_stay_what_they_are() -> None:
+    def stumble(_: bytes) -> None:
+        raise UnicodeDecodeError("utf-8", BODY, 0, 1, "as a defect of ours would")
+
+    with RawServer(lambda _: [http(BODY)]) as server:
+        transport = Transport(Settings(base_url=server.url, key="some-key"), key_in_query("some-key"))
+        with pytest.raises(UnicodeDecodeError):
+            transport.get(AGENTS, {}, stumble)
+        transport.close()
+
+    assert len(server.requests) == 1

@@ -39,7 +39,7 @@ def records(day: Day) -> list[dict[str, Any]]:
 
 
 def get(url: str, **params: Any) -> dict[str, Any]:
-    return dict(requests.get(f"{url}/api/v2/cdr", params={"key": "some-key", **params}, timeout=10).json())
+    return dict(requests.get(f"{url}/api/v2/cdr", params={"key": "some-key", **params}, timeout=120).json())
 
 
 def ended(record: dict[str, Any]) -> datetime:

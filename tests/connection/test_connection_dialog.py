@@ -56,7 +56,7 @@ def api_server(airflow_environment: dict[str, str], airflow_cli: Callable[..., A
             stderr=subprocess.STDOUT,
         )
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 300
             while not answers(url):
                 with suppress(subprocess.TimeoutExpired):
                     server.wait(timeout=0.5)
@@ -80,6 +80,7 @@ def page(api_server: str) -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         page = browser.new_page(base_url=api_server)
+        page.set_default_timeout(120_000)
         yield page
         browser.close()
 

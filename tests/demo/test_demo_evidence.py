@@ -12,7 +12,8 @@ import psycopg2
 import pytest
 
 from demo.evidence import Day, uuids_in_postgres, uuids_in_s3, uuids_in_sqlite
-from demo.stack import Postgres, SeaweedS3
+from tests.servers.postgres import Postgres
+from tests.servers.s3 import SeaweedS3
 
 if TYPE_CHECKING:
     from pathlib import Path

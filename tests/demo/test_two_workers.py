@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from demo.celery_stack import Redis
-from demo.process import LOOPBACK, PartError, is_free
 from demo.two_workers import is_fair
+from tests.servers.process import LOOPBACK, PartError, is_free
 
 if TYPE_CHECKING:
     from pathlib import Path

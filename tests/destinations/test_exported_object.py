@@ -25,8 +25,8 @@ from airflow_provider_voiso.exceptions import (
     VoisoSpoolError,
 )
 from airflow_provider_voiso.simulator import Simulator
-from demo.stack import SeaweedS3
-from tests.faults.s3_proxy import S3Proxy
+from tests.servers.s3 import SeaweedS3
+from tests.servers.s3_proxy import S3Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,8 +25,8 @@ from airflow_provider_voiso.exceptions import VoisoError
 from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
-from demo.stack import SeaweedS3
 from tests.destinations.conftest import WINDOW
+from tests.servers.s3 import SeaweedS3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

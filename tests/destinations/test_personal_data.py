@@ -19,9 +19,9 @@ from airflow_provider_voiso.destinations.sql.sqlite import SqliteDialect
 from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoError
 from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
-from tests.api.raw_server import RawServer, http
 from tests.destinations.conftest import MYSQL_KINDS
 from tests.secret_search import text_of
+from tests.servers.raw_http import RawServer, http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

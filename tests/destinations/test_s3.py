@@ -16,8 +16,8 @@ from airflow_provider_voiso.destinations.stores.base import ANY_STATE, Descripti
 from airflow_provider_voiso.destinations.stores.s3 import S3Store
 from airflow_provider_voiso.destinations.stores.s3_arguments import check_bucket, taken_by
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
-from demo.stack import SeaweedS3
-from tests.faults.s3_proxy import S3Fault, S3Proxy
+from tests.servers.s3 import SeaweedS3
+from tests.servers.s3_proxy import S3Fault, S3Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

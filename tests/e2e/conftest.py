@@ -8,14 +8,14 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from airflow_provider_voiso.simulator import Drift, Simulator
-from tests.e2e.halting_proxy import HaltingProxy
 from tests.e2e.world import BACKFILLED, KEY, RECORDS_PER_DAY, WRONG_KEY, World
 from tests.secret_search import AWKWARD_KEYS
+from tests.servers.tcp_proxy import TcpProxy
+from tests.servers.traces import listens, processes_naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,9 @@ def voiso_connection(simulator: Simulator, key: str = KEY, **extra: Any) -> str:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    from demo.stack import AirflowStack, Postgres, SeaweedS3  # noqa: PLC0415 - the older Airflow lacks its parts
+    from demo.stack import AirflowStack  # noqa: PLC0415 - the older Airflow lacks its parts
+    from tests.servers.postgres import Postgres  # noqa: PLC0415 - the older Airflow lacks its parts
+    from tests.servers.s3 import SeaweedS3  # noqa: PLC0415 - the older Airflow lacks its parts
 
     home = tmp_path_factory.mktemp("end-to-end")
     dags = home / "dags"
@@ -42,9 +44,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         )
         malformed.faults.add("bad_timestamp", times=None)
         s3 = stack.enter_context(SeaweedS3(home / "s3"))
-        s3_address = urlsplit(s3.endpoint_url)
-        s3_behind = stack.enter_context(HaltingProxy((str(s3_address.hostname), int(s3_address.port or 0))))
-        postgres_dsn = stack.enter_context(Postgres(home / "warehouse")).uri
+        s3_behind = stack.enter_context(TcpProxy(s3.address))
+        postgres = stack.enter_context(Postgres(home / "warehouse"))
         sqlite_file = home / "warehouse" / "warehouse.db"
         sqlite = json.dumps({"conn_type": "sqlite", "host": str(sqlite_file)})
         s3_halting = json.loads(s3.connection())
@@ -59,35 +60,33 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "s3_halting": json.dumps(s3_halting),
             "sqlite": sqlite,
             "voiso_warehouse": sqlite,
-            "postgres": json.dumps(
-                {
-                    "conn_type": "postgres",
-                    "host": parse_qs(urlsplit(postgres_dsn).query)["host"][0],
-                    "login": "postgres",
-                    "schema": "postgres",
-                }
-            ),
+            "postgres": postgres.connection(),
         }
         for number, key in enumerate(AWKWARD_KEYS):
             simulator = stack.enter_context(Simulator(key=key, seed=number, records_per_day=20))
             connections[f"voiso_key_{number}"] = voiso_connection(simulator, key, max_retries=0)
-        temporary = home / "airflow" / "tmp"
+        airflow_home = home / "airflow home"
+        temporary = airflow_home / "tmp"
         temporary.mkdir(parents=True)
-        lineage = {"type": "file", "log_file_path": str(home / "airflow" / "lineage.jsonl"), "append": True}
+        lineage = {"type": "file", "log_file_path": str(airflow_home / "lineage.jsonl"), "append": True}
         env = {
             **{f"AIRFLOW_CONN_{name.upper()}": value for name, value in connections.items()},
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
             "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(lineage),
             "TMPDIR": str(temporary),
+            # No DAG file changes; each look at all of them takes seconds.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
             # A busy machine may need longer than five seconds to answer a task.
             "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "120",
             "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         }
-        airflow = stack.enter_context(AirflowStack(home / "airflow", dags, env))
+        airflow = stack.enter_context(AirflowStack(airflow_home, dags, env))
         airflow.api.wait_for_dags("exports", "failing", "voiso_cdr_to_s3_daily")
         # It is needed late, and only twice a minute Airflow looks whether one has ended.
         airflow.api.backfill("exports", BACKFILLED[0].isoformat(), BACKFILLED[-1].isoformat())
-        yield World(airflow, voiso, halting, late, s3, s3_behind, postgres_dsn, sqlite_file)
+        yield World(airflow, voiso, halting, late, s3, s3_behind, postgres, sqlite_file)
+    assert processes_naming(airflow_home) == []
+    assert not listens(airflow.url)
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ import pytest
 
 from airflow_provider_voiso.destinations.sql.postgres import PostgresDialect
 from airflow_provider_voiso.destinations.sql.sqlite import SqliteDialect
-from demo.process import wait_for
 from tests.e2e.world import DAY, on_airflow_3, rows, seed_table
+from tests.servers.process import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ def barrier(world: World) -> Iterator[psycopg2.extensions.connection]:
         "CREATE FUNCTION wait_in_the_middle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"IF NEW.uuid = '{middle}' THEN PERFORM pg_advisory_xact_lock({BARRIER}); END IF; RETURN NEW; END $$"
     )
-    with closing(psycopg2.connect(world.postgres_dsn)) as connection:
+    with closing(psycopg2.connect(world.warehouse.uri)) as connection:
         connection.cursor().execute(f"SELECT pg_advisory_lock({BARRIER})")
         yield connection
 
@@ -61,7 +61,7 @@ def test_a_task_killed_while_it_reads_leaves_the_old_state_and_its_retry_the_new
     # The first piece of the third page comes at once, the next one in ten minutes.
     world.halting.faults.add("drip", page=3, delay=600, times=2)
     run_id = world.airflow.api.trigger(dag_id)
-    wait_for("both tasks to be halfway", lambda: not world.halting.faults.waiting, timeout=120)
+    wait_for("both tasks to be halfway", lambda: not world.halting.faults.waiting, timeout=300)
     for task_id in tasks:
         world.kill(dag_id, run_id, task_id)
     assert world.objects(dag_id) == {key: b"old"}
@@ -81,7 +81,7 @@ def test_a_task_killed_while_it_uploads_leaves_the_old_object_and_its_retry_the_
     put(world, key, b"old")
     world.s3_behind.halt_after(200_000)
     run_id = world.airflow.api.trigger("killed_in_s3")
-    wait_for("the upload to be halfway", world.s3_behind.halted.is_set, timeout=120)
+    wait_for("the upload to be halfway", world.s3_behind.halted.is_set, timeout=300)
     world.kill("killed_in_s3", run_id, "upload")
     world.s3_behind.go_on()
     assert world.objects("killed_in_s3") == {key: b"old"}
@@ -101,12 +101,12 @@ def test_a_task_killed_in_the_middle_of_its_inserts_leaves_the_old_rows_and_its_
     world.postgres(f"CREATE TRIGGER halfway BEFORE INSERT ON {name} FOR EACH ROW EXECUTE FUNCTION wait_in_the_middle()")
     waiting = f"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = {BARRIER} AND NOT granted"
     run_id = world.airflow.api.trigger(name)
-    [(backend,)] = wait_for("the load to be halfway", lambda: world.postgres(waiting), timeout=120)
+    [(backend,)] = wait_for("the load to be halfway", lambda: world.postgres(waiting), timeout=300)
     world.kill(name, run_id, "load")
     assert world.table("postgres", name) == old
     barrier.close()
     gone = "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)"
-    wait_for("the server to notice the death", lambda: world.postgres(gone, backend), timeout=60)
+    wait_for("the server to notice the death", lambda: world.postgres(gone, backend), timeout=120)
 
     world.succeed(name, run_id)
     assert world.task(name, run_id, "load")["try_number"] == 2
@@ -123,7 +123,7 @@ def test_a_task_killed_in_its_commit_leaves_the_old_rows_and_its_retry_the_new(w
         reader.execute("BEGIN")
         reader.execute(f"SELECT count(*) FROM {name}")
         run_id = world.airflow.api.trigger(name)
-        wait_for("the commit to begin", lambda: journal.exists() and journal.stat().st_size, timeout=120)
+        wait_for("the commit to begin", lambda: journal.exists() and journal.stat().st_size, timeout=300)
         world.kill(name, run_id, "load")
         reader.execute("ROLLBACK")
         assert world.table("sqlite", name) == old

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.process import PartError
 from tests.e2e.world import KEY, WRONG_KEY, needs_installation, on_airflow_3
 from tests.secret_search import Secret
+from tests.servers.process import PartError
 
 if TYPE_CHECKING:
     from tests.e2e.world import World

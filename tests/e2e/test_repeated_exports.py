@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from demo.process import wait_for
 from tests.e2e.world import BACKFILLED, day_before, manifests, on_airflow_3, rows
+from tests.servers.process import wait_for
 
 if TYPE_CHECKING:
     from tests.e2e.world import World
@@ -80,6 +80,6 @@ def test_a_cleared_task_exports_the_same_window_and_repairs_it(world: World, und
         assert "failed" not in {task["state"] for task in tasks.values()}
         return all(tasks[name]["try_number"] == 2 and tasks[name]["state"] == "success" for name in to_clear)
 
-    wait_for("the cleared tasks to end", ran_again, timeout=120)
+    wait_for("the cleared tasks to end", ran_again, timeout=300, interval=0.5)
     assert dump(world) == before
     assert manifests(world, "exports", run_id, TASKS) == first_manifests

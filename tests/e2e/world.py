@@ -16,18 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import airflow
 import psutil
-import psycopg2
 import pytest
 
-from demo.process import wait_for
+from tests.servers.process import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from airflow_provider_voiso.simulator import Simulator
-    from demo.stack import AirflowStack, SeaweedS3
-    from tests.e2e.halting_proxy import HaltingProxy
+    from demo.stack import AirflowStack
+    from tests.servers.postgres import Postgres
+    from tests.servers.s3 import SeaweedS3
+    from tests.servers.tcp_proxy import TcpProxy
 
     Row = tuple[Any, ...]
 
@@ -76,7 +77,7 @@ class World:
     :param halting: serves the connection ``voiso_halting``, in small pages
     :param late: has no records before its drift
     :param s3_behind: leads to the S3 server
-    :param postgres_dsn: address of the warehouse in PostgreSQL
+    :param warehouse: the one in PostgreSQL
     :param sqlite_file: the warehouse in SQLite
     """
 
@@ -85,8 +86,8 @@ class World:
     halting: Simulator
     late: Simulator
     s3: SeaweedS3
-    s3_behind: HaltingProxy
-    postgres_dsn: str
+    s3_behind: TcpProxy
+    warehouse: Postgres
     sqlite_file: Path
 
     def task(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
@@ -99,14 +100,16 @@ class World:
             task = self.task(dag_id, run_id, task_id)
             return bool(task["state"] == state and task["try_number"] == try_number)
 
-        wait_for(f"{task_id} of {run_id} of {dag_id} to be {state} in try {try_number}", reached, timeout=120)
+        wait_for(
+            f"{task_id} of {run_id} of {dag_id} to be {state} in try {try_number}", reached, timeout=300, interval=0.5
+        )
 
     def kill(self, dag_id: str, run_id: str, task_id: str) -> None:
         """Kill the process of a running task, and return when it is gone."""
         process = psutil.Process(self.task(dag_id, run_id, task_id)["pid"])
         assert os.getpid() in ancestors(process)
         process.send_signal(signal.SIGKILL)
-        wait_for("the killed process to end", lambda: not _is_running(process), timeout=30)
+        wait_for("the killed process to end", lambda: not _is_running(process), timeout=120)
 
     def succeed(self, dag_id: str, run_id: str) -> None:
         """Wait for a run's end, which must be a good one."""
@@ -121,7 +124,8 @@ class World:
         runs = wait_for(
             f"a scheduled run of {dag_id}",
             lambda: self.airflow.api.runs(dag_id, run_type="scheduled"),
-            timeout=60,
+            timeout=300,
+            interval=0.5,
         )
         return runs[0]
 
@@ -130,10 +134,7 @@ class World:
         return found
 
     def objects(self, prefix: str) -> dict[str, bytes]:
-        client = self.s3.client()
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.s3.bucket, Prefix=prefix)
-        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        return {key: client.get_object(Bucket=self.s3.bucket, Key=key)["Body"].read() for key in keys}
+        return self.s3.objects(prefix)
 
     def lines(self, key: str) -> list[bytes]:
         """Return the lines of the one gzipped object with this key or prefix."""
@@ -141,14 +142,11 @@ class World:
         return gzip.decompress(body).split(b"\n")[:-1]
 
     def unfinished_uploads(self) -> list[Any]:
-        found: list[Any] = self.s3.client().list_multipart_uploads(Bucket=self.s3.bucket).get("Uploads", [])
-        return found
+        return self.s3.unfinished_uploads()
 
     def postgres(self, statement: str, *parameters: Any) -> list[Row]:
         """Execute one statement in a transaction of its own."""
-        with closing(psycopg2.connect(self.postgres_dsn)) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(statement, parameters or None)
-            return cursor.fetchall() if cursor.description else []
+        return self.warehouse.execute(statement, *parameters)
 
     def sqlite(self, statement: str, *parameters: Any) -> list[Row]:
         """Execute one statement in a transaction of its own."""

@@ -6,19 +6,18 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from airflow.providers.common.compat.sdk import BaseHook
 
-from demo.process import free_ports
-from demo.stack import SeaweedS3
-from tests.destinations.conftest import mariadb_port as mariadb_port  # noqa: PLC0414 - likewise
-from tests.destinations.conftest import postgres_host as postgres_host  # noqa: PLC0414 - a fixture, found by its name here
 from tests.faults.destinations import END, S3, START, Destination, Mariadb, Postgres, Sqlite
 from tests.faults.promise import Promise, voiso
+from tests.servers.process import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_voiso.simulator import Simulator
+    from tests.servers.mariadb import Mariadb as MariadbServer
+    from tests.servers.postgres import Postgres as PostgresServer
+    from tests.servers.s3 import SeaweedS3
 
 
 @pytest.fixture(autouse=True)
@@ -41,19 +40,13 @@ def states() -> Iterator[tuple[Simulator, Simulator]]:
 
 
 @pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedS3]:
-    with SeaweedS3(tmp_path_factory.mktemp("s3") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def s3(s3_server: SeaweedS3) -> S3:
-    return S3(s3_server)
+    return S3(s3_server.with_bucket("faults"))  # all that it holds is compared
 
 
 @pytest.fixture(scope="session")
-def postgres(postgres_host: str) -> Postgres:
-    return Postgres({"conn_type": "postgres", "host": postgres_host, "login": "postgres", "schema": "postgres"})
+def postgres(postgres_server: PostgresServer) -> Postgres:
+    return Postgres(json.loads(postgres_server.connection()))
 
 
 @pytest.fixture(scope="session")
@@ -62,14 +55,9 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Sqlite:
 
 
 @pytest.fixture(scope="session")
-def mariadb(mariadb_port: int) -> Mariadb:
-    server = {"conn_type": "mysql", "host": "127.0.0.1", "port": mariadb_port, "login": "root"}
-    found = Mariadb({**server, "schema": "faults", "extra": {"client": "mysql-connector-python"}})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_CONN_SERVER", json.dumps({**server, "extra": {"client": "mysql-connector-python"}}))
-        hook = BaseHook.get_connection("server").get_hook()  # type: ignore[no-untyped-call]
-        hook.run("CREATE DATABASE faults CHARACTER SET utf8mb4", autocommit=True)
-    return found
+def mariadb(mariadb_server: MariadbServer) -> Mariadb:
+    mariadb_server.create_database("faults")
+    return Mariadb(json.loads(mariadb_server.connection("faults")))
 
 
 @pytest.fixture(params=["s3", "postgres", "mariadb", "sqlite"])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from demo.stack import SeaweedS3
+    from tests.servers.s3 import SeaweedS3
 
     Records = Mapping[str, bytes]
 
@@ -78,15 +78,10 @@ class S3(Destination):
         return VoisoCdrToS3Operator(task_id="export", **arguments).execute(CONTEXT)
 
     def content(self) -> object:
-        bucket = self.server.bucket
-        found = self.client.list_objects_v2(Bucket=bucket).get("Contents", [])
-        bodies = {item["Key"]: self.client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read() for item in found}
-        lines = {key: gzip.decompress(body) if key == "calls/day" else body for key, body in bodies.items()}
-        return lines, self.unfinished()
-
-    def unfinished(self) -> list[Any]:
-        """Return the uploads whose parts are kept, and billed, though they belong to no object."""
-        return self.client.list_multipart_uploads(Bucket=self.server.bucket).get("Uploads", [])  # type: ignore[no-any-return]
+        content = self.server.objects()
+        if "calls/day" in content:
+            content["calls/day"] = gzip.decompress(content["calls/day"])
+        return content, self.server.unfinished_uploads()
 
     def expected(self, records: Records) -> object:
         def place(item: tuple[str, bytes]) -> tuple[datetime, str]:

@@ -14,8 +14,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from urllib3.exceptions import DecodeError, ReadTimeoutError
 
 from airflow_provider_voiso import exceptions
-from airflow_provider_voiso.api.settings import Settings
-from airflow_provider_voiso.api.transport import Transport, is_tried_again
+from airflow_provider_voiso.api.errors import error_of_failure, error_of_status
+from airflow_provider_voiso.api.retry import is_tried_again
 from airflow_provider_voiso.api.v2.answer import parse_page
 from airflow_provider_voiso.exceptions import VoisoError, VoisoWindowError
 
@@ -75,17 +75,15 @@ def _classes() -> list[type[VoisoError]]:
 def _causes() -> dict[type[VoisoError], list[str]]:
     """Return what ends in each class, as the code that judges answers has it."""
     causes: dict[type[VoisoError], list[str]] = defaultdict(list)
-    transport = Transport(Settings("https://voiso.example", "key"))
-    judged = {status: type(transport._error(status, "/", b"")) for status in range(201, 600)}
+    judged = {status: type(error_of_status("", "/", status, b"")) for status in range(201, 600)}
     for error in dict.fromkeys(judged.values()):
         assert issubclass(error, VoisoError)
         causes[error].append(f"Status {_ranges(status for status in judged if judged[status] is error)}")
-    causes[type(transport._failure("/", exceptions.VoisoResponseError("")))].append("more than 128 MiB")
+    causes[exceptions.VoisoResponseError].append("more than 128 MiB")
     for cause, failure in NETWORK.items():
-        causes[type(transport._failure("/", failure))].append(cause)
+        causes[type(error_of_failure("", "/", failure))].append(cause)
     for cause, body in BODIES.items():
         causes[_judged(body)].append(f"status 200 with {cause}")
-    transport.close()
     return {error: [found[0][0].upper() + found[0][1:], *found[1:]] for error, found in causes.items()}
 
 

@@ -78,7 +78,7 @@ class Promise:
     def lead_to(self, sim: Simulator, **extra: Any) -> None:
         """Let the connection lead to a local Voiso, which sends 20 records an answer."""
         described = {"conn_type": "voiso", "host": sim.url, "password": SECRET.text}
-        extra = {"max_retries": 0, "timeout": 30, "per_page": 20, **extra}
+        extra = {"max_retries": 0, "timeout": 120, "per_page": 20, **extra}
         self._monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps({**described, "extra": extra}))
 
     def assert_old(self) -> None:

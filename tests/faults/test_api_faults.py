@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from airflow_provider_voiso.api.transport import LONGEST_WAIT
+from airflow_provider_voiso.api.retry import LONGEST_WAIT
 from airflow_provider_voiso.exceptions import (
     VoisoAuthenticationError,
     VoisoBadRequestError,
@@ -90,7 +90,7 @@ def page(promise: Promise, position: str) -> int:
 
 @pytest.fixture(autouse=True)
 def _no_pauses_between_tries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_voiso.api.transport.random.uniform", lambda *_: 0.0)
+    monkeypatch.setattr("airflow_provider_voiso.api.retry.random.uniform", lambda *_: 0.0)
 
 
 @pytest.mark.parametrize("position", POSITIONS if ALL_FAULTS else ["some position"])

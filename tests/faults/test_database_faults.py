@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_voiso.exceptions import VoisoDestinationError
-from demo.process import wait_for
 from tests.faults.destinations import END, START, Sql
 from tests.faults.promise import WINDOW
-from tests.faults.tcp_proxy import TcpProxy
+from tests.servers.process import wait_for
+from tests.servers.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
     import sqlite3
@@ -144,8 +144,9 @@ def test_a_lock_that_others_keep(promise: Promise, database: Sql, until_the_end:
 @pytest.mark.parametrize("destination", ["postgres"], indirect=True)
 def test_a_deadlock(promise: Promise, database: Sql, until_the_end: Run) -> None:
     """Another session holds the table, and waits for what the load holds while it waits for the table."""
+    # PostgreSQL looks for a circle once, so long after the wait began: by then the other session must wait too.
     until_the_end(
-        "ALTER DATABASE postgres SET deadlock_timeout = '50ms'", "ALTER DATABASE postgres RESET deadlock_timeout"
+        "ALTER DATABASE postgres SET deadlock_timeout = '3s'", "ALTER DATABASE postgres RESET deadlock_timeout"
     )
     waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'calls'::regclass"
     with closing(database.hook.get_conn()) as other:
@@ -154,12 +155,13 @@ def test_a_deadlock(promise: Promise, database: Sql, until_the_end: Run) -> None
         cursor.execute("LOCK TABLE calls IN ROW EXCLUSIVE MODE")
 
         def meet() -> None:
-            while not database.execute(waits)[0][0]:
-                pass
-            held = "SELECT classid, objid FROM pg_locks WHERE locktype = 'advisory' AND granted"
-            ((high, low),) = database.execute(held)
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", ((int(high) << 32) + int(low),))
-            other.rollback()
+            try:
+                wait_for("the load to wait", lambda: database.execute(waits)[0][0], timeout=60, interval=0.02)
+                held = "SELECT classid, objid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                ((high, low),) = database.execute(held)
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", ((int(high) << 32) + int(low),))
+            finally:
+                other.rollback()
 
         meeting = threading.Thread(target=meet)
         meeting.start()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from airflow_provider_voiso import exceptions
-from airflow_provider_voiso.api.transport import LONGEST_WAIT
+from airflow_provider_voiso.api.retry import LONGEST_WAIT
 from tests.faults.failures_table import BODIES, DOCUMENT, NEVER_RAISED, _causes, render
 
 

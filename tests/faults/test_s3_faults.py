@@ -11,22 +11,21 @@ from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoError,
 from tests.conftest import ALL_FAULTS
 from tests.faults.destinations import END, S3, START, ended_at
 from tests.faults.promise import WINDOW, voiso
-from tests.faults.s3_proxy import S3Fault, S3Proxy
 from tests.secret_search import text_of
+from tests.servers.s3_proxy import S3Fault, S3Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from demo.stack import SeaweedS3
     from tests.faults.promise import Promise
+    from tests.servers.s3 import SeaweedS3
 
 LARGE = "calls/large"
 
 
 @pytest.fixture(scope="module")
 def proxy(s3_server: SeaweedS3) -> Iterator[S3Proxy]:
-    host, _, port = s3_server.endpoint_url.removeprefix("http://").rpartition(":")
-    with S3Proxy((host, int(port))) as running:
+    with S3Proxy(s3_server.address) as running:
         yield running
 
 
@@ -199,7 +198,7 @@ def test_parts_that_are_left_are_removed_by_the_next_run(
     with pytest.raises(VoisoDestinationError) as caught:
         in_parts.destination.export()
     assert WINDOW in str(caught.value)
-    assert len(s3.unfinished()) == 1
+    assert len(s3.server.unfinished_uploads()) == 1
     through.faults.clear()
     through.lost_at = None
     in_parts.assert_succeeds()
@@ -218,11 +217,11 @@ def test_a_later_part_that_breaks_off(promise: Promise, through: S3Proxy, s3: S3
         promise.assert_untold(caught.value)
         assert through.faults[0].spared == 0
         assert s3.client.get_object(Bucket=bucket, Key=LARGE)["Body"].read() == b"old"
-        assert s3.unfinished() == []
+        assert s3.server.unfinished_uploads() == []
         through.faults.clear()
         s3.export(s3_key=LARGE, compression=None)
         ordered = sorted(sim.truth(START, END).items(), key=lambda item: (ended_at(json.loads(item[1])), item[0]))
     stored = s3.client.get_object(Bucket=bucket, Key=LARGE)["Body"].read()
     s3.client.delete_object(Bucket=bucket, Key=LARGE)
     assert stored == b"".join(record + b"\n" for _, record in ordered)
-    assert s3.unfinished() == []
+    assert s3.server.unfinished_uploads() == []

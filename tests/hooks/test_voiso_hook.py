@@ -45,7 +45,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
             "conn_type": "voiso",
             "host": host,
             "password": password,
-            "extra": {"max_retries": 0, "timeout": 20, **extra},
+            "extra": {"max_retries": 0, "timeout": 120, **extra},
         }
         monkeypatch.setenv("AIRFLOW_CONN_VOISO_TEST", json.dumps(connection))
         hooks.append(VoisoHook("voiso_test"))

@@ -18,9 +18,9 @@ from airflow_provider_voiso.exceptions import (
 )
 from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.simulator import Simulator
-from tests.api.raw_server import RawServer, http
 from tests.secret_search import Secret
 from tests.self_signed import self_signed
+from tests.servers.raw_http import RawServer, http
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
 
     def ask(host: str, **extra: Any) -> list[dict[str, Any]]:
         described = {"conn_type": "voiso", "host": host, "password": SECRET.text}
-        extra = {"max_retries": 0, "timeout": 10, **extra}
+        extra = {"max_retries": 0, "timeout": 120, **extra}
         monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps({**described, "extra": extra}))
         hook = VoisoHook()
         try:

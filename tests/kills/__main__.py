@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 import airflow
 
-from demo.process import PartError
 from tests.kills.killing import Kill, kills
 from tests.kills.parts import parts
 from tests.kills.worker import SIGNALS
+from tests.servers.process import PartError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,21 +11,21 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
-import mysql.connector
-import psycopg2
 
 from airflow_provider_voiso.destinations.sql.duckdb import DuckdbDialect
 from airflow_provider_voiso.destinations.sql.mysql import MysqlDialect
 from airflow_provider_voiso.destinations.sql.postgres import PostgresDialect
 from airflow_provider_voiso.destinations.sql.sqlite import SqliteDialect
-from demo.process import PartTimeoutError, wait_for
 from tests.e2e.world import COLUMNS, comparable, rows, seed_table
+from tests.servers.process import PartTimeoutError, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from pathlib import Path
 
-    from demo.stack import SeaweedS3
+    from tests.servers.mariadb import Mariadb as MariadbServer
+    from tests.servers.postgres import Postgres as PostgresServer
+    from tests.servers.s3 import SeaweedS3
 
     Content = Mapping[str, Hashable]
 
@@ -80,7 +80,6 @@ class S3(Destination):
     def __init__(self, server: SeaweedS3, truths: Mapping[State, Mapping[str, bytes]]) -> None:
         super().__init__()
         self.server = server
-        self.client = server.client()
         self.lines = {state: list(truth.values()) for state, truth in truths.items()}
         self.texts = {state: b"".join(line + b"\n" for line in lines) for state, lines in self.lines.items()}
         self.packed: dict[State, bytes] = {}
@@ -88,10 +87,9 @@ class S3(Destination):
     def difference(self, states: Mapping[str, State]) -> Difference:
         """Compare every byte; a compressed object's are those of the first one whose records were right."""
         found = Difference()
+        stored = self.server.objects()
         for kind, key in self.keys.items():
-            try:
-                body: bytes = self.client.get_object(Bucket=self.server.bucket, Key=key)["Body"].read()
-            except self.client.exceptions.NoSuchKey:
+            if (body := stored.get(key)) is None:
                 found.lost += len(self.lines[states[kind]])
                 continue
             expected = self.texts[states[kind]]
@@ -113,13 +111,12 @@ class S3(Destination):
 
     def leftovers(self) -> list[str]:
         """Name unfinished uploads and other objects."""
-        uploads = self.client.list_multipart_uploads(Bucket=self.server.bucket).get("Uploads", [])
+        uploads = self.server.unfinished_uploads()
         return [*(f"an unfinished upload of {upload['Key']}" for upload in uploads), *self.leftovers_of_killed()]
 
     def leftovers_of_killed(self) -> list[str]:
         """Name other objects; parts of an upload that was killed wait for the next run."""
-        found = self.client.list_objects_v2(Bucket=self.server.bucket).get("Contents", [])
-        return [f"the object {item['Key']}" for item in found if item["Key"] not in self.keys.values()]
+        return [f"the object {key}" for key in self.server.objects() if key not in self.keys.values()]
 
 
 class Table(Destination):
@@ -149,7 +146,7 @@ class Table(Destination):
             return not found
 
         with suppress(PartTimeoutError):
-            wait_for("the sessions to end", ended, timeout=30, interval=0.02)
+            wait_for("the sessions to end", ended, timeout=120, interval=0.02)
         return found
 
     def difference(self, states: Mapping[str, State]) -> Difference:
@@ -167,22 +164,20 @@ class Table(Destination):
 class Postgres(Table):
     """A table in PostgreSQL.
 
-    :param dsn: address of the database
+    :param server: where the table is
     """
 
     name = "PostgreSQL"
     kinds = ("postgres",)
     definitions = PostgresDialect().definitions()
 
-    def __init__(self, dsn: str, truths: Mapping[State, Mapping[str, bytes]]) -> None:
-        self.dsn = dsn
+    def __init__(self, server: PostgresServer, truths: Mapping[State, Mapping[str, bytes]]) -> None:
+        self.server = server
         super().__init__(truths)
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Execute one statement in a transaction of its own."""
-        with closing(psycopg2.connect(self.dsn)) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(statement, parameters or None)
-            return cursor.fetchall() if cursor.description else []
+        return self.server.execute(statement, *parameters)
 
     def leftovers(self) -> list[str]:
         """Name sessions, locks and tables, once the server had time to notice the death of its client."""
@@ -200,7 +195,7 @@ class Postgres(Table):
 class Mariadb(Table):
     """A table in MariaDB.
 
-    :param port: where the server listens
+    :param server: where the table is
     """
 
     name = "MariaDB"
@@ -208,18 +203,14 @@ class Mariadb(Table):
     definitions = MysqlDialect().definitions()
     schema = "killed_exports"
 
-    def __init__(self, port: int, truths: Mapping[State, Mapping[str, bytes]]) -> None:
-        self.port = port
-        self.execute(f"CREATE DATABASE {self.schema} CHARACTER SET utf8mb4", database=None)
+    def __init__(self, server: MariadbServer, truths: Mapping[State, Mapping[str, bytes]]) -> None:
+        self.server = server
+        server.create_database(self.schema)
         super().__init__(truths)
 
-    def execute(self, statement: str, *parameters: Any, database: str | None = schema) -> list[tuple[Any, ...]]:
+    def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Execute one statement in a transaction of its own; its DATETIMEs, which know no zones, are in UTC."""
-        address = {"host": "127.0.0.1", "port": self.port, "user": "root", "database": database}
-        with closing(mysql.connector.connect(**address)) as connection, closing(connection.cursor()) as cursor:
-            cursor.execute(statement.replace("+00:00'", "'"), parameters)
-            found = cursor.fetchall() if cursor.description else []
-            connection.commit()
+        found = self.server.execute(statement.replace("+00:00'", "'"), *parameters, database=self.schema)
         return [
             tuple(value.replace(tzinfo=timezone.utc) if isinstance(value, datetime) else value for value in row)
             for row in found

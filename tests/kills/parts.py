@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 from airflow_provider_voiso.simulator import Drift, Simulator
-from demo.stack import Postgres as PostgresServer
-from demo.stack import SeaweedS3, SimulatorProcess
 from tests.kills.dags.killed_exports import DAY, HOURS
 from tests.kills.destinations import S3, Destination, Duckdb, Mariadb, Postgres, Sqlite, State
 from tests.kills.worker import Worker
-from tests.mariadb import mariadb
-from tests.mariadb import missing as mariadb_is_missing
+from tests.servers.mariadb import Mariadb as MariadbServer
+from tests.servers.mariadb import missing as mariadb_is_missing
+from tests.servers.postgres import Postgres as PostgresServer
+from tests.servers.s3 import SeaweedS3
+from tests.servers.voiso import SimulatorProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,19 +53,14 @@ def parts(home: Path, workers: int) -> Iterator[tuple[dict[str, Destination], li
         transfer = {"multipart_threshold": PART_SIZE, "multipart_chunksize": PART_SIZE}
         aws["extra"]["service_config"] = {"s3": {"transfer_config_args": transfer}}
         connections["aws_default"] = json.dumps(aws)
-        dsn = stack.enter_context(PostgresServer(home / "postgres")).uri
-        socket = parse_qs(urlsplit(dsn).query)["host"][0]
-        postgres = {"conn_type": "postgres", "host": socket, "login": "postgres", "schema": "postgres"}
-        connections["postgres"] = json.dumps(postgres)
+        postgres = stack.enter_context(PostgresServer(home / "postgres"))
+        connections["postgres"] = postgres.connection()
         day, hours = truths(DAY), truths(HOURS)
-        destinations: list[Destination] = [S3(s3, day), Postgres(dsn, hours)]
+        destinations: list[Destination] = [S3(s3, day), Postgres(postgres, hours)]
         if not mariadb_is_missing():
-            port = stack.enter_context(mariadb())
-            server = {"conn_type": "mysql", "host": "127.0.0.1", "port": port, "login": "root"}
-            connections["mariadb"] = json.dumps(
-                {**server, "schema": Mariadb.schema, "extra": {"client": "mysql-connector-python"}}
-            )
-            destinations.append(Mariadb(port, hours))
+            mariadb = stack.enter_context(MariadbServer())
+            connections["mariadb"] = mariadb.connection(Mariadb.schema)
+            destinations.append(Mariadb(mariadb, hours))
         file = home / "sqlite" / "warehouse.db"
         file.parent.mkdir()
         connections["sqlite"] = json.dumps({"conn_type": "sqlite", "host": str(file)})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.world import on_airflow_3
-from tests.mariadb import missing
+from tests.servers.mariadb import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from linecache import getline
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from demo.process import PartError, clean_environment
+from tests.servers.process import PartError, clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +31,13 @@ _S3_CALL = re.compile(r"\bclient\.([a-z]+_[a-z_]+)\(")
 _PACKAGE = "airflow_provider_voiso/"
 # The first that matches any frame tells what the task was doing.
 _PHASES = (
-    ("export/sql", "fill", "loading rows"),
-    ("export/sql", "connect|begin|create_stage", "beginning the transaction"),
-    ("export/sql", "lock", "locking the table"),
-    ("export/sql.py", "prepare", "looking at the table"),
-    ("export/sql.py", "_execute", "deleting, inserting and counting"),
-    ("export/sql.py", "run|_directly|_staged", "between two statements"),
-    ("export/files.py", ".*", "writing the file"),
+    ("destinations/sql", "fill", "loading rows"),
+    ("destinations/sql", "connect|begin|create_stage", "beginning the transaction"),
+    ("destinations/sql", "lock", "locking the table"),
+    ("destinations/sql", "prepare", "looking at the table"),
+    ("destinations/sql", "_execute", "deleting, inserting and counting"),
+    ("destinations/sql", "run|_directly|_staged", "between two statements"),
+    ("destinations/files", ".*", "writing the file"),
     ("operators/cdr_to_s3.py", "write", "waiting for the upload"),
     ("api/client.py", "_calibrated", "proving the clock"),
     ("api/spool.py", "add", "spooling a page"),
@@ -74,7 +74,9 @@ class Run:
     def phase(self) -> str:
         """Say what the task was doing when the signal was sent."""
         frames = [(found[1], int(found[2]), found[3]) for found in _FRAME.finditer(self.stack)]
-        s3 = [getline(file, line) for file, line, _ in frames if "/s3transfer/" in file or "export/s3.py" in file]
+        s3 = [
+            getline(file, line) for file, line, _ in frames if "/s3transfer/" in file or "/destinations/stores/" in file
+        ]
         calls = [call for line in s3 for call in _S3_CALL.findall(line)]
         if calls:
             return str(calls[0])

@@ -29,7 +29,7 @@ def simulate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Simulato
             "conn_type": "voiso",
             "host": sim.url,
             "password": sim.key,
-            "extra": {"max_retries": 0, "timeout": 20, **(extra or {})},
+            "extra": {"max_retries": 0, "timeout": 120, **(extra or {})},
         }
         monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps(connection))
         return sim

@@ -34,7 +34,7 @@ from airflow_provider_voiso.exceptions import (
 from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
-from demo.stack import SeaweedS3
+from tests.servers.s3 import SeaweedS3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -20,7 +20,7 @@ from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoNoWindowError
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
-from tests.api.raw_server import RawServer, http
+from tests.servers.raw_http import RawServer, http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks.run import BenchApi
-from demo.process import clean_environment
-from demo.stack import Postgres, SeaweedS3
+from tests.servers.postgres import Postgres
+from tests.servers.process import clean_environment
+from tests.servers.s3 import SeaweedS3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_voiso.exceptions import VoisoServerError
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
-from demo.process import wait_for
+from tests.servers.process import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -61,8 +61,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> set[Case]:
     """Make all runs, and return what their tasks saw."""
     import psycopg2  # noqa: PLC0415
 
-    from demo.process import PartError, Server, clean_environment, wait_for  # noqa: PLC0415
-    from demo.stack import Postgres  # noqa: PLC0415
+    from tests.servers.postgres import Postgres  # noqa: PLC0415
+    from tests.servers.process import PartError, Server, clean_environment, wait_for  # noqa: PLC0415
 
     home = tmp_path_factory.mktemp("airflow")
     found = SeenRuns(home / "seen_runs")

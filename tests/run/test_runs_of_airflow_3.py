@@ -54,14 +54,16 @@ def start(stack: AirflowStack, case: Case) -> None:
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> set[Case]:
     """Make all runs, and return what their tasks saw."""
-    from demo.process import PartError, wait_for  # noqa: PLC0415
     from demo.stack import AirflowStack  # noqa: PLC0415
+    from tests.servers.process import PartError, wait_for  # noqa: PLC0415
 
     home = tmp_path_factory.mktemp("airflow")
     found = SeenRuns(home / "seen_runs")
     env = {
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         "SEEN_RUNS": str(found.file),
+        # No DAG file changes; each look at all of them takes seconds.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
         # No task is to start before there is an api-server.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         # A busy machine may need longer than five seconds to answer a task.

@@ -37,7 +37,7 @@ class Got(NamedTuple):
 
 
 def connect(simulator: Simulator) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(urlsplit(simulator.url).netloc, timeout=30)
+    return http.client.HTTPConnection(urlsplit(simulator.url).netloc, timeout=120)
 
 
 def send(

@@ -241,11 +241,11 @@ def test_server_speaks_tls(tmp_path: Path) -> None:
     with Simulator(certificate=certificate, records_per_day=5) as voiso:
         assert voiso.url == f"https://127.0.0.1:{voiso.port}"
         trusting = ssl.create_default_context(cafile=certificate)
-        connection = http.client.HTTPSConnection("localhost", voiso.port, context=trusting, timeout=30)
+        connection = http.client.HTTPSConnection("localhost", voiso.port, context=trusting, timeout=120)
         connection.request("GET", f"{CDR}?{urlencode({'key': voiso.key, **DAY})}")
         assert {r["uuid"] for r in json.loads(connection.getresponse().read())["records"]} == truth(voiso).keys()
         connection.close()
-        distrusting = http.client.HTTPSConnection("localhost", voiso.port, timeout=30)
+        distrusting = http.client.HTTPSConnection("localhost", voiso.port, timeout=120)
         with pytest.raises(ssl.SSLCertVerificationError):
             distrusting.request("GET", "/_simulator/health")
         distrusting.close()

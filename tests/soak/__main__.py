@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import sys
 import tempfile
 import time
-from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING
 
 import airflow
-import psycopg2
 
-from demo.process import PartError
-from demo.stack import Postgres, SeaweedS3
+from tests.servers.postgres import Postgres
+from tests.servers.process import PartError
+from tests.servers.s3 import SeaweedS3
 from tests.soak.backfill import Backfill, backfill
 from tests.soak.load import HERD, Load, load
 
@@ -60,19 +57,12 @@ def main() -> int:
         )
         text = render_load(loaded, asked.requests_per_second)
         print(text, flush=True)
-
-        def execute(statement: str) -> list[tuple[Any, ...]]:
-            with closing(psycopg2.connect(postgres.uri)) as connection, connection.cursor() as cursor:
-                cursor.execute(statement)
-                return cursor.fetchall()
-
-        socket = parse_qs(urlsplit(postgres.uri).query)["host"][0]
         started = time.monotonic()
         filled = backfill(
             Path(directory) / "backfill",
             s3,
-            sql=json.dumps({"conn_type": "postgres", "host": socket, "login": "postgres", "schema": "postgres"}),
-            execute=execute,
+            sql=postgres.connection(),
+            execute=postgres.execute,
             count=asked.days,
             records_per_day=asked.records_per_day,
         )

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_voiso.simulator import Simulator
-from demo.stack import SimulatorProcess
 from tests.e2e.world import COLUMNS, comparable, rows
+from tests.servers.voiso import SimulatorProcess
 from tests.soak.exports import S3_KEY, Export, days, order, run, s3_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from demo.stack import SeaweedS3
+    from tests.servers.s3 import SeaweedS3
 
 TABLE = "soak"
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from demo.process import PartError, clean_environment
+from tests.servers.process import PartError, clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_voiso.simulator import Request
-    from demo.stack import SeaweedS3
+    from tests.servers.s3 import SeaweedS3
 
 HERD = 0.1
 """Seconds within which requests count as made together."""

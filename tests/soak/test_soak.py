@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from demo.stack import SeaweedS3
+from tests.servers.s3 import SeaweedS3
 from tests.soak.backfill import backfill
 from tests.soak.load import load
 

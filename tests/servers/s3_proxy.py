@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import http.client
-import os
 import socket
-import struct
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from tests.servers.background import LOOPBACK, BackgroundServer
+from tests.servers.tcp_proxy import reset
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 Operation = Literal["put", "create", "part", "complete", "abort", "list", "head", "get", "delete"]
 
@@ -40,7 +38,7 @@ class S3Fault(NamedTuple):
     spared: int = 0
 
 
-class S3Proxy(ThreadingHTTPServer):
+class S3Proxy(BackgroundServer):
     """Forwards to an S3 server, which sees the client's own signature.
 
     :param target: host and port of the server
@@ -49,21 +47,14 @@ class S3Proxy(ThreadingHTTPServer):
     operation is called once, before that reaches the server.
     """
 
-    daemon_threads = True
-    request_queue_size = 32
-
     def __init__(self, target: tuple[str, int]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__((LOOPBACK, 0), _Handler)
         self.target = target
         self.faults: list[S3Fault] = []
         self.lost_at: Operation | None = None
         self.lost = False
         self.just_before: dict[Operation, Callable[[], object]] = {}
         self._lock = threading.Lock()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
 
     def take(self, operation: Operation) -> S3Fault | None:
         """Return what befalls an operation, and count it."""
@@ -79,16 +70,6 @@ class S3Proxy(ThreadingHTTPServer):
                     self.faults[index : index + 1] = [fault._replace(times=fault.times - 1)] * (fault.times > 1)
                 return fault
         return None
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.shutdown()
-        self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -115,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
                 status, [], f"<Error><Code>{fault.code}</Code><Message>{fault.code}</Message></Error>".encode()
             )
             return
-        behind = http.client.HTTPConnection(*self.server.target, timeout=30)
+        behind = http.client.HTTPConnection(*self.server.target, timeout=120)
         behind.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             if name.lower() != "expect":
@@ -144,8 +125,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reset(self) -> None:
         self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        os.close(self.connection.detach())
+        # The files of the handler keep the socket open, so its descriptor is taken from them.
+        reset(socket.socket(fileno=self.connection.detach()))
 
 
 def _operation(method: str, target: str) -> Operation:

@@ -29,7 +29,7 @@ def kill_session(session: int) -> None:
 def main() -> int:
     """Start the command in its own session and return its exit code once nothing of it is left."""
     stop_signal, grace = signal.Signals(int(sys.argv[1])), float(sys.argv[2])
-    command = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
+    command = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL, start_new_session=True)
 
     def stop_when_let_go() -> None:
         # Unbuffered, for the interpreter must be able to end while this thread still reads.

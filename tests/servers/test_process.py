@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo import process
-from demo.process import LOOPBACK, PartError, Server, free_ports, is_free, wait_for
+from tests.servers import process
+from tests.servers.process import LOOPBACK, PartError, Server, free_ports, is_free, wait_for
 
 ROOT = Path(__file__).parents[2]
 FEW_PORTS = range(23_700, 23_708)
@@ -51,7 +51,7 @@ def family(directory: Path, port: int, *flags: str, grace: float = 15) -> Server
         logs=directory,
         ready=lambda: len(pids(directory)) == 2,
         grace=grace,
-        timeout=30,
+        timeout=120,
     )
 
 
@@ -82,16 +82,16 @@ def test_a_server_ends_when_its_holder_dies(last_signal: signal.Signals, tmp_pat
     holder = f"""
 import sys, time
 from pathlib import Path
-sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
-from test_demo_process import family
+sys.path.insert(0, {str(ROOT)!r})
+from tests.servers.test_process import family
 with family(Path({str(tmp_path)!r}), {port}):
     Path({str(tmp_path)!r}, "holds").touch()
     time.sleep(600)
 """
     with subprocess.Popen([sys.executable, "-c", holder], stderr=subprocess.DEVNULL) as held:
-        wait_for("the holder", (tmp_path / "holds").exists, timeout=60)
+        wait_for("the holder", (tmp_path / "holds").exists, timeout=120)
         held.send_signal(last_signal)
-    wait_for("the family to end", lambda: nothing_left(tmp_path, port), timeout=30)
+    wait_for("the family to end", lambda: nothing_left(tmp_path, port), timeout=120)
 
 
 def test_a_server_can_be_started_again(tmp_path: Path) -> None:

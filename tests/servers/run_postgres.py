@@ -1,6 +1,7 @@
 """Run an embedded PostgreSQL in a temporary directory until SIGTERM, and leave nothing behind.
 
-Usage: ``python postgres.py FILE``; FILE receives the address once connections are accepted.
+Usage: ``python run_postgres.py FILE on|off``; FILE receives the address once connections are accepted, and the
+second argument is PostgreSQL's ``fsync``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ def main() -> None:
     # Neither spaces nor a long path may be in the socket's path; both may be in that of a clone.
     with tempfile.TemporaryDirectory(prefix="voiso-postgres-") as directory:
         server = get_server(Path(directory) / "data", cleanup_mode="stop")
+        server.psql(f"ALTER SYSTEM SET fsync = {sys.argv[2]};")
+        server.psql("SELECT pg_reload_conf();")
         address = Path(sys.argv[1])
         address.with_suffix(".part").write_text(server.get_uri())
         address.with_suffix(".part").replace(address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -36,6 +37,15 @@ class PartError(RuntimeError):
 
 class PartTimeoutError(PartError):
     """What was waited for did not happen in time."""
+
+
+def program(name: str, way_out: str = "install requirements-dev.txt") -> str:
+    """Return the path of a program that a package put beside this Python, else on the PATH."""
+    beside = Path(sys.executable).with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise PartError(f"The program {name} is missing: {way_out}.")
+    return found
 
 
 def is_free(port: int) -> bool:
@@ -151,7 +161,7 @@ class Server:
         env: Mapping[str, str] | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         grace: float = 15,
-        timeout: float = 120,
+        timeout: float = 300,
     ) -> None:
         self.name = name
         self.command = list(command)
@@ -168,7 +178,7 @@ class Server:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         leash = [sys.executable, str(LEASH), str(int(self.stop_signal)), str(self.grace)]
         with self.log.open("ab") as log:
-            self._leash = subprocess.Popen(  # noqa: S603
+            self._leash = subprocess.Popen(
                 [*leash, *self.command],
                 stdin=subprocess.PIPE,
                 stdout=log,
