@@ -107,7 +107,7 @@ def _compressed(file: Writable, compression: Compression | None) -> Iterator[Cal
         from isal.igzip import IGzipFile  # noqa: PLC0415 - parsing a DAG needs none
 
         # Neither name nor time, so that the same records give the same bytes.
-        with IGzipFile("", "wb", _FASTEST_LEVEL, fileobj=file, mtime=0) as stream:
+        with IGzipFile("", "wb", _FASTEST_LEVEL, fileobj=file, mtime=0) as stream:  # type: ignore[no-untyped-call]
             yield stream.write
     elif compression == "zstd":
         import pyarrow as pa  # noqa: PLC0415 - optional
