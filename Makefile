@@ -9,7 +9,7 @@ BENCH_ARGS ?=
 AUDIT_ARGS ?=
 
 VENV_PYTHON := .venv/bin/python
-EXTRAS := --extra amazon --extra postgres --extra mysql --extra duckdb --extra parquet --extra isal --extra openlineage
+EXTRAS := --extra amazon --extra postgres --extra mysql --extra duckdb --extra parquet --extra openlineage
 
 # uv trusts its own certificates only; those of the system also work behind a company's proxy.
 export UV_SYSTEM_CERTS ?= true

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_provider_voiso import __version__
 from airflow_provider_voiso.compat.forms import conn_fields, declared_field_behaviour
-from airflow_provider_voiso.connection.form import CONNECTION_TYPE
+from airflow_provider_voiso.connection.form import CONNECTION_TYPE, EXTRA_FIELDS, field_behaviour
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -44,8 +44,8 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": CONNECTION_TYPE,
                 "hook-class-name": "airflow_provider_voiso.hooks.voiso.VoisoHook",
                 "hook-name": "Voiso",
-                "conn-fields": conn_fields(),
-                "ui-field-behaviour": declared_field_behaviour(),
+                "conn-fields": conn_fields(EXTRA_FIELDS),
+                "ui-field-behaviour": declared_field_behaviour(field_behaviour()),
             }
         ],
     }

@@ -117,3 +117,8 @@ LATENCY = {
     "defaults": {},
     "`max_connections` 4": {"max_connections": 4},
 }
+ODD = {
+    "odd-csv": Group("S3, CSV, gzip", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "csv"}),)),
+    "odd-parquet": Group("S3, Parquet", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "parquet"}),)),
+    "odd-postgres": Group("PostgreSQL", "postgres", (Contestant(PACKAGE, "ours:sql"),)),
+}

@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from datetime import datetime, timedelta, timezone
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,9 @@ END = START + timedelta(days=1)
 _ZONE = timezone(timedelta(hours=-3))
 _UUID = re.compile(rb'"uuid":"([^"]+)"')
 _AT_ONCE = 10_000
+Odd = Literal["none", "every", "hundredth"]
+"""Which records hold a field that the API does not document."""
+_ODD_EVERY: dict[Odd, int] = {"every": 1, "hundredth": 100}
 _AGENTS = [
     (f"{first} {last}", 50_000 + number)
     for number, (first, last) in enumerate(
@@ -51,14 +54,16 @@ class Day:
 
     :param directory: where the files are kept
     :param records: how many
+    :param odd: which of them hold a field that the API does not document
     """
 
-    def __init__(self, directory: Path, records: int) -> None:
-        self.path = directory / f"records-{records}.json"
+    def __init__(self, directory: Path, records: int, odd: Odd = "none") -> None:
+        suffix = "" if odd == "none" else f"-{odd}"
+        self.path = directory / f"records-{records}{suffix}.json"
         self._index = self.path.with_suffix(".index")
         if not self._index.exists():
             directory.mkdir(parents=True, exist_ok=True)
-            self._make(records)
+            self._make(records, odd)
         numbers = array("q")
         numbers.frombytes(self._index.read_bytes())
         self._ages, self._offsets = numbers[:records], numbers[records:]
@@ -80,11 +85,11 @@ class Day:
         """Return the uuid of every record."""
         return {found.decode() for found in _UUID.findall(self._body)}
 
-    def _make(self, records: int) -> None:
+    def _make(self, records: int, odd: Odd) -> None:
         chance = random.Random(records)  # noqa: S311 - no secret
         ages, offsets = array("q"), array("q", [0])
         with self.path.open("wb") as file:
-            made = _records(records, chance)
+            made = _with_odd_fields(_records(records, chance), odd)
             while part := list(islice(made, _AT_ONCE)):
                 for at, raw in part:
                     ages.append(-(at // 1000))
@@ -106,6 +111,14 @@ def _records(count: int, chance: random.Random) -> Iterator[tuple[int, bytes]]:
     for at, kind in times:
         make = _call if kind < 0.94 else _sms if kind < 0.97 else _chat
         yield at, make(_timestamp(at), str(uuid.UUID(int=chance.getrandbits(128), version=4)), chance).encode()
+
+
+def _with_odd_fields(records: Iterator[tuple[int, bytes]], odd: Odd) -> Iterator[tuple[int, bytes]]:
+    """Yield records, some of them with one more field."""
+    for number, (at, raw) in enumerate(records):
+        more = b',"recording":"https://recordings.invalid/%08d.mp3"}' % number
+        is_odd = odd != "none" and number % _ODD_EVERY[odd] == 0
+        yield at, raw[:-1] + more if is_odd else raw
 
 
 def _timestamp(at: int) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from benchmarks.data import Odd
     from benchmarks.measure import Measurement
 
 _PACKAGES = (
@@ -49,6 +50,13 @@ this package reaches 0.7 of what the machine allows. Floors check nothing; those
 databases load what was ready-made into an empty table.
 
 """
+_ODD = """\
+## Undocumented fields
+
+The same {records:,} records, with one more field in every record or in one of a hundred. The ratio is the time
+divided by that of documented records in the same round.
+
+"""
 _LATENCY = """\
 ## Latency
 
@@ -80,11 +88,13 @@ class Results:
     :param throughput: series in groups, this package's the first of each
     :param latency: series of this package
     :param memory: pairs of series of this package, with few records and with many
+    :param odd: series of this package, by which records hold an undocumented field
     """
 
     throughput: list[list[Series]]
     latency: list[Series]
     memory: list[tuple[Series, Series]]
+    odd: list[dict[Odd, Series]] = field(default_factory=list)
 
 
 def render(results: Results, *, arguments: str, records: int, large: int, rounds: int, latency: float) -> str:
@@ -92,6 +102,8 @@ def render(results: Results, *, arguments: str, records: int, large: int, rounds
     tables = []
     if results.throughput:
         tables.append(_THROUGHPUT + _throughput(results.throughput))
+    if results.odd:
+        tables.append(_ODD.format(records=records) + _odd(results.odd))
     if results.latency:
         tables.append(_LATENCY.format(latency=latency * 1000, records=records) + _latency(results.latency))
     if results.memory:
@@ -138,6 +150,33 @@ def _relative(series: Series, ratios: Sequence[float]) -> str:
     if middle == 1:
         return ""
     return f"{middle:.1f} times slower" if middle > 1 else f"{1 / middle:.1f} times faster"
+
+
+def _odd(found: Iterable[dict[Odd, Series]]) -> str:
+    rows = []
+    for days in found:
+        documented = days["none"]
+        if documented.skipped:
+            rows.append([documented.name, *[""] * 5, f"skipped: {documented.skipped}"])
+            continue
+        row = [documented.name, f"{_median(run.seconds for run in documented.runs):.2f}"]
+        for odd in ("every", "hundredth"):
+            pairs = zip(days[odd].runs, documented.runs, strict=True)
+            row += [
+                f"{_median(run.seconds for run in days[odd].runs):.2f}",
+                _three([run.seconds / base.seconds for run, base in pairs]),
+            ]
+        rows.append([*row, ""])
+    header = [
+        "destination",
+        "seconds, documented",
+        "in every record",
+        "ratio: min / median / max",
+        "in one of a hundred",
+        "ratio: min / median / max",
+        "",
+    ]
+    return _table(header, rows)
 
 
 def _latency(found: Iterable[Series]) -> str:

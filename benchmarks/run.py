@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contestants import GROUPS, LATENCY, MEMORY, Contestant, Group
-from benchmarks.data import END, START, Day
+from benchmarks.contestants import GROUPS, LATENCY, MEMORY, ODD, Contestant, Group
+from benchmarks.data import END, START, Day, Odd
 from benchmarks.destinations import DESTINATIONS, Database, Destination
 from benchmarks.measure import Measurement, SkipError, Task
 from benchmarks.report import Results, Series, render
@@ -37,17 +37,18 @@ class BenchApi(Server):
     :param directory: of the files with the records
     :param records: how many the day has
     :param latency: seconds before each answer
+    :param odd: which records hold a field that the API does not document
     :param logs: directory of its log
     """
 
-    def __init__(self, directory: Path, records: int, latency: float = 0, *, logs: Path) -> None:
+    def __init__(self, directory: Path, records: int, latency: float = 0, odd: Odd = "none", *, logs: Path) -> None:
         port = free_ports(1)[0]
         self.url = f"http://{LOOPBACK}:{port}"
-        self.day = Day(directory, records)
-        options = {"records": records, "port": port, "latency": latency}
+        self.day = Day(directory, records, odd)
+        options = {"records": records, "port": port, "latency": latency, "odd": odd}
         command = [sys.executable, "-m", "benchmarks.server", str(directory)]
         super().__init__(
-            f"api-{records}-{latency:g}",
+            f"api-{records}-{latency:g}-{odd}",
             [*command, *(f"--{name}={value}" for name, value in options.items())],
             logs=logs,
             ready=lambda: answers(f"{self.url}/health"),
@@ -68,15 +69,16 @@ class Bench:
 
     def __post_init__(self) -> None:
         self._late_imports: dict[str, list[str]] = {}
-        self._apis: dict[tuple[int, float], BenchApi] = {}
+        self._apis: dict[tuple[int, float, Odd], BenchApi] = {}
         self._destinations: dict[str, Destination | SkipError] = {}
 
-    def api(self, records: int, latency: float = 0) -> BenchApi:
+    def api(self, records: int, latency: float = 0, odd: Odd = "none") -> BenchApi:
         """Return the running server of a day with so many records."""
-        if (records, latency) not in self._apis:
-            server = BenchApi(HOME / "records", records, latency, logs=self.home / "logs")
-            self._apis[records, latency] = self.stack.enter_context(server)
-        return self._apis[records, latency]
+        key = records, latency, odd
+        if key not in self._apis:
+            server = BenchApi(HOME / "records", records, latency, odd, logs=self.home / "logs")
+            self._apis[key] = self.stack.enter_context(server)
+        return self._apis[key]
 
     def destination(self, name: str) -> Destination:
         """Return the running destination.
@@ -198,6 +200,17 @@ def run_latency(bench: Bench, *, records: int, rounds: int, latency: float) -> l
     return found
 
 
+def run_odd(bench: Bench, group: Group, *, records: int, rounds: int) -> dict[Odd, Series]:
+    """Measure this package with records that hold a field that the API does not document."""
+    days: tuple[Odd, ...] = ("none", "every", "hundredth")
+    found = {odd: Series("odd records", group.title) for odd in days}
+    for _ in range(rounds):
+        for odd, series in found.items():
+            api = bench.api(records, odd=odd)
+            _add(series, bench, group.contestants[0], group.destination, api)
+    return found
+
+
 def run_memory(bench: Bench, group: Group, *, records: int, large: int) -> tuple[Series, Series]:
     """Measure this package with few records and with many."""
     pair = Series("memory", group.title), Series("memory", group.title)
@@ -237,7 +250,7 @@ def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--only", default="", help="comma list of beginnings of " + ", ".join([*GROUPS, "latency", *MEMORY])
+        "--only", default="", help="comma list of beginnings of " + ", ".join([*GROUPS, *ODD, "latency", *MEMORY])
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--records", type=int, default=100_000)
@@ -262,6 +275,9 @@ def main() -> None:
                 kept = [each for each in others if not any(word in each.name for word in left_out)]
                 chosen = group._replace(contestants=(first, *kept))
                 results.throughput.append(run_group(bench, chosen, records=options.records, rounds=options.rounds))
+        for name, group in ODD.items():
+            if is_wanted(name):
+                results.odd.append(run_odd(bench, group, records=options.records, rounds=options.rounds))
         if is_wanted("latency"):
             results.latency.extend(
                 run_latency(bench, records=options.records, rounds=options.rounds, latency=options.latency)

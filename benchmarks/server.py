@@ -117,8 +117,10 @@ def main() -> None:
     parser.add_argument("--records", type=int, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--latency", type=float, default=0.0)
+    parser.add_argument("--odd", default="none")
     options = parser.parse_args()
-    with BenchServer(options.port, Day(options.directory, options.records), options.latency) as server:
+    day = Day(options.directory, options.records, options.odd)
+    with BenchServer(options.port, day, options.latency) as server:
         server.serve_forever()
 
 

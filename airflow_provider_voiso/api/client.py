@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_provider_voiso.api.read import WindowRead
 from airflow_provider_voiso.api.selection import Selection
 from airflow_provider_voiso.api.transport import Transport
+from airflow_provider_voiso.api.v2.answer_size import BATCH
 from airflow_provider_voiso.api.v2.api import REFERENCE_LISTS, ApiV2
 from airflow_provider_voiso.api.v2.authorization import key_in_query
 from airflow_provider_voiso.api.v2.filters import filter_params
-from airflow_provider_voiso.api.v2.paging import BATCH
 from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoError
 
 if TYPE_CHECKING:

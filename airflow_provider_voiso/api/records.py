@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from airflow_provider_voiso.api.json import UNREADABLE_JSON
 from airflow_provider_voiso.exceptions import VoisoResponseError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def keys(raws: Sequence[Json]) -> tuple[list[str], list[datetime]]:
     joined = b"[" + b",".join(raws) + b"]"
     if exact := _exact_keys(joined):
         return exact
-    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, OverflowError):
+    with suppress(*UNREADABLE_JSON, ValueError, OverflowError):
         loose = _decode_loose_keys(without_lone_surrogates(joined))
         return [key.uuid for key in loose], [parse_timestamp(key.timestamp) for key in loose]
     raise VoisoResponseError(
@@ -66,7 +67,7 @@ def keys(raws: Sequence[Json]) -> tuple[list[str], list[datetime]]:
 
 def _exact_keys(text: bytes) -> tuple[list[str], list[datetime]] | None:
     """Return the uuids and timestamps of a list of records, None if it is not as documented."""
-    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    with suppress(*UNREADABLE_JSON):
         found = _decode_keys(text)
         ended = exact_timestamps([key.timestamp for key in found])
         if ended is not None:
@@ -93,7 +94,7 @@ def decode(raw: bytes) -> dict[str, Any]:
     """
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE_JSON:
         pass
     try:  # it may hold half a surrogate pair, or a number beyond a double
         return json.loads(raw.decode(), parse_int=_integer, parse_float=_float)  # type: ignore[no-any-return]

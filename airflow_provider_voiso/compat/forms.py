@@ -1,40 +1,75 @@
 """The connection's form, which each release wants in another shape.
 
 Airflow 3.2 and later read :func:`conn_fields` and :func:`declared_field_behaviour` out of the
-provider info; earlier releases call methods of the hook, which return :func:`form_widgets` and
-:func:`ui_field_behaviour`.
+provider info; earlier releases call methods of the hook, which return :func:`form_widgets` and the
+behaviour as it is.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_voiso.connection.form import EXTRA_FIELDS, HIDDEN_FIELDS, PLACEHOLDERS, RELABELING
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
-def conn_fields() -> dict[str, Any]:
-    """Return the extra fields as ``conn-fields`` of the provider info (Airflow 3.2 and later)."""
+class FormField(Protocol):
+    """A field of the connection's extra."""
+
+    @property
+    def name(self) -> str:
+        """Its key in the extra."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """The words beside it."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """The words below it."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """Its JSON type."""
+        ...
+
+    @property
+    def default(self) -> str | float | None:
+        """The meaning of an empty value."""
+        ...
+
+    @property
+    def minimum(self) -> float | None:
+        """Smallest number allowed."""
+        ...
+
+    @property
+    def maximum(self) -> float | None:
+        """Largest number allowed."""
+        ...
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return its JSON schema."""
+        ...
+
+
+def conn_fields(fields: Iterable[FormField]) -> dict[str, Any]:
+    """Return fields as ``conn-fields`` of the provider info (Airflow 3.2 and later)."""
     return {
         field.name: {"label": field.label, "description": field.description, "schema": field.json_schema()}
-        for field in EXTRA_FIELDS
+        for field in fields
     }
 
 
-def declared_field_behaviour() -> dict[str, Any]:
+def declared_field_behaviour(behaviour: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ``ui-field-behaviour`` of the provider info (Airflow 3.2 and later)."""
-    return {key.replace("_", "-"): value for key, value in ui_field_behaviour().items()}
+    return {key.replace("_", "-"): value for key, value in behaviour.items()}
 
 
-def ui_field_behaviour() -> dict[str, Any]:
-    """Return what the hook's ``get_ui_field_behaviour`` must return (before Airflow 3.2)."""
-    return {
-        "hidden_fields": list(HIDDEN_FIELDS),
-        "relabeling": dict(RELABELING),
-        "placeholders": dict(PLACEHOLDERS),
-    }
-
-
-def form_widgets() -> dict[str, Any]:
+def form_widgets(fields: Iterable[FormField]) -> dict[str, Any]:
     """Return what the hook's ``get_connection_form_widgets`` must return (before Airflow 3.2).
 
     That form has no field for fractions, so these are text there; their range is checked when the
@@ -46,7 +81,7 @@ def form_widgets() -> dict[str, Any]:
     from wtforms.validators import NumberRange, Optional  # noqa: PLC0415
 
     widgets: dict[str, Any] = {}
-    for field in EXTRA_FIELDS:
+    for field in fields:
         is_whole = field.type == "integer"
         validators = [Optional()]
         if is_whole:

@@ -14,9 +14,6 @@ import msgspec
 from airflow_provider_voiso.api.settings import Settings
 
 CONNECTION_TYPE = "voiso"
-HIDDEN_FIELDS = ["login", "port", "schema"]
-RELABELING = {"host": "Cluster or host", "password": "API key"}
-PLACEHOLDERS = {"host": "cc-ams03, voiso.example.com or https://voiso.example.com:8443"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +72,12 @@ def _extra_field(name: str, hint: Any, schema: dict[str, Any]) -> ExtraField:
 
 
 EXTRA_FIELDS = _extra_fields()
+
+
+def field_behaviour() -> dict[str, Any]:
+    """Return what the form hides and how it names the fields that every connection has."""
+    return {
+        "hidden_fields": ["login", "port", "schema"],
+        "relabeling": {"host": "Cluster or host", "password": "API key"},
+        "placeholders": {"host": "cc-ams03, voiso.example.com or https://voiso.example.com:8443"},
+    }

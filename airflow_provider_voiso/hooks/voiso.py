@@ -15,7 +15,7 @@ from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.arguments import check_count, check_one_of
 from airflow_provider_voiso.compat import forms
 from airflow_provider_voiso.compat.connections import find_connection
-from airflow_provider_voiso.connection.form import CONNECTION_TYPE
+from airflow_provider_voiso.connection.form import CONNECTION_TYPE, EXTRA_FIELDS, field_behaviour
 from airflow_provider_voiso.connection.settings import settings_from_connection
 from airflow_provider_voiso.exceptions import VoisoError
 
@@ -48,12 +48,12 @@ class VoisoHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's extra fields as Airflow before 3.2 wants them."""
-        return forms.form_widgets()
+        return forms.form_widgets(EXTRA_FIELDS)
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return what the form relabels and hides."""
-        return forms.ui_field_behaviour()
+        return field_behaviour()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the client, which holds the key; a copy asks for the connection again."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_voiso.api.window import Window
-    from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
+    from airflow_provider_voiso.run.window_task import WindowTask
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _DIFFERS_BY_TASK = re.compile(r"\b(?:ti|task|task_instance|task_instance_key_str
 
 
 def check_mapped_destination(
-    task: VoisoCdrExportOperator,
+    task: WindowTask,
     context: Mapping[str, Any],
     window: Window,
     *,

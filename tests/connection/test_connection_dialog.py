@@ -17,7 +17,8 @@ from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_voiso.api.settings import Settings
-from airflow_provider_voiso.compat.forms import conn_fields, ui_field_behaviour
+from airflow_provider_voiso.compat.forms import conn_fields
+from airflow_provider_voiso.connection.form import EXTRA_FIELDS, field_behaviour
 from airflow_provider_voiso.connection.settings import settings_from_connection
 
 if TYPE_CHECKING:
@@ -95,14 +96,14 @@ def test_dialog_shows_the_fields_and_stores_what_the_hook_reads(
     dialog.get_by_role("combobox").fill("voiso")
     page.get_by_role("option", name="Voiso").click()
 
-    relabelled = ui_field_behaviour()["relabeling"]
+    relabelled = field_behaviour()["relabeling"]
     dialog.get_by_label(relabelled["host"]).fill("cc-ams03")
     dialog.get_by_label(relabelled["password"]).fill(KEY)
     for hidden in ("Login", "Port", "Schema"):
         assert dialog.get_by_text(hidden, exact=True).count() == 0
 
     dialog.get_by_role("button", name="Extra Fields", exact=True).click()
-    for name, declared in conn_fields().items():
+    for name, declared in conn_fields(EXTRA_FIELDS).items():
         dialog.get_by_text(declared["label"], exact=True).wait_for(state="visible")
         shown = dialog.locator(f"[name=element_{name}]").input_value()
         assert shown == str(declared["schema"].get("default", ""))

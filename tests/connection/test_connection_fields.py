@@ -17,9 +17,8 @@ from airflow_provider_voiso.compat.forms import (
     conn_fields,
     declared_field_behaviour,
     form_widgets,
-    ui_field_behaviour,
 )
-from airflow_provider_voiso.connection.form import EXTRA_FIELDS
+from airflow_provider_voiso.connection.form import EXTRA_FIELDS, field_behaviour
 from airflow_provider_voiso.provider_info import get_provider_info
 
 AIRFLOW = Path(airflow.__file__).parent
@@ -36,7 +35,7 @@ def test_provider_info_follows_the_schema_of_this_airflow() -> None:
 
 def test_field_behaviour_follows_the_schema_of_this_airflow() -> None:
     schema = json.loads((AIRFLOW / "customized_form_field_behaviours.schema.json").read_text())
-    assert not [error.message for error in Draft7Validator(schema).iter_errors(ui_field_behaviour())]
+    assert not [error.message for error in Draft7Validator(schema).iter_errors(field_behaviour())]
 
 
 def test_provider_info_is_read_without_airflow() -> None:
@@ -66,7 +65,7 @@ def test_every_setting_is_a_field() -> None:
 
 
 def test_schema_of_every_kind_of_field() -> None:
-    declared = conn_fields()
+    declared = conn_fields(EXTRA_FIELDS)
 
     assert declared["per_page"] == {
         "label": "Records per page",
@@ -83,37 +82,37 @@ def test_schema_of_every_kind_of_field() -> None:
 
 
 def test_schema_of_a_field_accepts_its_own_default_and_nothing() -> None:
-    for name, declared in conn_fields().items():
+    for name, declared in conn_fields(EXTRA_FIELDS).items():
         validator = Draft7Validator(declared["schema"])
         assert validator.is_valid(declared["schema"].get("default")), name
         assert validator.is_valid(None), name
 
 
 def test_declared_behaviour_is_that_of_the_hook() -> None:
-    assert declared_field_behaviour() == {
+    assert declared_field_behaviour(field_behaviour()) == {
         "hidden-fields": ["login", "port", "schema"],
-        "relabeling": ui_field_behaviour()["relabeling"],
-        "placeholders": ui_field_behaviour()["placeholders"],
+        "relabeling": field_behaviour()["relabeling"],
+        "placeholders": field_behaviour()["placeholders"],
     }
-    assert set(ui_field_behaviour()["relabeling"].items()) >= {("password", "API key")}
+    assert set(field_behaviour()["relabeling"].items()) >= {("password", "API key")}
 
 
 def bind(form: dict[str, str]) -> Any:
     for module in ("flask_appbuilder", "flask_babel"):
         pytest.importorskip(module, reason="Airflow 3 draws its own form")
     multi_dict = import_module("werkzeug.datastructures").MultiDict
-    return type("VoisoForm", (import_module("wtforms").Form,), form_widgets())(multi_dict(form))
+    return type("VoisoForm", (import_module("wtforms").Form,), form_widgets(EXTRA_FIELDS))(multi_dict(form))
 
 
 def test_widgets_are_the_declared_fields() -> None:
     form = bind({})
-    for name, declared in conn_fields().items():
+    for name, declared in conn_fields(EXTRA_FIELDS).items():
         field, schema = form[name], declared["schema"]
         assert str(field.label.text) == declared["label"]
         assert field.description == declared["description"]
         assert (field.type == "IntegerField") == ("integer" in schema["type"])
         assert str(field.default) == str(schema.get("default"))
-    assert {field.name for field in form} == set(conn_fields())
+    assert {field.name for field in form} == set(conn_fields(EXTRA_FIELDS))
 
 
 @pytest.mark.parametrize(

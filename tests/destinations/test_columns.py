@@ -3,15 +3,21 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_voiso.api.records import keys
-from airflow_provider_voiso.destinations.columns import COLUMNS, rows
+from airflow_provider_voiso.destinations import columns as columns_module
+from airflow_provider_voiso.destinations.columns import COLUMNS, columns, rows, with_columns_in_extra
+from airflow_provider_voiso.destinations.extra import original_extra
+from airflow_provider_voiso.destinations.values import INTEGER, Kind
 from airflow_provider_voiso.exceptions import VoisoResponseError
+
+if TYPE_CHECKING:
+    import msgspec
 
 FIELD_OF_COLUMN = {
     "ended_at": "timestamp",
@@ -19,6 +25,7 @@ FIELD_OF_COLUMN = {
     "from_party": "from",
     "to_party": "to",
 }
+NAMES = [column.name for column in COLUMNS]
 SLA = {
     "sla_first_response_seconds": "time_to_first_response",
     "sla_resolution_seconds": "time_to_resolution",
@@ -86,7 +93,7 @@ def test_a_full_record_fills_every_column_with_its_type() -> None:
 
 @pytest.mark.parametrize("record", [FULL, {**dict.fromkeys(FULL), "uuid": "u"}, {"uuid": "u"}])
 def test_what_is_documented_is_read_the_fast_way(record: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("airflow_provider_voiso.destinations.columns._careful")
+    monkeypatch.delattr("airflow_provider_voiso.destinations.columns._exact_columns")
     assert as_dict(record)["uuid"] == record["uuid"]
 
 
@@ -160,7 +167,7 @@ def test_an_unknown_field_goes_to_extra_and_leaves_the_rest_alone() -> None:
 def test_a_value_that_does_not_fit_is_kept_in_extra_as_it_was_sent(field: str, value: str) -> None:
     others = {name: content for name, content in FULL.items() if name != field}
     row = as_dict(json.dumps(others)[:-1].encode() + f', "{field}": {value}}}'.encode())
-    assert row.pop("extra") == f'{{"{field}":{value}}}'
+    assert original_extra(row.pop("extra")) == f'{{"{field}":{value}}}'
     expected = as_dict(others)
     del expected["extra"]
     assert row == expected
@@ -206,11 +213,13 @@ def test_digits_below_the_microsecond_are_cut_from_the_column_and_kept_in_extra(
 
 def test_numbers_in_extra_keep_every_digit() -> None:
     row = as_dict(b'{"a": [1.0, 1e400, -0, 0.1000000000000000055511151231257827, 123456789012345678901234567890]}')
-    assert row["extra"] == '{"a":[1.0,1e400,-0,0.1000000000000000055511151231257827,123456789012345678901234567890]}'
+    expected = '{"a":[1.0,1e400,-0,0.1000000000000000055511151231257827,123456789012345678901234567890]}'
+    assert original_extra(row["extra"]) == expected
 
 
 def test_a_name_with_half_a_surrogate_pair_is_kept() -> None:
-    assert as_dict(b'{"\\udc00 \\u044f": "\\ud800"}')["extra"] == '{"\\udc00 я":"\\ud800"}'
+    row = as_dict(b'{"\\udc00 \\u044f": "\\ud800"}')
+    assert original_extra(row["extra"]) == '{"\\udc00 я":"\\ud800"}'
 
 
 @pytest.mark.parametrize("more", [b"", b',"new":1'], ids=["fitting", "odd"])
@@ -263,7 +272,7 @@ RECORD = st.dictionaries(st.sampled_from([*FULL, "new", "extra", "other"]), JSON
 @given(RECORD, st.booleans())
 def test_nothing_is_dropped(record: dict[str, Any], ascii_only: bool) -> None:
     row = as_dict(json.dumps(record, ensure_ascii=ascii_only).encode())
-    extra = json.loads(row["extra"] or "{}")
+    extra = json.loads(original_extra(row["extra"] or "{}"))
     for field, value in record.items():
         if field == "sla" and isinstance(value, dict):
             kept = extra.get("sla", {})
@@ -282,9 +291,9 @@ def test_nothing_is_dropped(record: dict[str, Any], ascii_only: bool) -> None:
 def test_a_record_gives_the_same_values_beside_an_unknown_field(record: dict[str, Any]) -> None:
     record.pop("zz", None)
     plain, odd = as_dict(record), as_dict({**record, "zz": 1})
-    extra = json.loads(odd.pop("extra"))
+    extra = json.loads(original_extra(odd.pop("extra")))
     assert extra.pop("zz") == 1
-    assert json.loads(plain.pop("extra") or "{}") == extra
+    assert json.loads(original_extra(plain.pop("extra") or "{}")) == extra
     assert plain == odd
 
 
@@ -300,7 +309,7 @@ def test_deep_nesting_is_kept_or_an_error(depth: int, brackets: tuple[str, str])
         assert depth > 100
         assert "nested" in str(error)  # noqa: PT017
     else:
-        assert row[-1] == '{"new":' + nested + "}"
+        assert original_extra(row[-1]) == '{"new":' + nested + "}"
 
 
 @pytest.mark.parametrize("timestamp", ["2026-11-10T12:00:00+05:75", "2026-11-10 12:00:00.1234567-0360"])
@@ -320,3 +329,69 @@ def test_an_offset_of_a_day_is_no_timestamp() -> None:
     assert json.loads(row[-1]) == {"timestamp": timestamp}
     with pytest.raises(VoisoResponseError):
         keys([record])
+
+
+@pytest.mark.parametrize("odd", ["every", "hundredth"])
+def test_one_misfit_costs_its_column(odd: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [{**FULL, "uuid": str(number)} for number in range(300)]
+    for record in records[:: 1 if odd == "every" else 100]:
+        record["agent_id"] = "none"
+        record["new"] = 1
+    read_alone = []
+    nearest = columns_module._nearest
+
+    def watched(kind: Kind, cell: msgspec.Raw) -> tuple[Any, bool]:
+        read_alone.append(kind)
+        return nearest(kind, cell)
+
+    monkeypatch.setattr(columns_module, "_nearest", watched)
+
+    found = columns([json.dumps(record).encode() for record in records])
+
+    assert len(found[0]) == 300
+    assert read_alone == [INTEGER] * 300
+
+
+def test_columns_that_a_table_lacks_move_to_extra() -> None:
+    page = [
+        json.dumps(FULL).encode(),
+        json.dumps({**FULL, "new": 1, "sla": {"time_to_reply": "00:00:23", "other": "x"}}).encode(),
+        b'{"uuid":"plain"}',
+    ]
+    missing = ["text", "duration_seconds", "cpc", "num_segments", "sla_reply_seconds"]
+
+    *kept, extra = with_columns_in_extra(columns(page), missing)
+
+    names = [column.name for column in COLUMNS if column.name not in missing]
+    assert [*kept] == [columns(page)[index] for index, column in enumerate(COLUMNS) if column.name in names][:-1]
+    moved = {"text": "line 1\nline 2", "duration": "48:16:27", "cpc": 0.3972, "num_segments": 2}
+    assert [text and json.loads(text) for text in extra] == [
+        {**moved, "sla": {"time_to_reply": "00:00:23"}},
+        {**moved, "new": 1, "sla": {"other": "x", "time_to_reply": "00:00:23"}},
+        None,
+    ]
+
+
+def test_moved_columns_leave_held_values_alone() -> None:
+    page = [b'{"uuid":"a","agent":"x","queue":"\\u0000","_json":1}']
+
+    *_, [extra] = with_columns_in_extra(columns(page), ["agent"])
+
+    assert json.loads(original_extra(extra)) == {"agent": "x", "queue": "\0", "_json": 1}
+
+
+@given(st.lists(RECORD, max_size=3))
+def test_moved_columns_say_what_the_record_said(records: list[dict[str, Any]]) -> None:
+    page = [json.dumps(record).encode() for record in records]
+    lacking = [column.name for column in COLUMNS[1:-1]]
+
+    uuids, extras = with_columns_in_extra(columns(page), lacking)
+
+    again = [
+        {"uuid": uuid, **json.loads(original_extra(extra or "{}"))} for uuid, extra in zip(uuids, extras, strict=True)
+    ]
+    expected = [dict(zip(NAMES, row, strict=True)) for row in rows(page)]
+    found = [dict(zip(NAMES, row, strict=True)) for row in rows([json.dumps(record).encode() for record in again])]
+    for row in (*expected, *found):
+        row["extra"] = json.loads(original_extra(row["extra"] or "{}"))
+    assert found == expected

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from airflow_provider_voiso.api.json import UNREADABLE_JSON
 from airflow_provider_voiso.api.page import Page
 from airflow_provider_voiso.api.records import (
     IF_IT_LASTS,
@@ -57,11 +58,11 @@ def parse_page(body: bytes) -> Page:
     masked = body
     try:
         answer = _decode_answer(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE_JSON:
         masked = without_lone_surrogates(body)
         try:
             answer = _decode_answer(masked)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        except UNREADABLE_JSON:
             raise VoisoResponseError(not_json(body)) from None
     if answer.error is not None:
         raise error_answer(answer.error)
@@ -78,7 +79,7 @@ def parse_page(body: bytes) -> Page:
 
 def _documented_page(body: bytes, raws: Sequence[Json], token: str | None) -> Page | None:
     """Return the page of an answer in the documented form, None for any other."""
-    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    with suppress(*UNREADABLE_JSON):
         found = _decode_keys(body).records
         ended = exact_timestamps([key.timestamp for key in found])
         if ended is None:

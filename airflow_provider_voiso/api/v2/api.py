@@ -13,14 +13,16 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from airflow_provider_voiso.api.json import UNREADABLE_JSON
 from airflow_provider_voiso.api.settings import AUTO
 from airflow_provider_voiso.api.spool import Spool
 from airflow_provider_voiso.api.v2.answer import error_answer, not_json
+from airflow_provider_voiso.api.v2.answer_size import BATCH, AnswerSize
 from airflow_provider_voiso.api.v2.belonging import Belonging
 from airflow_provider_voiso.api.v2.calibration import Calibration
 from airflow_provider_voiso.api.v2.clock import DateRule, ProvedClock, Span, ZoneClock
 from airflow_provider_voiso.api.v2.evidence import Proof
-from airflow_provider_voiso.api.v2.paging import BATCH, AnswerSize, Walk
+from airflow_provider_voiso.api.v2.paging import Walk
 from airflow_provider_voiso.api.v2.search import CDR_PATH, Search
 from airflow_provider_voiso.api.window import UTC, Window
 from airflow_provider_voiso.exceptions import VoisoOutOfWindowError, VoisoResponseError
@@ -291,7 +293,7 @@ def _cut(span: Span, parts: int) -> list[Span]:
 def _parse_reference(body: bytes) -> list[dict[str, Any]]:
     try:
         answer = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE_JSON:
         raise VoisoResponseError(not_json(body)) from None
     if isinstance(answer, dict):
         if "error" in answer:

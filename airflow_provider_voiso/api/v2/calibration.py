@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_voiso.api.page import Page
-    from airflow_provider_voiso.api.v2.paging import AnswerSize
+    from airflow_provider_voiso.api.v2.answer_size import AnswerSize
     from airflow_provider_voiso.api.v2.search import Search
 
 log = logging.getLogger(__name__)

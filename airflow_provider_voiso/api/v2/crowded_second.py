@@ -17,8 +17,8 @@ from airflow_provider_voiso.exceptions import (
 
 if TYPE_CHECKING:
     from airflow_provider_voiso.api.page import Page
+    from airflow_provider_voiso.api.v2.answer_size import Ask
     from airflow_provider_voiso.api.v2.clock import Span
-    from airflow_provider_voiso.api.v2.paging import Ask
 
 _MOST_PASSES = 5
 _HINT = "Narrow the task's filters, or export this window in parts by filter."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from airflow_provider_voiso.api.json import UNREADABLE_JSON
 from airflow_provider_voiso.api.window import EPOCH, MICROSECOND, epoch_us
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _witness(uuid: str, ended: datetime, raw: Json) -> Witness:
     ended_us, offset, duration_us = epoch_us(ended), timedelta(0), 0
     try:
         times = msgspec.json.decode(raw, type=_Times)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE_JSON:
         return Witness(uuid, ended_us, duration_us, offset)
     if match := _OFFSET.search(times.timestamp):
         offset = timedelta(hours=int(match[2]), minutes=int(match[3])) * (-1 if match[1] == "-" else 1)

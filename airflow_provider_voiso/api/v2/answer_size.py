@@ -1,0 +1,99 @@
+"""How many records one answer can hold, and whether an answer holds all of its search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from airflow_provider_voiso.exceptions import VoisoBadRequestError, VoisoPaginationError
+
+if TYPE_CHECKING:
+    from airflow_provider_voiso.api.page import Page
+    from airflow_provider_voiso.api.v2.clock import Span
+
+BATCH = 10_000
+"""Records that one search returns without a token, by the vendor's page."""
+
+
+class Ask(Protocol):
+    """Sends one request for a page of a search."""
+
+    def __call__(self, span: Span, *, per_page: int, page: int = 1, token: str | None = None) -> Page:
+        """Return the answer; raise :class:`VoisoBadRequestError` if the API refuses the request."""
+        ...
+
+
+class AnswerSize:
+    """How many records an answer can hold, as far as that is known; all walks of a client share it.
+
+    :param per_page: records to ask for per answer
+    :param batch: records after which the API needs a token
+    """
+
+    def __init__(self, per_page: int, *, batch: int = BATCH) -> None:
+        self.batch = batch
+        self.asked = min(per_page, batch)
+        self._full = self.asked
+        self._largest = 0
+        self._ends_with_token = False
+        self.probes = 0
+
+    def note(self, page: Page) -> None:
+        """Learn from an answer how many records one can hold.
+
+        :raises VoisoPaginationError: if there are more than were asked for
+        """
+        count = len(page)
+        if count > self.asked:
+            raise VoisoPaginationError(
+                f"The API returned {count} records where {self.asked} were asked for. Set the connection's "
+                f"extra 'per_page' to {count} or more."
+            )
+        if count > self._full:
+            self._full = self.asked
+        self._largest = max(self._largest, count)
+
+    def is_whole(self, ask: Ask, span: Span, page: Page) -> bool:
+        """Tell whether the first page of a search holds all of it.
+
+        A full page does not. A shorter one does if a longer one was seen, else one request tells a silent cap of the
+        page size from the end. A token with a short page is a sign of a cap, until one comes with a page that is whole.
+        """
+        count = len(page)
+        has_been_longer = count < self._largest
+        self.note(page)
+        if count >= self._full:
+            return False
+        is_plain = page.token is None or self._ends_with_token
+        if count == 0 or (has_been_longer and is_plain):
+            return True
+        is_end = self._is_end(ask, span, page)
+        if is_end and page.token is not None:
+            self._ends_with_token = True
+        return is_end
+
+    def _is_end(self, ask: Ask, span: Span, page: Page) -> bool:
+        """Ask for the page in which the next record would stand behind the last one."""
+        self.probes += 1
+        count = len(page)
+        number, size = _page_across(count, self.batch)
+        try:
+            found = ask(span, page=number, per_page=size).uuids
+        except VoisoBadRequestError:
+            return count <= 2
+        if not set(page.uuids).issuperset(found):
+            self._full = count
+            return False
+        return count <= 2 or found == page.uuids[(number - 1) * size :]
+
+
+def _page_across(count: int, batch: int) -> tuple[int, int]:
+    """Return the number and size of a page that holds record number ``count`` and the one behind it.
+
+    The page is no larger than the answer that was seen, and lies within the batch. Where it holds the known records
+    and no other, nothing has moved since. No page of one or two records can do that; the one behind them is returned.
+    """
+    for size in range(2, count):
+        number = count // size + 1
+        if count % size and number * size <= batch:
+            return number, size
+    return 2, count
