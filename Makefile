@@ -70,9 +70,10 @@ format: .venv/ready ## let ruff put the code in shape
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
 
-docs: .venv/ready ## write the tables of docs/windows.md and docs/failures.md from the tests and the code
+docs: .venv/ready ## write the tables of docs/windows.md, docs/failures.md and docs/columns.md from the tests and the code
 	$(VENV_PYTHON) -m tests.run.windows_table
 	$(VENV_PYTHON) -m tests.faults.failures_table
+	$(VENV_PYTHON) -m tests.destinations.columns_table
 
 matrix: .venv/ready ## run the suite on the older Airflows too: make matrix AIRFLOWS="2.11 3.0"
 	.ci/matrix $(AIRFLOWS)
