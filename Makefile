@@ -71,9 +71,10 @@ format: .venv/ready ## let ruff put the code in shape
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
 
-docs: .venv/ready ## write what docs/ shows of the tests and the code: windows, failures, architecture
+docs: .venv/ready ## write what docs/ shows of the tests and the code: windows, failures, columns, architecture
 	$(VENV_PYTHON) -m tests.run.windows_table
 	$(VENV_PYTHON) -m tests.faults.failures_table
+	$(VENV_PYTHON) -m tests.destinations.columns_table
 	$(VENV_PYTHON) -m tests.architecture
 
 matrix: .venv/ready ## run the suite on the older Airflows too: make matrix AIRFLOWS="2.11 3.0"

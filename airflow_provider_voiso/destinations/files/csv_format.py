@@ -1,19 +1,18 @@
-"""CSV as RFC 4180 has it: UTF-8, one header, comma, CRLF, quotes where needed.
+"""CSV as RFC 4180 defines it: UTF-8, one header, commas, CRLF, and quotes where needed.
 
-NULL is an empty cell and empty text is ``""``, the convention of PostgreSQL's ``COPY ... CSV``, so that a file can be
-loaded without loss.
+NULL is an empty cell and empty text is ``""``, the convention of PostgreSQL's ``COPY ... CSV``, so a file
+can be loaded without loss.
 
-Anyone who calls or writes to the contact centre fills these cells, and spreadsheets take text for a formula that begins
-with ``=``, ``+``, ``-`` or ``@``. So such a text gets an apostrophe in front, unless it is a plain number, a name or
-dashes (``+15557571011``, ``@voiso``, ``-``), which compute nothing. The same holds behind ``;``, tabs and line breaks
-within a text, where a spreadsheet that was told another separator begins a cell. :func:`original` takes the apostrophes
-away again, without loss.
+Callers and chat guests choose some of the texts, and spreadsheets compute a text that begins with ``=``,
+``+``, ``-`` or ``@``. Such a text gets an apostrophe in front, unless it is a plain number, a name or dashes
+(``+15557571011``, ``@voiso``, ``-``), which compute nothing. The same holds behind ``;``, tabs and line
+breaks within a text, where a spreadsheet that expects another separator begins a cell. :func:`original`
+removes the apostrophes without loss.
 """
 
 from __future__ import annotations
 
 import re
-from operator import ne
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_voiso.destinations.columns import COLUMNS, columns
@@ -22,15 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-_QUOTED = re.compile(r'[",;\t\r\n]|^\s|\s$|^$|^\\\.$')
-_HARMLESS = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?|@[A-Za-z_][A-Za-z0-9_.]*|-+")
-# The latter four are the wide forms of the former, which spreadsheets of East Asia take for the same.
-_FORMULA = r"""["' \xa0]*[=+\-@\uff1d\uff0b\uff0d\uff20]"""
+_NEEDS_QUOTES = re.compile(r'[",;\t\r\n]|^\s|\s$|^$|^\\\.$')
+# The last four are wide forms, which spreadsheets of East Asia take for the others.
+_SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
+_FORMULA = rf"""["' \xa0]*[{re.escape(_SIGNS)}]"""
 _BEGINS_AS_FORMULA = re.compile(_FORMULA)
 _HOLDS_FORMULA = re.compile(rf"[;\t\r\n]{_FORMULA}")
 _BEFORE_FORMULA = re.compile(rf"(^|[;\t\r\n])(?={_FORMULA})")
-_ODD_MARKS = (*'",;\t\r\\', *(f"\n{mark}" for mark in "'=+-@\uff1d\uff0b\uff0d\uff20"))
 _APOSTROPHE = re.compile(rf"(^|[;\t\r\n])'(?={_FORMULA})")
+_COMPUTES_NOTHING = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?|@[A-Za-z_][A-Za-z0-9_.]*|-+")
+_SPECIAL_ANYWHERE = '",;\t\r\\'
+_SPECIAL_AT_START = "'" + _SIGNS
 
 
 def csv_header() -> bytes:
@@ -39,18 +40,58 @@ def csv_header() -> bytes:
 
 
 def csv_lines(page: Sequence[bytes]) -> bytes:
-    """Return one line per record, without a header; text may hold line breaks, so lines and records can differ.
+    """Return one row per record, without a header; a row has several lines if a text holds line breaks.
 
     :param page: records as JSON
     :raises VoisoResponseError: if one of them is not a JSON object
     """
-    cells = [_CELLS.get(column.type, _others)(values) for column, values in zip(COLUMNS, columns(page), strict=True)]
-    return "".join(f"{line}\r\n" for line in map(",".join, zip(*cells, strict=True))).encode()
+    cells = []
+    for column, values in zip(COLUMNS, columns(page), strict=True):
+        cells_of = _CELLS.get(column.type, _others)
+        cells.append(cells_of(values))
+    lines = [",".join(line) + "\r\n" for line in zip(*cells, strict=True)]
+    return "".join(lines).encode()
 
 
 def original(text: str) -> str:
-    """Return a text as the record has it, from what its cell holds."""
+    """Return a text as the record has it, given the content of its cell."""
     return _APOSTROPHE.sub(r"\1", text)
+
+
+def _without_formulas(text: str) -> str:
+    # Two searches, because one for both would try every character.
+    is_formula = _BEGINS_AS_FORMULA.match(text) or _HOLDS_FORMULA.search(text)
+    if not is_formula or _COMPUTES_NOTHING.fullmatch(text):
+        return text
+    return _BEFORE_FORMULA.sub(r"\1'", text)
+
+
+def _cell(text: str | None) -> str:
+    if text is None:
+        return ""
+    text = _without_formulas(text)
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
+
+
+def _texts(values: Sequence[str | None]) -> list[str]:
+    # Nearly always no text of a column needs care, and one look at all of them is many times faster.
+    if _are_plain([value for value in values if value is not None]):
+        return [value or "" for value in values]
+    return [_cell(value) for value in values]
+
+
+def _are_plain(texts: list[str]) -> bool:
+    """Tell whether all texts can stand in a file as they are; some that could may be taken for special."""
+    if not texts:
+        return True
+    lines = "\n" + "\n".join(texts)
+    if lines.count("\n") > len(texts):  # a text holds a line break
+        return False
+    if any(mark in lines for mark in _SPECIAL_ANYWHERE):
+        return False
+    if any(f"\n{mark}" in lines for mark in _SPECIAL_AT_START):
+        return False
+    return all(texts) and texts == [text.strip() for text in texts]
 
 
 def _instants(values: Iterable[datetime | None]) -> list[str]:
@@ -61,31 +102,8 @@ def _others(values: Iterable[Any]) -> list[str]:
     return ["" if value is None else str(value) for value in values]
 
 
-def _texts(values: Sequence[str | None]) -> list[str]:
-    given = [value for value in values if value is not None]
-    lines = "\n" + "\n".join(given)
-    plain = (
-        all(given)
-        and lines.count("\n") <= max(len(given), 1)
-        and not any(mark in lines for mark in _ODD_MARKS)
-        and not any(map(ne, given, map(str.strip, given)))
-    )
-    # Nearly always no cell of a column needs quotes, and that is seen many times faster for all of them at once.
-    return [value or "" for value in values] if plain else [_cell(value) for value in values]
-
-
-def _cell(text: str | None) -> str:
-    if text is None:
-        return ""
-    text = _without_formulas(text)
-    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
-
-
-def _without_formulas(text: str) -> str:
-    # Two searches, as one for both would try every character.
-    if not (_BEGINS_AS_FORMULA.match(text) or _HOLDS_FORMULA.search(text)) or _HARMLESS.fullmatch(text):
-        return text
-    return _BEFORE_FORMULA.sub(r"\1'", text)
-
-
-_CELLS: dict[str, Callable[[Sequence[Any]], list[str]]] = {"text": _texts, "json": _texts, "instant": _instants}
+_CELLS: dict[str, Callable[[Sequence[Any]], list[str]]] = {
+    "text": _texts,
+    "json": _texts,
+    "instant": _instants,
+}
