@@ -9,13 +9,16 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 from airflow_provider_voiso.api.window import Window
-from airflow_provider_voiso.destinations.sql.loading import Mode, SqlTable, TableName
+from airflow_provider_voiso.destinations.sql.table import SqlTable
+from airflow_provider_voiso.destinations.sql.table_name import TableName
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
 from airflow_provider_voiso.run.mapped import check_mapped_destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from airflow_provider_voiso.destinations.sql.job import Mode
 
 
 class VoisoCdrToSqlOperator(VoisoCdrExportOperator):

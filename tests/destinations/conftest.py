@@ -26,13 +26,19 @@ from airflow.providers.sqlite.hooks.sqlite import SqliteHook  # noqa: E402
 
 from airflow_provider_voiso.api.window import Window  # noqa: E402
 from airflow_provider_voiso.destinations.columns import COLUMNS, Page  # noqa: E402
-from airflow_provider_voiso.destinations.sql.loading import TableName, dialect_of, load_window  # noqa: E402
+from airflow_provider_voiso.destinations.sql.databases import dialect_of  # noqa: E402
+from airflow_provider_voiso.destinations.sql.job import Job  # noqa: E402
+from airflow_provider_voiso.destinations.sql.postgres import PostgresDialect  # noqa: E402
+from airflow_provider_voiso.destinations.sql.table import load_window  # noqa: E402
+from airflow_provider_voiso.destinations.sql.table_name import TableName  # noqa: E402
 from tests.mariadb import mariadb, missing  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    from airflow_provider_voiso.destinations.sql.table import Loaded
 
 MYSQL_KINDS = ["mysql mysql-connector-python", "mysql mysqlclient", "mysql mysqlclient files"]
 WINDOW = Window(datetime(2026, 11, 22, tzinfo=timezone.utc), datetime(2026, 11, 23, tzinfo=timezone.utc))
@@ -57,13 +63,24 @@ class Destination:
         """Name of the database whatever the client."""
         return self.kind.split()[0]
 
+    @property
+    def long_text(self) -> str:
+        """The database's type of text without a limit."""
+        return "LONGTEXT" if self.family == "mysql" else "TEXT"
+
     def load(self, pages: Iterable[Page], **options: Any) -> int:
+        return self.loaded(pages, **options).rows
+
+    def loaded(self, pages: Iterable[Page], **options: Any) -> Loaded:
+        return load_window(self.hook, self.job(**options), pages)
+
+    def job(self, **options: Any) -> Job:
         defaults = {"mode": "replace_window", "create_table": True, "add_columns": False, "table": self.table}
-        return load_window(self.hook, pages=pages, window=self.window, **{**defaults, **options})
+        return Job(window=self.window, **{**defaults, **options})
 
     def create(self, *, key: str = ", PRIMARY KEY (uuid)", **types: str | None) -> None:
         """Create the table with some of its columns changed to other types, or left out."""
-        dialect = dialect_of(self.hook)
+        dialect = PostgresDialect() if self.kind == "portable" else dialect_of(self.hook)
         declared = {column.name: types.get(column.name, dialect.declared(column)) for column in COLUMNS}
         columns = ", ".join(f'"{name}" {kind}' for name, kind in declared.items() if kind is not None)
         self.execute(f"CREATE TABLE calls ({columns}{key})")
@@ -95,7 +112,8 @@ class Destination:
 
     def columns(self) -> set[str]:
         with closing(self.hook.get_conn()) as connection:
-            return set(dialect_of(self.hook).columns(connection.cursor(), self.table))
+            existing = dialect_of(self.hook).describe(connection.cursor(), self.table)
+            return set(existing.columns) if existing else set()
 
     def text(self, expression: str) -> str:
         return f"CAST({expression} AS {'CHAR' if self.family == 'mysql' else 'TEXT'})"
