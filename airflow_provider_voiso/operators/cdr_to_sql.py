@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.compat.sdk import AirflowException, BaseHook
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 from airflow_provider_voiso.api.window import Window
@@ -35,11 +35,11 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
         returns are gone: give each set of ``filters`` a table of its own. ``upsert`` updates by ``uuid`` and deletes
         nothing.
     :param create_table: create the table, its key and an index on ``ended_at`` if it is missing; DuckDB needs neither
-    :param add_columns: add columns that an existing table lacks; otherwise that is an error
+    :param add_columns: add columns that an existing table lacks; otherwise their values go to ``extra``
     :param lookback: read that much before the window as well, to catch records that changed since; upsert only
     :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``, ``out_of_window``,
         ``requests``, ``probes`` (requests among them that proved something), ``clock`` (in which the API reads dates),
-        ``bytes`` (size of the records as JSON) and ``table``
+        ``bytes`` (size of the records as JSON), ``table``, and ``columns_missing`` if the table lacks some
     """
 
     template_fields: Sequence[str] = (
@@ -101,7 +101,18 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
         return Window(window.start - self.lookback, window.end)
 
     def _sql_hook(self) -> DbApiHook:
-        hook = BaseHook.get_connection(self.sql_conn_id).get_hook()  # type: ignore[no-untyped-call]
+        said: str | None = None
+        try:
+            hook = BaseHook.get_connection(self.sql_conn_id).get_hook()  # type: ignore[no-untyped-call]
+        except (AirflowException, ImportError, ValueError) as error:
+            # A ValueError may quote the connection's URI.
+            words = "" if isinstance(error, ValueError) else f": {error}"
+            said = f"{type(error).__name__}{words}"
+        if said is not None:
+            raise VoisoConfigurationError(
+                f"The connection '{self.sql_conn_id}' cannot be used. {said.rstrip('.')}. Check that it exists, that "
+                "its type is that of a SQL database, and that the provider of that type is installed."
+            )
         if not isinstance(hook, DbApiHook):
             raise VoisoConfigurationError(
                 f"The connection '{self.sql_conn_id}' is not a SQL database; its hook is {type(hook).__name__}."

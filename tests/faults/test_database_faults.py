@@ -63,11 +63,12 @@ def some_uuid(promise: Promise) -> bytes:
     return truth[len(truth) // 2].encode()
 
 
-@pytest.mark.parametrize("moment", ["the first statement", "the records", "the deletion", "the commit"])
+@pytest.mark.parametrize("moment", ["the first statement", "the lock", "the records", "the deletion", "the commit"])
 @pytest.mark.parametrize("destination", ["postgres", "mariadb"], indirect=True)
 def test_a_connection_that_is_lost(moment: str, promise: Promise, database: Sql, proxy: TcpProxy) -> None:
     proxy.break_at = {
         "the first statement": database.first,
+        "the lock": b"pg_advisory_xact_lock" if database.name == "postgres" else b"GET_LOCK",
         "the records": some_uuid(promise),
         "the deletion": b"DELETE FROM",
         "the commit": database.commit,
@@ -144,9 +145,13 @@ def test_a_lock_that_others_keep(promise: Promise, database: Sql, until_the_end:
 
 @pytest.mark.parametrize("destination", ["postgres"], indirect=True)
 def test_a_deadlock(promise: Promise, database: Sql, until_the_end: Run) -> None:
-    """Another session holds the table, and waits for what the load holds while it waits for the table."""
+    """Another session holds the table, and waits for what the load holds while it waits for the table.
+
+    The server looks for a deadlock once, when the load has waited that long: until then the other
+    must wait too.
+    """
     until_the_end(
-        "ALTER DATABASE postgres SET deadlock_timeout = '50ms'", "ALTER DATABASE postgres RESET deadlock_timeout"
+        "ALTER DATABASE postgres SET deadlock_timeout = '2s'", "ALTER DATABASE postgres RESET deadlock_timeout"
     )
     waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'calls'::regclass"
     with closing(database.hook.get_conn()) as other:

@@ -32,8 +32,7 @@ class Direct:
         :raises UnsuitableError: if the rows must be staged
         """
         load = self._load
-        has_key = load.existing is None or load.existing.has_unique_uuid
-        if load.job.mode != "replace_window" or not has_key:
+        if load.job.mode != "replace_window":
             raise UnsuitableError
         try:
             return self._replace()
@@ -49,7 +48,9 @@ class Direct:
         load = self._load
         load.begin()
         is_new = load.lock_table()
-        if not is_new:
+        if load.existing is not None:
+            if not load.existing.has_unique_uuid:
+                raise UnsuitableError
             load.delete_window()
         load.fill(load.target, self._blocks_in_window())
         if is_new:
