@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 # Duplicate keys, which a row outside of the window can cause.
 _NEEDS_STAGE = frozenset({"1062", "1169", "1586"})
+_NO_LOCK = "GET_LOCK"
 _LOCK_NAME = "CONCAT('voiso ', SHA1(LOWER(CONCAT(COALESCE(%s, DATABASE()), '.', %s))))"
 _COLUMNS = """
     SELECT LOWER(column_name), CONCAT(LOWER(column_type), IF(
@@ -155,7 +156,7 @@ class MysqlDialect(Dialect):
         statement = f"SELECT GET_LOCK({_LOCK_NAME}, {LOCK_PATIENCE_SECONDS})"
         cursor.execute(statement, (table.schema, table.name))
         if cursor.fetchone()[0] != 1:
-            raise RefusedError("GET_LOCK")
+            raise RefusedError(_NO_LOCK)
 
     def describe(self, cursor: Any, table: TableName) -> ExistingTable | None:
         """Return the table with columns in lower case.
@@ -191,7 +192,12 @@ class MysqlDialect(Dialect):
         return {column for (column,) in cursor.fetchall()}
 
     def needs_stage(self, error: Exception) -> bool:
-        """Judge by the number of the error or of the warning."""
+        """Judge by the number of the error.
+
+        A file with a row that the table did not take is staged too: there the row is an error.
+        """
+        if isinstance(error, RefusedError):
+            return error.errno != _NO_LOCK
         return not _NEEDS_STAGE.isdisjoint(code_of(error).split())
 
     def instant(self, value: datetime) -> str:
