@@ -46,7 +46,7 @@ def sql(task: Task) -> Export:
     """Run the operator for SQL, which replaces the window."""
     from airflow.providers.common.compat.sdk import BaseHook  # noqa: PLC0415 - not for S3
 
-    from airflow_provider_voiso.destinations.sql.loading import dialect_of  # noqa: PLC0415
+    from airflow_provider_voiso.destinations.sql.databases import dialect_of  # noqa: PLC0415
     from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator  # noqa: PLC0415
 
     hook: Any = BaseHook.get_hook(CONN_ID)

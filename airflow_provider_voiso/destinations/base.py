@@ -16,11 +16,14 @@ class Written:
     :param bytes: size of the object, or of the records as JSON where there is none
     :param uri: address of the object, None for a table
     :param table: name of the table, None for an object
+    :param columns_missing: columns that the table lacks, so that their values went to ``extra``;
+        None if it lacks none
     """
 
     bytes: int
     uri: str | None = None
     table: str | None = None
+    columns_missing: tuple[str, ...] | None = None
 
 
 class Destination(Protocol):

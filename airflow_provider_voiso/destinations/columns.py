@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from airflow_provider_voiso.destinations.extra import (
-    extra_with,
     extras_of,
     joined_object,
     split_object,
@@ -35,7 +34,7 @@ from airflow_provider_voiso.destinations.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     _Sent = dict[str, msgspec.Raw]
     """A record or its ``sla``: the fields by name, their values as JSON."""
@@ -51,7 +50,6 @@ __all__ = [
     "columns",
     "in_blocks",
     "rows",
-    "with_columns_in_extra",
 ]
 
 Page = list[bytes]
@@ -169,31 +167,6 @@ def columns(page: Sequence[bytes]) -> list[Sequence[Any]]:
     with suppress(*UNFIT):
         return _documented_columns(page)
     return _exact_columns(page)
-
-
-def with_columns_in_extra(block: Sequence[Sequence[Any]], missing: Collection[str]) -> list[Sequence[Any]]:
-    """Return a block without some of its columns; their values stand in ``extra`` under the API's names.
-
-    They are written as the API documents them: ``duration_seconds`` 5 becomes ``"duration":"00:00:05"``.
-
-    :param block: columns as :func:`columns` returns them
-    :param missing: names of columns; ``extra`` cannot be one
-    :returns: the other columns, in the order of :data:`COLUMNS`
-    """
-    *given, extras = block
-    moved = [(field, values) for field, values in zip(FIELDS, given, strict=True) if field.column in missing]
-    kept = [values for field, values in zip(FIELDS, given, strict=True) if field.column not in missing]
-    merged = []
-    for index, extra in enumerate(extras):
-        fields: dict[str, msgspec.Raw] = {}
-        sla: dict[str, msgspec.Raw] = {}
-        for field, values in moved:
-            value = values[index]
-            if value is not None:
-                target = sla if field.in_sla else fields
-                target[field.name] = msgspec.Raw(field.kind.written(value).encode())
-        merged.append(extra_with(extra, fields, sla))
-    return [*kept, merged]
 
 
 def _documented_columns(page: Sequence[bytes]) -> list[Sequence[Any]]:

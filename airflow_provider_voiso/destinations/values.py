@@ -6,7 +6,6 @@ Each kind reads the values of a whole column at once and refuses all of them if 
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -55,7 +54,6 @@ class Kind(NamedTuple):
     :param sent: type that msgspec decodes the API's JSON to
     :param decode: decodes a JSON list of such values
     :param values: makes the column's values of decoded ones; raises one of :data:`UNFIT` unless all fit
-    :param written: writes a column's value as the API documents it, in JSON
     :param nearest: reads one value that does not fit; returns what the column holds in its place,
         and whether that tells all of the value
     """
@@ -64,7 +62,6 @@ class Kind(NamedTuple):
     sent: Any
     decode: Callable[[bytes], list[Any]]
     values: Callable[[Sequence[Any]], Sequence[Any]]
-    written: Callable[[Any], str]
     nearest: Callable[[msgspec.Raw], tuple[Any, bool]] = lambda _: (None, False)
 
     def read(self, cells: Sequence[msgspec.Raw]) -> Sequence[Any]:
@@ -85,10 +82,6 @@ def _unchanged(values: Sequence[Any]) -> Sequence[Any]:
     return values
 
 
-def _written_text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _durations(texts: Sequence[str | None]) -> list[int | None]:
     return list(map(seconds, texts))
 
@@ -106,11 +99,6 @@ def seconds(duration: str | None) -> int | None:
         raise MisfitError
     hours, minutes, rest = match.groups()
     return int(hours) * 3600 + int(minutes) * 60 + int(rest)
-
-
-def _written_duration(value: int) -> str:
-    minutes, rest = divmod(value, 60)
-    return f'"{minutes // 60:02}:{minutes % 60:02}:{rest:02}"'
 
 
 def _amounts(numbers: Sequence[msgspec.Raw]) -> list[Decimal | None]:
@@ -150,10 +138,6 @@ def _instants(timestamps: Sequence[msgspec.Raw]) -> list[datetime | None]:
         raise MisfitError from None
 
 
-def _written_instant(value: datetime) -> str:
-    return f'"{value.isoformat(timespec="microseconds")}"'
-
-
 def _nearest_instant(timestamp: msgspec.Raw) -> tuple[datetime | None, bool]:
     """Return the instant that placed the record in its window, and whether it tells all of the text."""
     with suppress(msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError):
@@ -166,8 +150,8 @@ def _kind(type: LogicalType, sent: Any, **functions: Any) -> Kind:  # noqa: A002
     return Kind(type, sent, msgspec.json.Decoder(list[sent]).decode, **functions)
 
 
-TEXT = _kind("text", str | None, values=_unchanged, written=_written_text)
-INTEGER = _kind("integer", _Integer | None, values=_unchanged, written=str)
-DURATION = _kind("integer", str | None, values=_durations, written=_written_duration)
-AMOUNT = _kind("decimal", msgspec.Raw, values=_amounts, written=str)
-TIMESTAMP = _kind("instant", msgspec.Raw, values=_instants, written=_written_instant, nearest=_nearest_instant)
+TEXT = _kind("text", str | None, values=_unchanged)
+INTEGER = _kind("integer", _Integer | None, values=_unchanged)
+DURATION = _kind("integer", str | None, values=_durations)
+AMOUNT = _kind("decimal", msgspec.Raw, values=_amounts)
+TIMESTAMP = _kind("instant", msgspec.Raw, values=_instants, nearest=_nearest_instant)

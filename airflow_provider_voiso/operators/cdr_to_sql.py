@@ -11,7 +11,9 @@ from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.arguments import check_bool, check_one_of, check_text
 from airflow_provider_voiso.compat.connections import find_connection
-from airflow_provider_voiso.destinations.sql.loading import Mode, SqlTable, TableName
+from airflow_provider_voiso.destinations.sql.job import Mode
+from airflow_provider_voiso.destinations.sql.table import SqlTable
+from airflow_provider_voiso.destinations.sql.table_name import TableName
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
 from airflow_provider_voiso.run.lengths import check_length, shifted
@@ -39,14 +41,15 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
         ``upsert`` updates by ``uuid`` and deletes nothing.
     :param create_table: create the table, its key and an index on ``ended_at`` if it is missing;
         DuckDB needs neither
-    :param add_columns: add columns that an existing table lacks; otherwise that is an error
+    :param add_columns: add columns that an existing table lacks; otherwise their values go to
+        ``extra``
     :param lookback: read that much before the window as well, to catch records that changed since;
         upsert only. None is no lookback; months and years of a ``relativedelta`` are counted on the
         calendar, in UTC
     :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``,
         ``out_of_window``, ``requests``, ``probes`` (requests among them that proved something),
-        ``clock`` (in which the API reads dates), ``bytes`` (size of the records as JSON) and
-        ``table``
+        ``clock`` (in which the API reads dates), ``bytes`` (size of the records as JSON),
+        ``table``, and ``columns_missing`` if the table lacks some
     """
 
     template_fields: Sequence[str] = (
@@ -115,14 +118,17 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
 
     def _sql_hook(self) -> DbApiHook:
         connection = find_connection(self.sql_conn_id)
+        said: str | None = None
         try:
             hook = connection.get_hook()  # type: ignore[no-untyped-call]
-        except (AirflowException, ImportError):
-            hook = None
-        if hook is None:
+        except (AirflowException, ImportError, ValueError) as error:
+            # A ValueError may quote the connection's URI.
+            words = "" if isinstance(error, ValueError) else f": {error}"
+            said = f"{type(error).__name__}{words}".rstrip(".")
+        if said is not None:
             raise VoisoConfigurationError(
                 f"No installed provider has a hook for the type {connection.conn_type!r} of the connection "
-                f"'{self.sql_conn_id}'. Install the provider of the database."
+                f"'{self.sql_conn_id}'. {said}. Install the provider of the database, or change the type."
             )
         if not isinstance(hook, DbApiHook):
             raise VoisoConfigurationError(

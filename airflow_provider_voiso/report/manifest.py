@@ -27,6 +27,8 @@ class Manifest:
     :param bytes: size of the object, or of the records as JSON in SQL
     :param uri: address of the object; only for an object
     :param table: name of the table; only for a table
+    :param columns_missing: columns that the table lacks, so that their values went to ``extra``;
+        only if there are any
     """
 
     window_start: str
@@ -41,6 +43,7 @@ class Manifest:
     bytes: int
     uri: str | None = None
     table: str | None = None
+    columns_missing: list[str] | None = None
 
     @classmethod
     def of(cls, window: Window, read: WindowRead, written: Written) -> Manifest:
@@ -61,6 +64,7 @@ class Manifest:
             bytes=written.bytes,
             uri=written.uri,
             table=written.table,
+            columns_missing=list(written.columns_missing) if written.columns_missing else None,
         )
 
     def as_dict(self) -> dict[str, Any]:

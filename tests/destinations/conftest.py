@@ -16,7 +16,11 @@ from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.destinations.columns import COLUMNS, Page
-from airflow_provider_voiso.destinations.sql.loading import TableName, dialect_of, load_window
+from airflow_provider_voiso.destinations.sql.databases import dialect_of
+from airflow_provider_voiso.destinations.sql.job import Job
+from airflow_provider_voiso.destinations.sql.postgres import PostgresDialect
+from airflow_provider_voiso.destinations.sql.table import load_window
+from airflow_provider_voiso.destinations.sql.table_name import TableName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
+    from airflow_provider_voiso.destinations.sql.table import Loaded
     from tests.servers.mariadb import Mariadb
     from tests.servers.postgres import Postgres
 
@@ -50,13 +55,24 @@ class Destination:
         """Name of the database whatever the client."""
         return self.kind.split()[0]
 
+    @property
+    def long_text(self) -> str:
+        """The database's type of text without a limit."""
+        return "LONGTEXT" if self.family == "mysql" else "TEXT"
+
     def load(self, pages: Iterable[Page], **options: Any) -> int:
+        return self.loaded(pages, **options).rows
+
+    def loaded(self, pages: Iterable[Page], **options: Any) -> Loaded:
+        return load_window(self.hook, self.job(**options), pages)
+
+    def job(self, **options: Any) -> Job:
         defaults = {"mode": "replace_window", "create_table": True, "add_columns": False, "table": self.table}
-        return load_window(self.hook, pages=pages, window=self.window, **{**defaults, **options})
+        return Job(window=self.window, **{**defaults, **options})
 
     def create(self, *, key: str = ", PRIMARY KEY (uuid)", **types: str | None) -> None:
         """Create the table with some of its columns changed to other types, or left out."""
-        dialect = dialect_of(self.hook)
+        dialect = PostgresDialect() if self.kind == "portable" else dialect_of(self.hook)
         declared = {column.name: types.get(column.name, dialect.declared(column)) for column in COLUMNS}
         columns = ", ".join(f'"{name}" {kind}' for name, kind in declared.items() if kind is not None)
         self.execute(f"CREATE TABLE calls ({columns}{key})")
@@ -88,7 +104,8 @@ class Destination:
 
     def columns(self) -> set[str]:
         with closing(self.hook.get_conn()) as connection:
-            return set(dialect_of(self.hook).columns(connection.cursor(), self.table))
+            existing = dialect_of(self.hook).describe(connection.cursor(), self.table)
+            return set(existing.columns) if existing else set()
 
     def text(self, expression: str) -> str:
         return f"CAST({expression} AS {'CHAR' if self.family == 'mysql' else 'TEXT'})"

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from airflow_provider_voiso.api.records import keys
 from airflow_provider_voiso.destinations import columns as columns_module
-from airflow_provider_voiso.destinations.columns import COLUMNS, columns, rows, with_columns_in_extra
+from airflow_provider_voiso.destinations.columns import COLUMNS, columns, rows
 from airflow_provider_voiso.destinations.extra import original_extra
+from airflow_provider_voiso.destinations.sql.overflow import Overflow
 from airflow_provider_voiso.destinations.values import INTEGER, Kind
 from airflow_provider_voiso.exceptions import VoisoResponseError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import msgspec
 
 FIELD_OF_COLUMN = {
@@ -352,6 +355,11 @@ def test_one_misfit_costs_its_column(odd: str, monkeypatch: pytest.MonkeyPatch) 
     assert read_alone == [INTEGER] * 300
 
 
+def without_columns(page: list[bytes], missing: list[str]) -> Sequence[Sequence[Any]]:
+    lacking = [column for column in COLUMNS if column.name in missing]
+    return Overflow(lacking).moved(page, columns(page))
+
+
 def test_columns_that_a_table_lacks_move_to_extra() -> None:
     page = [
         json.dumps(FULL).encode(),
@@ -360,7 +368,7 @@ def test_columns_that_a_table_lacks_move_to_extra() -> None:
     ]
     missing = ["text", "duration_seconds", "cpc", "num_segments", "sla_reply_seconds"]
 
-    *kept, extra = with_columns_in_extra(columns(page), missing)
+    *kept, extra = without_columns(page, missing)
 
     names = [column.name for column in COLUMNS if column.name not in missing]
     assert [*kept] == [columns(page)[index] for index, column in enumerate(COLUMNS) if column.name in names][:-1]
@@ -375,7 +383,7 @@ def test_columns_that_a_table_lacks_move_to_extra() -> None:
 def test_moved_columns_leave_held_values_alone() -> None:
     page = [b'{"uuid":"a","agent":"x","queue":"\\u0000","_json":1}']
 
-    *_, [extra] = with_columns_in_extra(columns(page), ["agent"])
+    *_, [extra] = without_columns(page, ["agent"])
 
     assert json.loads(original_extra(extra)) == {"agent": "x", "queue": "\0", "_json": 1}
 
@@ -385,7 +393,7 @@ def test_moved_columns_say_what_the_record_said(records: list[dict[str, Any]]) -
     page = [json.dumps(record).encode() for record in records]
     lacking = [column.name for column in COLUMNS[1:-1]]
 
-    uuids, extras = with_columns_in_extra(columns(page), lacking)
+    uuids, extras = without_columns(page, lacking)
 
     again = [
         {"uuid": uuid, **json.loads(original_extra(extra or "{}"))} for uuid, extra in zip(uuids, extras, strict=True)

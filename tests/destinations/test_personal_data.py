@@ -92,12 +92,16 @@ TRIGGER = (
 )
 POSTGRES_SAYS = {
     "check": ["ALTER TABLE calls ADD CHECK (from_party <> '15557571011')"],
-    "length": ["ALTER TABLE calls ALTER agent TYPE character varying(3)"],
+    "length": ["CREATE INDEX ON calls (repeat(agent, 1000000))"],
     "unique": [
         "CREATE UNIQUE INDEX once ON calls (from_party)",
         "INSERT INTO calls (uuid, from_party) VALUES ('x', '15557571011')",
     ],
-    "not null": ["ALTER TABLE calls ALTER cpc SET NOT NULL"],
+    "not null": [
+        "ALTER TABLE calls ADD note INTEGER DEFAULT 1 NOT NULL",
+        TRIGGER[0].format("new.note := NULL;"),
+        TRIGGER[1],
+    ],
     "foreign key": [
         "CREATE TABLE IF NOT EXISTS agents (name text PRIMARY KEY)",
         "ALTER TABLE calls ADD FOREIGN KEY (agent) REFERENCES agents",
@@ -108,7 +112,7 @@ POSTGRES_SAYS = {
         TRIGGER[1],
     ],
     "statement": [TRIGGER[0].format("EXECUTE 'SELECT ' || quote_ident(new.text);"), TRIGGER[1]],
-    "jsonb": ["ALTER TABLE calls ALTER extra TYPE jsonb USING extra::text::jsonb"],
+    "json": ["CREATE INDEX ON calls ((extra::text::integer))"],
     "commit": [
         "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '%%', new; END $$",
         "CREATE CONSTRAINT TRIGGER l AFTER INSERT ON calls INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late()",
@@ -171,8 +175,8 @@ MYSQL_SAYS = {
         f"{MYSQL_TABLE}, UNIQUE (from_party(100)))",
         "INSERT INTO calls (uuid, from_party) VALUES ('x', '15557571011')",
     ],
-    "length": [f"{MYSQL_TABLE})", "ALTER TABLE calls MODIFY agent VARCHAR(3) CHARACTER SET utf8mb4"],
-    "not null": [f"{MYSQL_TABLE})", "ALTER TABLE calls MODIFY cpc DECIMAL(12,4) NOT NULL"],
+    "length": [f"{MYSQL_TABLE})", "ALTER TABLE calls ADD short VARCHAR(3) AS (agent) PERSISTENT"],
+    "not null": [f"{MYSQL_TABLE})", "ALTER TABLE calls ADD CHECK (cpc IS NOT NULL)"],
     "cast": [f"{MYSQL_TABLE})", MYSQL_TRIGGER.format("SET NEW.duration_seconds = NEW.text")],
     "exception": [
         f"{MYSQL_TABLE})",

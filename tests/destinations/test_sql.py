@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_voiso.destinations.columns import COLUMNS, rows
 from airflow_provider_voiso.destinations.sql import duckdb as duckdb_dialect
-from airflow_provider_voiso.destinations.sql.loading import TableName, dialect_of
+from airflow_provider_voiso.destinations.sql.databases import dialect_of
+from airflow_provider_voiso.destinations.sql.table_name import TableName
 from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoDestinationError
 from tests.destinations.conftest import BridgeHook, by_name
 
@@ -307,8 +308,8 @@ def test_duckdb_takes_more_memory_where_little_is_not_enough(
 
 def test_the_dialect_follows_the_hook(sqlite: Destination, postgres: Destination) -> None:
     assert dialect_of(sqlite.hook).placeholder == "?"
-    assert dialect_of(postgres.hook).stages
-    assert not dialect_of(BridgeHook("calls_postgres")).stages
+    assert "staged" in dialect_of(postgres.hook).strategies
+    assert dialect_of(BridgeHook("calls_postgres")).strategies == ("row by row",)
 
 
 def test_an_unknown_database_is_loaded_by_standard_sql(portable: Destination, record: MakeRecord) -> None:
@@ -326,8 +327,8 @@ def test_an_unknown_database_keeps_its_rows_when_a_load_fails(portable: Destinat
     portable.execute("CREATE TRIGGER dropping BEFORE INSERT ON calls FOR EACH ROW EXECUTE FUNCTION nothing()")
     with pytest.raises(VoisoDestinationError, match="rows missing"):
         portable.load([[record("new")]])
-    portable.execute("ALTER TABLE calls DROP COLUMN sid")
-    with pytest.raises(VoisoConfigurationError, match="lacks the columns sid"):
+    portable.execute("ALTER TABLE calls DROP COLUMN ended_at")
+    with pytest.raises(VoisoConfigurationError, match="lacks ended_at"):
         portable.load([[record("new")]])
     assert portable.uuids() == {"old"}
 

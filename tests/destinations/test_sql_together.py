@@ -16,6 +16,8 @@ import pytest
 
 import airflow_provider_voiso
 from airflow_provider_voiso.destinations.sql import duckdb as duckdb_dialect
+from airflow_provider_voiso.destinations.sql.dialect import Dialect
+from airflow_provider_voiso.destinations.sql.load import Load
 from airflow_provider_voiso.exceptions import VoisoDestinationError
 
 if TYPE_CHECKING:
@@ -26,20 +28,42 @@ if TYPE_CHECKING:
 PATIENCE = 60
 
 
+class Pages:
+    """Pages, with a wait at their end.
+
+    :param pages: the pages
+    :param met: what to wait for, each time that all were read
+    """
+
+    def __init__(self, pages: list[list[bytes]], met: threading.Barrier) -> None:
+        self._pages = pages
+        self._met = met
+
+    def __iter__(self) -> Iterator[list[bytes]]:
+        yield from self._pages
+        self._met.wait(PATIENCE)
+
+
+@pytest.fixture
+def staging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no load go straight into its table."""
+    monkeypatch.setattr(Dialect, "strategies", ("staged",))
+
+
 def load_at_once(destination: Destination, record: MakeRecord, mode: str) -> None:
     """Load the window from two threads, each of which has staged its records before the other goes on."""
     staged = threading.Barrier(1 if destination.family == "duckdb" else 2)  # the one opens the file after the other
 
-    def pages(agent: str) -> Iterator[list[bytes]]:
-        yield [record(str(number), agent=agent) for number in range(50)]
-        yield [record(f"of {agent}", agent=agent)]
-        staged.wait(PATIENCE)
+    def pages(agent: str) -> Pages:
+        some = [record(str(number), agent=agent) for number in range(50)]
+        return Pages([some, [record(f"of {agent}", agent=agent)]], staged)
 
     with ThreadPoolExecutor(2) as pool:
         loads = [pool.submit(destination.load, pages(agent), mode=mode) for agent in ("A", "B")]
         assert [load.result(PATIENCE) for load in loads] == [51, 51]
 
 
+@pytest.mark.usefixtures("staging")
 @pytest.mark.parametrize("exists", [True, False], ids=["table", "no table"])
 def test_of_two_loads_at_once_one_stands(destination: Destination, record: MakeRecord, exists: bool) -> None:
     if exists:
@@ -95,9 +119,8 @@ def test_two_loads_add_the_missing_columns_once(destination: Destination, record
     destination.execute(f"CREATE TABLE calls (uuid VARCHAR(36) PRIMARY KEY, ended_at {instant})")
     staged = threading.Barrier(1 if destination.family == "duckdb" else 2)  # the one opens the file after the other
 
-    def pages(uuid: str) -> Iterator[list[bytes]]:
-        yield [record(uuid, sid=uuid)]
-        staged.wait(PATIENCE)
+    def pages(uuid: str) -> Pages:
+        return Pages([[record(uuid, sid=uuid)]], staged)
 
     with ThreadPoolExecutor(2) as pool:
         loads = [pool.submit(destination.load, pages(uuid), mode="upsert", add_columns=True) for uuid in "ab"]
@@ -105,11 +128,13 @@ def test_two_loads_add_the_missing_columns_once(destination: Destination, record
     assert destination.column("sid") == {"a": "a", "b": "b"}
 
 
+@pytest.mark.usefixtures("staging")
 def test_a_write_ahead_log_changes_nothing(sqlite: Destination, record: MakeRecord) -> None:
     sqlite.execute("PRAGMA journal_mode = WAL")
     test_of_two_loads_at_once_one_stands(sqlite, record, exists=True)
 
 
+@pytest.mark.usefixtures("staging")
 @pytest.mark.parametrize("level", ["serializable", "repeatable read"])
 def test_the_isolation_that_the_database_prefers_does_not_matter(
     postgres: Destination, record: MakeRecord, level: str
@@ -138,17 +163,15 @@ def test_a_load_waits_for_other_writers_and_readers_do_not_wait(postgres: Destin
 def test_readers_see_the_old_state_until_the_commit(
     destination: Destination, record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_voiso.destinations.sql import loading  # noqa: PLC0415 - the module, to look in before its commit
-
     destination.load([[record("old")]])
     seen = []
-    reconcile = loading._Load.reconcile
+    reconcile = Load.reconcile
 
-    def look(load: loading._Load, expected: int) -> None:
+    def look(load: Load, expected: int) -> None:
         seen.append(destination.uuids())
         reconcile(load, expected)
 
-    monkeypatch.setattr(loading._Load, "reconcile", look)
+    monkeypatch.setattr(Load, "reconcile", look)
     destination.load([[record("new")]])
     assert seen == [{"old"}]
     assert destination.uuids() == {"new"}
@@ -182,23 +205,29 @@ def test_a_load_waits_until_no_other_process_has_the_file(
 DYING = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
-from airflow_provider_voiso.destinations.sql import loading
+from airflow_provider_voiso.destinations.sql.dialect import Dialect
+from airflow_provider_voiso.destinations.sql.job import Job
+from airflow_provider_voiso.destinations.sql.load import Load
+from airflow_provider_voiso.destinations.sql.table import load_window
+from airflow_provider_voiso.destinations.sql.table_name import TableName
 from tests.destinations.conftest import WINDOW
 from {module} import {hook}
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
-def pages():
-    yield [b'{{"uuid":"new","timestamp":"2026-11-22T12:00:00Z"}}']
-    if {moment!r} == "staging":
-        die()
+class Pages:
+    def __iter__(self):
+        yield [b'{{"uuid":"new","timestamp":"2026-11-22T12:00:00Z"}}']
+        if {moment!r} == "staging":
+            die()
 
-loading._Load.reconcile = die
-loading.load_window(
-    {hook}({conn_id!r}), table=loading.TableName(None, "calls"), pages=pages(), window=WINDOW,
-    mode="replace_window", create_table=True, add_columns=False,
+Dialect.strategies = ("staged",)
+Load.reconcile = die
+job = Job(
+    table=TableName(None, "calls"), window=WINDOW, mode="replace_window", create_table=True, add_columns=False
 )
+load_window({hook}({conn_id!r}), job, Pages())
 """
 
 

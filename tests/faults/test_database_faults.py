@@ -63,16 +63,18 @@ def some_uuid(promise: Promise) -> bytes:
     return truth[len(truth) // 2].encode()
 
 
-@pytest.mark.parametrize("moment", ["the first statement", "the records", "the deletion", "the commit"])
+@pytest.mark.parametrize("moment", ["the first statement", "the lock", "the records", "the deletion", "the commit"])
 @pytest.mark.parametrize("destination", ["postgres", "mariadb"], indirect=True)
 def test_a_connection_that_is_lost(moment: str, promise: Promise, database: Sql, proxy: TcpProxy) -> None:
     proxy.break_at = {
         "the first statement": database.first,
+        "the lock": b"pg_advisory_xact_lock" if database.name == "postgres" else b"GET_LOCK",
         "the records": some_uuid(promise),
         "the deletion": b"DELETE FROM",
         "the commit": database.commit,
     }[moment]
-    promise.assert_fails(VoisoDestinationError, "Error.*all of this load or nothing of it")
+    says = "read or loaded" if moment == "the first statement" else "all of this load or nothing of it"
+    promise.assert_fails(VoisoDestinationError, f"Error.*{says}")
     assert proxy.broken == 1
     proxy.break_at = None
     promise.assert_succeeds()

@@ -31,12 +31,12 @@ _S3_CALL = re.compile(r"\bclient\.([a-z]+_[a-z_]+)\(")
 _PACKAGE = "airflow_provider_voiso/"
 # The first that matches any frame tells what the task was doing.
 _PHASES = (
-    ("destinations/sql", "fill", "loading rows"),
-    ("destinations/sql", "connect|begin|create_stage", "beginning the transaction"),
-    ("destinations/sql", "lock", "locking the table"),
-    ("destinations/sql", "prepare", "looking at the table"),
-    ("destinations/sql", "_execute", "deleting, inserting and counting"),
-    ("destinations/sql", "run|_directly|_staged", "between two statements"),
+    ("destinations/sql/", "fill", "loading rows"),
+    ("destinations/sql/", "connect|begin|create_stage", "beginning the transaction"),
+    ("destinations/sql/", "lock", "locking the table"),
+    ("destinations/sql/", "look|describe|_inspect|lock_table|create|create_keys", "looking at the table"),
+    ("destinations/sql/", "execute|keep_each_uuid_once", "deleting, inserting and counting"),
+    ("destinations/sql/", "run|_replace", "between two statements"),
     ("destinations/files", ".*", "writing the file"),
     ("operators/cdr_to_s3.py", "write", "waiting for the upload"),
     ("api/client.py", "_calibrated", "proving the clock"),
@@ -86,7 +86,7 @@ class Run:
         for part, names, phase in _PHASES:
             if any(file.startswith(part) and re.fullmatch(names, name) for file, _, name in ours):
                 return phase
-        if ours and ours[0][2] == "load_window":
+        if ours and ours[0][2] in {"load_window", "_load", "_run"}:
             code = getline(str(ROOT / _PACKAGE / ours[0][0]), ours[0][1])
             return "committing" if "commit" in code else "connecting and closing"
         return f"{ours[0][0]}: {ours[0][2]}" if ours else "before and after the export"

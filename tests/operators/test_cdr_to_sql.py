@@ -20,6 +20,7 @@ from airflow_provider_voiso.exceptions import (
 )
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
+from tests.secret_search import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -211,6 +212,63 @@ def test_missing_columns_are_added_if_they_may_be(database: Path, simulate: Simu
         export(context)
     export(context, add_columns=True)
     assert table(database) == expected(sim.truth(START, START + DAY))
+
+
+def test_missing_columns_are_told(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+    sim = simulate()
+    export(context)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("ALTER TABLE calls DROP COLUMN sid")
+        connection.execute("ALTER TABLE calls DROP COLUMN agent")
+
+    manifest = export(context)
+
+    assert manifest["columns_missing"] == ["agent", "sid"]
+    assert json.loads(json.dumps(manifest)) == manifest
+    with closing(sqlite3.connect(database)) as connection:
+        found = connection.execute("SELECT uuid, json_extract(extra, '$.agent') FROM calls").fetchall()
+    truth = sim.truth(START, START + DAY)
+    assert dict(found) == {uuid: json.loads(record).get("agent") for uuid, record in truth.items()}
+
+
+def test_misfit_asks_nothing(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+    sim = simulate()
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TABLE calls (uuid TEXT PRIMARY KEY, ended_at TEXT, agent_id TEXT, extra TEXT)")
+
+    with pytest.raises(VoisoConfigurationError, match="agent_id is TEXT"):
+        export(context)
+
+    assert not sim.requests
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, "'warehouse' cannot be used"),
+        ('{"conn_type": "nonsense", "password": "Tr0ub4dor"}', "Unknown hook type"),
+        ("postgres://me:Tr0ub4dor/@host:x/db", "'warehouse'"),
+        ('{"conn_type": "http"}', "not a SQL database"),
+    ],
+    ids=["missing", "unknown type", "wrong URI", "other type"],
+)
+def test_unusable_connection_asks_nothing(
+    value: str | None,
+    says: str,
+    simulate: Simulate,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sim = simulate()
+    if value is not None:
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", value)
+
+    with pytest.raises(VoisoError, match=says) as raised:
+        export(context)
+
+    assert isinstance(raised.value, VoisoConfigurationError)
+    assert "Tr0ub" not in text_of(raised.value)
+    assert not sim.requests
 
 
 def test_arguments_are_templates(database: Path, simulate: Simulate) -> None:

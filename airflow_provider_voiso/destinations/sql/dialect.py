@@ -1,4 +1,4 @@
-"""What the SQL loader needs to know of a database; each supported one is a subclass in a module of its own."""
+"""What the SQL loader needs to know of a database; each one has a module with a subclass."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import re
 from abc import ABC, abstractmethod
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_voiso.destinations.columns import COLUMNS
-from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,21 +17,28 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-    from airflow_provider_voiso.destinations.columns import Column, LogicalType
+    from airflow_provider_voiso.destinations.columns import Column
+    from airflow_provider_voiso.destinations.sql.table_name import TableName
 
     Block = Sequence[Sequence[Any]]
-    """Values of some records, column by column as :data:`COLUMNS` names them."""
+    """Values of some records, column by column."""
+
+StrategyName = Literal["direct", "staged", "row by row"]
 
 LOCK_PATIENCE_SECONDS = 300
-"""How long a load waits for others where the database itself would not wait at all, or forever."""
+"""How long a load waits for a lock where the database itself would not wait, or wait forever."""
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+UUID_LENGTH = 36
+"""Characters that a limited ``uuid`` column must hold at least: a UUID in its usual spelling."""
+
+# Digits before and after the point that a NUMERIC or DECIMAL must hold at least.
+_DIGITS = {"decimal": (8, 4), "integer": (19, 0)}
 
 
 class RefusedError(Exception):
-    """The database did not take rows, or a lock was not given, though no statement failed.
+    """The database did not take rows, or did not grant a lock, though no statement failed.
 
-    :param code: what the database says of it, as a code without any value
+    :param code: the database's code for it, without any value
     """
 
     def __init__(self, code: int | str) -> None:
@@ -40,46 +46,71 @@ class RefusedError(Exception):
         self.errno = code
 
 
-@dataclass(frozen=True, slots=True)
-class TableName:
-    """A table as the user names it; the case of its letters counts where the database distinguishes it.
+class BusyError(Exception):
+    """The database cannot be opened now, and the caller does not want to wait."""
 
-    :param schema: schema that holds the table, or None for the connection's default
-    :param name: name of the table
+
+@dataclass(frozen=True, slots=True)
+class SqlType:
+    """The type of a column.
+
+    :param created: the type that a load gives to a new column
+    :param usable: regular expression of the types, as :meth:`Dialect.describe` spells them, that
+        hold every value unchanged; the numbers in groups named ``length``, ``precision`` and
+        ``scale`` must be large enough
     """
 
-    schema: str | None
-    name: str
+    created: str
+    usable: str
 
-    @classmethod
-    def parse(cls, text: str) -> TableName:
-        """Read ``name`` or ``schema.name``.
 
-        :raises VoisoConfigurationError: if a part is not a plain identifier: letters, digits and underscores, no digit
-            first, 63 characters at most
-        """
-        *schema, name = text.split(".")
-        if len(schema) > 1 or not all(map(_IDENTIFIER.fullmatch, (*schema, name))):
-            raise VoisoConfigurationError(
-                f"{text!r} is not a table name. Give `name` or `schema.name`, each of letters, digits and "
-                "underscores, not starting with a digit, and at most 63 characters long."
-            )
-        return cls(schema[0] if schema else None, name)
+@dataclass(frozen=True, slots=True)
+class ExistingColumn:
+    """A column of an existing table.
 
-    def __str__(self) -> str:
-        return f"{self.schema}.{self.name}" if self.schema else self.name
+    :param type: its type as the database spells it
+    :param takes_null: whether it may be NULL
+    :param has_default: whether a row may be inserted without naming it
+    :param is_generated: whether the database computes it
+    """
+
+    type: str
+    takes_null: bool = True
+    has_default: bool = False
+    is_generated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingTable:
+    """What a database tells of a table.
+
+    :param columns: by name
+    :param has_unique_uuid: whether an upsert finds the row of a uuid: by a unique key on that
+        column alone, or because the database needs none
+    :param flaw: what else forbids to load into the table, as the rest of a sentence
+    """
+
+    columns: Mapping[str, ExistingColumn]
+    has_unique_uuid: bool
+    flaw: str | None = None
 
 
 class Dialect(ABC):
-    """One kind of database: how to stage, lock and look around there. All else is the loader's, in common SQL."""
+    """One kind of database. An object serves one load; a subclass must give what is abstract.
 
-    types: ClassVar[Mapping[LogicalType, str]]
+    The rest has defaults in standard SQL. Methods are called in this order: ``connect``,
+    ``begin``, ``describe``, and then in the order of the strategy.
+    """
+
+    types: ClassVar[Mapping[str, SqlType]]
+    """Type by logical type; an entry ``uuid`` applies to that column instead of ``text``."""
+
+    strategies: ClassVar[Sequence[StrategyName]] = ("direct", "staged")
+    """Ways to load, tried in this order until one suits the table and the job."""
+
     placeholder: str = "%s"
-    stages: ClassVar[bool] = True
-    """Whether there are temporary tables; without them, ``fill`` replaces rows by their uuid."""
-    can_roll_back_amid_an_answer: ClassVar[bool] = True
-    """Whether a stopped task may ask for that; clients in Python would take half an answer for one and wait forever."""
     quote: ClassVar[str] = '"'
+
     upsert: ClassVar[str] = (
         "INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} WHERE true "
         "ON CONFLICT (uuid) DO UPDATE SET {assignments}"
@@ -87,95 +118,128 @@ class Dialect(ABC):
     assignment: ClassVar[str] = "{column} = excluded.{column}"
     delete_staged: ClassVar[str] = "DELETE FROM {table} WHERE uuid IN (SELECT uuid FROM {stage})"
 
-    def connect(self, hook: DbApiHook) -> AbstractContextManager[Any]:
-        """Return a connection of its own that is closed at the end of the context."""
-        return closing(hook.get_conn())
+    can_roll_back_amid_an_answer: ClassVar[bool] = True
+    """Whether a stopped task may roll back at once.
+
+    Clients written in Python would take half an answer for the next one and wait forever.
+    """
 
     @abstractmethod
     def begin(self, connection: Any) -> Any:
-        """Start the transaction of a load and return a cursor in it that gives rows as tuples."""
+        """Start a transaction and return a cursor in it that gives rows as tuples."""
 
     @abstractmethod
-    def fill(self, cursor: Any, target: str, blocks: Iterable[Block]) -> None:
-        """Append rows to the table or the stage of that quoted name.
+    def describe(self, cursor: Any, table: TableName) -> ExistingTable | None:
+        """Return what the table is like, None if it does not exist."""
 
-        :raises RefusedError: if not all of them were taken as they are
+    @abstractmethod
+    def fill(self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]) -> None:
+        """Append rows to a table or a stage.
+
+        :param target: its quoted name
+        :param columns: columns of the blocks
+        :raises RefusedError: if not all rows were taken unchanged
         """
 
-    @abstractmethod
-    def lock(self, cursor: Any, table: TableName) -> None:
-        """Wait until no one else writes to the table, which may not exist yet, and keep it so until the commit.
+    def connect(self, hook: DbApiHook, *, wait: bool = True) -> AbstractContextManager[Any]:  # noqa: ARG002 - most never wait
+        """Open a connection that is closed at the end of the context.
 
-        :raises RefusedError: if others do not end
+        :param wait: wait until a database that one process at a time can open is free
+        :raises BusyError: if it is not free and ``wait`` is false
+        """
+        return closing(hook.get_conn())
+
+    def lock(self, cursor: Any, table: TableName) -> None:  # noqa: B027 - not every database has locks
+        """Wait until no one else writes to the table, and keep others out until the commit.
+
+        The table may not exist yet.
+
+        :raises RefusedError: if the lock is not granted in time
         """
 
-    @abstractmethod
-    def columns(self, cursor: Any, table: TableName) -> dict[str, str]:
-        """Return the declared type of each column, by name; empty if there is no such table."""
+    def create(self, cursor: Any, table: TableName) -> None:
+        """Create the table, with its key unless :meth:`create_keys` adds it."""
+        definitions = self.definitions(COLUMNS)
+        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({definitions}, PRIMARY KEY (uuid))")
 
-    @abstractmethod
-    def accepts(self, column: Column, declared: str) -> bool:
-        """Tell whether a column of a declared type holds every value of ours unchanged."""
+    def create_keys(self, cursor: Any, table: TableName) -> None:  # noqa: B027 - `create` may have done it
+        """Add key and index to a new table, where that is faster once it is filled."""
 
-    @abstractmethod
-    def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:
-        """Tell whether the table has a unique key on ``uuid`` alone, as an upsert needs it, or none is needed."""
+    def create_stage(self, cursor: Any, table: TableName, columns: Sequence[Column]) -> str:
+        """Create a temporary table for one load and return its quoted name."""
+        stage = self.quoted(stage_name(table))
+        cursor.execute(f"CREATE TEMPORARY TABLE {stage} ({self.definitions(columns)})")
+        return stage
 
-    def keep_each_uuid_once(self, cursor: Any, target: str, bounds: tuple[Any, Any], rows: int) -> bool:  # noqa: ARG002
-        """Delete rows outside of a window that have the uuid of one within; tell whether all within have their own.
+    def needs_stage(self, error: Exception) -> bool:  # noqa: ARG002 - see the subclasses
+        """Tell whether a direct load failed for a reason that a staged one does not meet.
 
-        A unique key has seen to that already.
+        Examples: a row outside of the window has the uuid, or the table takes no bulk load.
+        """
+        return False
+
+    def keep_each_uuid_once(
+        self,
+        cursor: Any,  # noqa: ARG002 - a unique key does the work
+        target: str,  # noqa: ARG002
+        bounds: tuple[Any, Any],  # noqa: ARG002
+        rows: int,  # noqa: ARG002
+    ) -> bool:
+        """Delete rows outside of the window whose uuid was loaded into it.
 
         :param target: quoted name of the table
-        :param bounds: of the window
-        :param rows: how many were loaded into it
+        :param bounds: start and end of the window, as the database compares them
+        :param rows: number of rows that were loaded into the window
+        :returns: whether all rows of the window have different uuids
         """
         return True
-
-    def flaw(self, cursor: Any, table: TableName) -> str | None:  # noqa: ARG002 - most have none
-        """Tell what else forbids to load into an existing table."""
-        return None
 
     def instant(self, value: datetime) -> Any:
         """Return a datetime in UTC as it is compared with ``ended_at``."""
         return value
 
-    def declared(self, column: Column) -> str:
-        """Return the type of a column that the load creates."""
-        return self.types[column.type]
+    def quoted(self, identifier: str) -> str:
+        """Return an identifier, which may be a reserved word, as it stands in a statement."""
+        return f"{self.quote}{identifier}{self.quote}"
 
     def qualified(self, table: TableName) -> str:
         """Return the quoted name of a table."""
-        return ".".join(self.quoted(part) for part in (table.schema, table.name) if part)
+        name = self.quoted(table.name)
+        return f"{self.quoted(table.schema)}.{name}" if table.schema else name
 
-    def quoted(self, identifier: str) -> str:
-        """Return an identifier that may be a reserved word as it stands in a statement."""
-        return f"{self.quote}{identifier}{self.quote}"
+    def declared(self, column: Column) -> str:
+        """Return the type of a column that a load creates."""
+        return self._type(column).created
 
-    def create_stage(self, cursor: Any, table: TableName) -> str:
-        """Create the temporary table of a load and return its quoted name."""
-        stage = self.quoted(stage_name(table))
-        cursor.execute(f"CREATE TEMPORARY TABLE {stage} ({self.definitions()})")
-        return stage
+    def holds(self, column: Column, declared: str) -> bool:
+        """Tell whether a column of a declared type holds every value of ours unchanged."""
+        match = re.fullmatch(self._type(column).usable, declared)
+        if match is None:
+            return False
+        limits = {name: int(limit) for name, limit in match.groupdict().items() if limit}
+        if "length" in limits:
+            return limits["length"] >= UUID_LENGTH
+        if "precision" in limits:
+            whole, fraction = _DIGITS[column.type]
+            scale = limits["scale"]
+            return scale >= fraction and limits["precision"] - scale >= whole
+        return True
 
-    def create(self, cursor: Any, table: TableName) -> None:
-        """Create the table, with its key if that cannot wait for :meth:`create_keys`."""
-        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({self.definitions()}, PRIMARY KEY (uuid))")
+    def definitions(self, columns: Sequence[Column] = COLUMNS) -> str:
+        """Return columns and their types as they stand in ``CREATE TABLE``."""
+        return ", ".join(f"{self.quoted(each.name)} {self.declared(each)}" for each in columns)
 
-    @abstractmethod
-    def create_keys(self, cursor: Any, table: TableName) -> None:
-        """Add to a new table an index that finds the rows of a window, and the key that was left out.
+    def names(self, columns: Sequence[Column]) -> str:
+        """Return the quoted names of columns."""
+        return ", ".join(self.quoted(column.name) for column in columns)
 
-        Once the table is filled that takes less time.
-        """
+    def _type(self, column: Column) -> SqlType:
+        return self.types.get(column.name) or self.types[column.type]
 
-    def definitions(self) -> str:
-        """Return the columns and their types as they stand in ``CREATE TABLE``."""
-        return ", ".join(f"{self.quoted(column.name)} {self.declared(column)}" for column in COLUMNS)
 
-    def names(self) -> str:
-        """Return the quoted names of all columns."""
-        return ", ".join(self.quoted(column.name) for column in COLUMNS)
+def position(columns: Sequence[Column], name: str) -> int:
+    """Return the place of a column among others."""
+    return [column.name for column in columns].index(name)
 
 
 def stage_name(table: TableName) -> str:

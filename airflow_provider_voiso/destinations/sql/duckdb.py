@@ -1,14 +1,14 @@
-"""DuckDB: one process at a time has the file open, so a load waits for the file and not for a table.
+"""DuckDB: one process at a time has the file open, so a load waits for the file, not for a table.
 
-Tables that a load creates have no key and no index. DuckDB would hold either whole in memory, and a key takes more than
-twice the place of the rows in the file; it finds a window by the lowest and highest ``ended_at`` of each group of rows,
-which it keeps anyway. So the load itself sees to it that no uuid is there twice.
+Tables that a load creates have no key and no index. DuckDB would hold either whole in memory, and a
+key takes more than twice the space of the rows in the file. It finds a window without: it keeps the
+lowest and highest ``ended_at`` of each group of rows. So the load itself ensures that no uuid is
+there twice.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from contextlib import contextmanager
@@ -17,29 +17,33 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from airflow_provider_voiso.destinations.columns import COLUMNS
-from airflow_provider_voiso.destinations.sql.dialect import LOCK_PATIENCE_SECONDS, Dialect, TableName
+from airflow_provider_voiso.destinations.sql.dialect import (
+    LOCK_PATIENCE_SECONDS,
+    BusyError,
+    Dialect,
+    ExistingColumn,
+    ExistingTable,
+    SqlType,
+)
 from airflow_provider_voiso.exceptions import VoisoDestinationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
     from airflow_provider_voiso.destinations.columns import Column
     from airflow_provider_voiso.destinations.sql.dialect import Block
+    from airflow_provider_voiso.destinations.sql.table_name import TableName
 
-_USABLE_TYPES = {
-    "text": re.compile(r"VARCHAR"),
-    "instant": re.compile(r"TIMESTAMP WITH TIME ZONE"),
-    "integer": re.compile(r"BIGINT|HUGEINT"),
-    "decimal": re.compile(r"DECIMAL\((?P<precision>\d+),(?P<scale>\d+)\)"),
-    "json": re.compile(r"VARCHAR|JSON"),
-}
 _BETWEEN_TRIES_SECONDS = 0.2
 _JSON_AT_ONCE = 1 << 19
 _MEMORY = 48_000_000
 _UUIDS_AT_ONCE = 1 << 17
+_COLUMNS = """
+    SELECT * FROM duckdb_columns() WHERE database_name = current_database()
+    AND schema_name = coalesce(?, current_schema()) AND lower(table_name) = lower(?)
+"""
 _in_this_process = threading.Lock()
 
 
@@ -47,11 +51,11 @@ class DuckdbDialect(Dialect):
     """A DuckDB file, by way of the hook of airflow-provider-duckdb."""
 
     types = {  # noqa: RUF012 - declared as a ClassVar by the base class
-        "text": "VARCHAR",
-        "instant": "TIMESTAMPTZ",
-        "integer": "BIGINT",
-        "decimal": "DECIMAL(12,4)",
-        "json": "VARCHAR",
+        "text": SqlType("VARCHAR", "VARCHAR"),
+        "instant": SqlType("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"),
+        "integer": SqlType("BIGINT", "BIGINT|HUGEINT"),
+        "decimal": SqlType("DECIMAL(12,4)", r"DECIMAL\((?P<precision>\d+),(?P<scale>\d+)\)"),
+        "json": SqlType("VARCHAR", "VARCHAR|JSON"),
     }
     placeholder = "?"
     upsert = (
@@ -61,21 +65,25 @@ class DuckdbDialect(Dialect):
     assignment = "{column} = new.{column}"
 
     @contextmanager
-    def connect(self, hook: DbApiHook) -> Iterator[Any]:
-        """Open the file as soon as no other process has it; threads of this process wait for each other too.
+    def connect(self, hook: DbApiHook, *, wait: bool = True) -> Iterator[Any]:
+        """Open the file once no other process has it; threads of this process wait likewise.
 
+        :raises BusyError: if it is open elsewhere and ``wait`` is false
         :raises VoisoDestinationError: if it stays open elsewhere
         """
-        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
-        if not _in_this_process.acquire(timeout=LOCK_PATIENCE_SECONDS):
-            raise _never_free(hook)
+        patience = LOCK_PATIENCE_SECONDS if wait else 0
+        deadline = time.monotonic() + patience
+        if not _in_this_process.acquire(timeout=patience):
+            raise _never_free(hook, wait=wait)
         try:
-            connection = _opened(hook, deadline)
+            connection = _opened(hook, deadline, wait=wait)
             try:
-                connection.execute("SET enable_progress_bar = false")  # it would be printed into the task's log
-                connection.execute("SET threads = 1")  # each takes memory of its own, and one loads as fast
+                # The bar would be printed into the task's log.
+                connection.execute("SET enable_progress_bar = false")
+                # Each thread takes memory of its own, and one loads as fast.
+                connection.execute("SET threads = 1")
                 _remove_rows_of_killed_loads(connection)
-                self._limit = connection.execute("SELECT current_setting('memory_limit')").fetchone()[0]
+                self._limit = _setting(connection, "memory_limit")
                 yield connection
             finally:
                 connection.close()
@@ -83,24 +91,31 @@ class DuckdbDialect(Dialect):
             _in_this_process.release()
 
     def begin(self, connection: Any) -> Any:
-        """Start a transaction in which rows leave memory soon; indexes could not, so not where there are some."""
+        """Start a transaction in which rows leave memory soon.
+
+        Indexes cannot leave it, so the limit stays as it was if there are any.
+        """
         connection.begin()
         connection.execute(f"SET memory_limit = '{self._limit}'")
         used, has_indexes = connection.execute(
-            "SELECT (SELECT sum(memory_usage_bytes) FROM duckdb_memory()), EXISTS (FROM duckdb_indexes()) OR EXISTS "
-            "(FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY'))"
+            "SELECT (SELECT sum(memory_usage_bytes) FROM duckdb_memory()), "
+            "EXISTS (FROM duckdb_indexes()) OR EXISTS (FROM duckdb_constraints() "
+            "WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY'))"
         ).fetchone()
         if not has_indexes:
             connection.execute(f"SET memory_limit = '{used + _MEMORY} bytes'")
         return connection
 
-    def fill(self, cursor: Any, target: str, blocks: Iterable[Block]) -> None:
-        """Append rows, some blocks at a time as one JSON text: DuckDB reads it faster than it binds Python's values."""
-        names = [column.name for column in COLUMNS]
-        shape = json.dumps([{column.name: [self.types[column.type]] for column in COLUMNS}])
+    def fill(self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]) -> None:
+        """Append rows, some blocks at a time as one JSON text.
+
+        DuckDB reads that faster than it binds Python's values.
+        """
+        names = [column.name for column in columns]
+        shape = json.dumps([{column.name: [self.declared(column)] for column in columns}])
         values = ", ".join(f"unnest(block.{self.quoted(name)})" for name in names)
         statement = (
-            f"INSERT INTO {target} ({self.names()}) SELECT {values} "  # noqa: S608 - identifiers and types
+            f"INSERT INTO {target} ({self.names(columns)}) SELECT {values} "  # noqa: S608 - identifiers and types
             f"FROM (SELECT unnest(from_json_strict(?, '{shape}')) AS block)"
         )
         waiting: list[bytes] = []
@@ -111,34 +126,35 @@ class DuckdbDialect(Dialect):
                 waiting = []
         cursor.execute(statement, [_array(waiting)])
 
-    def lock(self, cursor: Any, table: TableName) -> None:
-        """Do nothing: the whole file is this load's own."""
+    def describe(self, cursor: Any, table: TableName) -> ExistingTable | None:
+        """Return the table with columns in lower case: DuckDB ignores the case.
 
-    def columns(self, cursor: Any, table: TableName) -> dict[str, str]:
-        """Return the types by lower-case name: DuckDB ignores the case."""
-        cursor.execute(
-            "SELECT lower(column_name), data_type FROM duckdb_columns() WHERE database_name = current_database() "
-            "AND schema_name = coalesce(?, current_schema()) AND lower(table_name) = lower(?)",
-            (table.schema, table.name),
-        )
-        return dict(cursor.fetchall())
+        No key is asked for: see :meth:`keep_each_uuid_once`.
+        """
+        cursor.execute(_COLUMNS, (table.schema, table.name))
+        names = [field[0] for field in cursor.description]
+        columns = {}
+        for values in cursor.fetchall():
+            told = dict(zip(names, values, strict=True))
+            columns[told["column_name"].lower()] = ExistingColumn(
+                told["data_type"],
+                takes_null=told["is_nullable"],
+                has_default=told["column_default"] is not None,
+                is_generated=told.get("is_generated", False),  # not told before DuckDB 2.0
+            )
+        return ExistingTable(columns, has_unique_uuid=True) if columns else None
 
-    def accepts(self, column: Column, declared: str) -> bool:
-        """Refuse types that would round, move by the session's zone, or fail on a value that fits ours."""
-        match = _USABLE_TYPES[column.type].fullmatch(declared)
-        if match is None or column.type != "decimal":
-            return match is not None
-        precision, scale = int(match["precision"]), int(match["scale"])
-        return scale >= 4 and precision - scale >= 8
+    def needs_stage(self, error: Exception) -> bool:
+        """Judge by the class: a key of the table met another row, or the memory was not enough."""
+        import duckdb  # noqa: PLC0415 - only there if it is used
 
-    def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:  # noqa: ARG002 - no key is asked for
-        """Need no key: see :meth:`keep_each_uuid_once`."""
-        return True
+        return isinstance(error, (duckdb.ConstraintException, duckdb.OutOfMemoryException))
 
     def keep_each_uuid_once(self, cursor: Any, target: str, bounds: tuple[Any, Any], rows: int) -> bool:
         """Compare some uuids at a time, as many as fit into little memory."""
         parts = rows // _UUIDS_AT_ONCE + 1
-        in_window, distinct = "ended_at >= ? AND ended_at < ?", 0
+        in_window = "ended_at >= ? AND ended_at < ?"
+        distinct = 0
         for part in range(parts):
             of_part = f"hash(uuid) % {parts} = {part}"
             loaded = f"FROM {target} WHERE {in_window} AND {of_part}"
@@ -147,27 +163,30 @@ class DuckdbDialect(Dialect):
                 f"AND uuid IN (SELECT uuid {loaded})",
                 [*bounds, *bounds],
             )
-            distinct += cursor.execute(f"SELECT count(DISTINCT uuid) {loaded}", [*bounds]).fetchone()[0]
+            cursor.execute(f"SELECT count(DISTINCT uuid) {loaded}", [*bounds])
+            distinct += cursor.fetchone()[0]
         return distinct == rows
 
-    def create_stage(self, cursor: Any, table: TableName) -> str:
-        """Create the stage in the connection's temporary database, which a transaction does not cover.
+    def create_stage(self, cursor: Any, table: TableName, columns: Sequence[Column]) -> str:
+        """Create the stage in the connection's temporary database, outside of the transaction.
 
-        What is done by way of a stage takes memory for all rows together.
+        A staged load takes memory for all rows together.
         """
         cursor.execute(f"SET memory_limit = '{self._limit}'")
-        return f"temp.{super().create_stage(cursor, table)}"
+        return f"temp.{super().create_stage(cursor, table, columns)}"
 
     def create(self, cursor: Any, table: TableName) -> None:
         """Create the table without a key."""
         cursor.execute(f"CREATE TABLE {self.qualified(table)} ({self.definitions()})")
 
-    def create_keys(self, cursor: Any, table: TableName) -> None:
-        """Do nothing: the table is to have none."""
+
+def _setting(connection: Any, name: str) -> Any:
+    (value,) = connection.execute("SELECT current_setting(?)", [name]).fetchone()
+    return value
 
 
 def _remove_rows_of_killed_loads(connection: Any) -> None:
-    """Remove what DuckDB puts aside in a directory beside its file, which no one else has open now."""
+    """Remove what DuckDB moved out of memory into files beside its own, which no one else has open."""
     (path,) = connection.execute(
         "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
     ).fetchone()
@@ -179,7 +198,7 @@ def _array(items: list[bytes]) -> str:
     return (b"[" + b",".join(items) + b"]").decode()
 
 
-def _opened(hook: DbApiHook, deadline: float) -> Any:
+def _opened(hook: DbApiHook, deadline: float, *, wait: bool) -> Any:
     while True:
         try:
             return hook.get_conn()
@@ -187,12 +206,15 @@ def _opened(hook: DbApiHook, deadline: float) -> Any:
             if type(error).__name__ != "IOException" or "lock" not in str(error):
                 raise
         if time.monotonic() > deadline:
-            raise _never_free(hook)
+            raise _never_free(hook, wait=wait)
         time.sleep(_BETWEEN_TRIES_SECONDS)
 
 
-def _never_free(hook: DbApiHook) -> VoisoDestinationError:
+def _never_free(hook: DbApiHook, *, wait: bool) -> Exception:
+    if not wait:
+        return BusyError()
     return VoisoDestinationError(
-        f"The DuckDB file of the connection '{hook.get_conn_id()}' stayed open elsewhere for {LOCK_PATIENCE_SECONDS} "
-        "seconds. Nothing was loaded. DuckDB lets one process at a time write: close the others, or give them turns."
+        f"The DuckDB file of the connection '{hook.get_conn_id()}' stayed open elsewhere for "
+        f"{LOCK_PATIENCE_SECONDS} seconds. Nothing was loaded. DuckDB lets one process at a time "
+        "write: close the others, or give them turns."
     )

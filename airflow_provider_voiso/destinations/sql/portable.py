@@ -2,33 +2,40 @@
 
 What is not guaranteed there, as no standard names it:
 
-- Locking: two loads of one window at once may meet; the count after the load notices rows that stand there twice.
-- One transaction: where the connection commits each statement by itself (Trino, for one), a load that dies leaves a
-  window half replaced until the task runs again.
+- Locking: two loads of one window at once may meet; the count after the load notices rows that stand
+  there twice.
+- One transaction: if the connection commits each statement by itself (Trino does), a load that dies
+  leaves a window half replaced until the task runs again.
 - Creating the table inside the transaction: it is committed before, and stays if the load fails.
-- Column types: they are not compared with what the values need; a created table gets them from SQLAlchemy's dialect.
+- Column types: they are not compared with what the values need; a created table gets them from
+  SQLAlchemy's dialect.
 """
 
 from __future__ import annotations
 
 from contextlib import closing, suppress
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_voiso.destinations.columns import COLUMNS
-from airflow_provider_voiso.destinations.sql.dialect import Dialect, RefusedError, TableName
+from airflow_provider_voiso.destinations.sql.dialect import (
+    Dialect,
+    ExistingColumn,
+    ExistingTable,
+    RefusedError,
+    SqlType,
+    position,
+)
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
     from airflow_provider_voiso.destinations.columns import Column
     from airflow_provider_voiso.destinations.sql.dialect import Block
+    from airflow_provider_voiso.destinations.sql.table_name import TableName
 
-_UUID = next(index for index, column in enumerate(COLUMNS) if column.name == "uuid")
 _ROWS_AT_ONCE = 500
 
 
@@ -36,10 +43,11 @@ class PortableDialect(Dialect):
     """A database of which nothing is known."""
 
     can_roll_back_amid_an_answer = False
-    stages = False
+    strategies = ("row by row",)
+    types: ClassVar[Mapping[str, SqlType]] = {}  # see `declared` and `holds`
 
-    def connect(self, hook: DbApiHook) -> AbstractContextManager[Any]:
-        """Return a connection; the hook tells how its statements name parameters."""
+    def connect(self, hook: DbApiHook, *, wait: bool = True) -> AbstractContextManager[Any]:  # noqa: ARG002 - it never waits
+        """Open a connection; the hook tells how its statements name parameters."""
         self._hook = hook
         self.placeholder = hook.placeholder
         return closing(hook.get_conn())
@@ -51,13 +59,16 @@ class PortableDialect(Dialect):
             self._hook.set_autocommit(connection, autocommit=False)
         return connection.cursor()
 
-    def fill(self, cursor: Any, target: str, blocks: Iterable[Block]) -> None:
-        """Replace rows by their uuid, and see that each is there once."""
-        insert = f"INSERT INTO {target} ({self.names()}) VALUES ({self._marks(len(COLUMNS))})"  # noqa: S608 - no values
+    def fill(self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]) -> None:
+        """Replace rows by their uuid, and check that each is there once."""
+        names, marks = self.names(columns), self._marks(len(columns))
+        insert = f"INSERT INTO {target} ({names}) VALUES ({marks})"  # noqa: S608 - no values
+        uuid = position(columns, "uuid")
         for block in blocks:
-            rows = zip(*block, strict=True)
-            while some := list(islice(rows, _ROWS_AT_ONCE)):
-                uuids = [row[_UUID] for row in some]
+            rows = list(zip(*block, strict=True))
+            for first in range(0, len(rows), _ROWS_AT_ONCE):
+                some = rows[first : first + _ROWS_AT_ONCE]
+                uuids = [row[uuid] for row in some]
                 these = f"FROM {target} WHERE uuid IN ({self._marks(len(uuids))})"
                 cursor.execute(f"DELETE {these}", uuids)
                 cursor.executemany(insert, some)
@@ -68,27 +79,25 @@ class PortableDialect(Dialect):
     def _marks(self, count: int) -> str:
         return ", ".join([self.placeholder] * count)
 
-    def lock(self, cursor: Any, table: TableName) -> None:
-        """Do nothing: no standard names a lock."""
+    def describe(self, cursor: Any, table: TableName) -> ExistingTable | None:
+        """Return the names of the columns in lower case, without types.
 
-    def columns(self, cursor: Any, table: TableName) -> dict[str, str]:
-        """Return the names in lower case, without types; a table that cannot be read counts as missing."""
+        A table that cannot be read counts as missing. No key is asked for, as rows are deleted by
+        their uuid before they are inserted.
+        """
         try:
             cursor.execute(f"SELECT * FROM {self.qualified(table)} WHERE 1 = 0")  # noqa: S608 - an identifier
-            found = {column[0].lower(): "" for column in cursor.description}
+            names = [column[0].lower() for column in cursor.description]
             cursor.fetchall()
         except Exception:  # noqa: BLE001 - each driver has its own
             with suppress(Exception):
                 self._connection.rollback()
-            return {}
-        return found
+            return None
+        columns = {name: ExistingColumn("unknown") for name in names}
+        return ExistingTable(columns, has_unique_uuid=True)
 
-    def accepts(self, column: Column, declared: str) -> bool:  # noqa: ARG002 - types are not known
+    def holds(self, column: Column, declared: str) -> bool:  # noqa: ARG002 - types are not known
         """Take every column."""
-        return True
-
-    def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:  # noqa: ARG002 - keys are not known
-        """Need no key: rows are deleted by their uuid before they are inserted."""
         return True
 
     def quoted(self, identifier: str) -> str:
@@ -120,8 +129,9 @@ class PortableDialect(Dialect):
             definitions = self.definitions()
         except RefusedError:
             raise VoisoConfigurationError(
-                f"The table {table} does not exist or cannot be read, and it is not known which types the database of "
-                f"the connection '{self._hook.get_conn_id()}' has. Create the table with the columns of the README."
+                f"The table {table} does not exist or cannot be read, and it is not known which "
+                f"types the database of the connection '{self._hook.get_conn_id()}' has. Create "
+                "the table with the columns of the README."
             ) from None
         keyed = definitions.replace(",", " NOT NULL,", 1)
         cursor.execute(f"CREATE TABLE {self.qualified(table)} ({keyed}, PRIMARY KEY (uuid))")

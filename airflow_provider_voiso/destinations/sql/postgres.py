@@ -11,35 +11,56 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from airflow_provider_voiso.destinations.sql.dialect import Dialect, TableName, stage_name
+from airflow_provider_voiso.destinations.sql.dialect import (
+    Dialect,
+    ExistingColumn,
+    ExistingTable,
+    SqlType,
+    stage_name,
+)
+from airflow_provider_voiso.destinations.sql.failures import code_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from airflow_provider_voiso.destinations.columns import Column
     from airflow_provider_voiso.destinations.sql.dialect import Block
+    from airflow_provider_voiso.destinations.sql.table_name import TableName
 
-_USABLE_TYPES = {
-    "text": re.compile(r"text|character varying(\(\d+\))?"),
-    "instant": re.compile(r"timestamp(\(6\))? with time zone"),
-    "integer": re.compile(r"bigint|numeric"),
-    "decimal": re.compile(r"numeric(\((?P<precision>\d+),(?P<scale>\d+)\))?"),
-    "json": re.compile(r"json|jsonb|text"),
-}
 _encode_rows = msgspec.json.Encoder().encode_lines
 _ESCAPE = re.compile(rb'\\(?:["\\]|([bfnrt]|u[0-9a-f]{4}))')
 _OTHER_ESCAPE = re.compile(rb'\\[^"\\]')
+
+_NUMERIC = r"numeric(\((?P<precision>\d+),(?P<scale>-?\d+)\))?"
+
+# Unique and exclusion violations, which a row outside of the window can cause, and tables that
+# take no COPY, such as those with row-level security.
+_NEEDS_STAGE = frozenset({"23505", "23P01", "0A000"})
+_COLUMNS = """
+    SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull,
+        atthasdef OR attidentity <> '', attgenerated <> '' OR attidentity = 'a'
+    FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+"""
+# Such an index as ON CONFLICT can use.
+_UNIQUE_UUID = """
+    SELECT 1 FROM pg_index i
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = to_regclass(%s) AND a.attname = 'uuid' AND i.indnkeyatts = 1
+        AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
+"""
 
 
 class PostgresDialect(Dialect):
     """A PostgreSQL server, by way of Airflow's PostgresHook."""
 
     types = {  # noqa: RUF012 - declared as a ClassVar by the base class
-        "text": "TEXT",
-        "instant": "TIMESTAMPTZ",
-        "integer": "BIGINT",
-        "decimal": "NUMERIC(12,4)",
-        "json": "JSON",  # not JSONB, which refuses \u0000 and rewrites numbers
+        "uuid": SqlType("TEXT", r"text|character varying(\((?P<length>\d+)\))?"),
+        "text": SqlType("TEXT", r"text|character varying"),
+        "instant": SqlType("TIMESTAMPTZ", r"timestamp(\(6\))? with time zone"),
+        "integer": SqlType("BIGINT", rf"bigint|{_NUMERIC}"),
+        "decimal": SqlType("NUMERIC(12,4)", _NUMERIC),
+        # Not JSONB: it takes no exponent beyond 131,071, and loses the sign of -0.
+        "json": SqlType("JSON", r"json|text|character varying"),
     }
 
     def begin(self, connection: Any) -> Any:
@@ -55,11 +76,11 @@ class PostgresDialect(Dialect):
         cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         return cursor
 
-    def fill(self, cursor: Any, target: str, blocks: Iterable[Block]) -> None:
-        """Append rows by one COPY; the server reads one block while the next is written, as they are small."""
+    def fill(self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]) -> None:
+        """Append rows by one COPY; the server reads one small block while the next is written."""
         how = r"FORMAT csv, NULL 'null', ESCAPE E'\\', ENCODING 'UTF8'"
-        statement = f"COPY {target} ({self.names()}) FROM STDIN WITH ({how})"
-        chunks = map(_csv, blocks)
+        statement = f"COPY {target} ({self.names(columns)}) FROM STDIN WITH ({how})"
+        chunks = (_csv(block) for block in blocks)
         if hasattr(cursor, "copy_expert"):
             reader = _Reader(chunks)
             try:
@@ -74,10 +95,11 @@ class PostgresDialect(Dialect):
                 for chunk in chunks:
                     copy.write(chunk)
 
-    def create_stage(self, cursor: Any, table: TableName) -> str:
+    def create_stage(self, cursor: Any, table: TableName, columns: Sequence[Column]) -> str:
         """Create the stage in the session's temporary schema; it goes with the transaction."""
         stage = f'pg_temp."{stage_name(table)}"'
-        cursor.execute(f"CREATE TEMPORARY TABLE {stage} ({self.definitions()}) ON COMMIT DROP")
+        definitions = self.definitions(columns)
+        cursor.execute(f"CREATE TEMPORARY TABLE {stage} ({definitions}) ON COMMIT DROP")
         return stage
 
     def create(self, cursor: Any, table: TableName) -> None:
@@ -92,42 +114,31 @@ class PostgresDialect(Dialect):
 
     def lock(self, cursor: Any, table: TableName) -> None:
         """Keep out other loads, which may be about to create the table, and then all other writers."""
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (zlib.crc32(f"voiso {table.name}".encode()),))
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (self.qualified(table),))
+        name = self.qualified(table)
+        key = zlib.crc32(f"voiso {table.name}".encode())
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (name,))
         if cursor.fetchone()[0]:
-            cursor.execute(f"LOCK TABLE {self.qualified(table)} IN SHARE ROW EXCLUSIVE MODE")
+            cursor.execute(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")
 
-    def columns(self, cursor: Any, table: TableName) -> dict[str, str]:
-        """Return the types as PostgreSQL spells them out."""
-        cursor.execute(
-            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
-            "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
-            (self.qualified(table),),
-        )
-        return dict(cursor.fetchall())
+    def describe(self, cursor: Any, table: TableName) -> ExistingTable | None:
+        """Return the table with types as PostgreSQL spells them out."""
+        name = self.qualified(table)
+        cursor.execute(_COLUMNS, (name,))
+        columns = {column: ExistingColumn(*described) for column, *described in cursor.fetchall()}
+        if not columns:
+            return None
+        cursor.execute(_UNIQUE_UUID, (name,))
+        return ExistingTable(columns, has_unique_uuid=cursor.fetchone() is not None)
 
-    def accepts(self, column: Column, declared: str) -> bool:
-        """Refuse types that would round, cast by the session's zone, or fail on a value that fits ours."""
-        match = _USABLE_TYPES[column.type].fullmatch(declared)
-        if match is None or match.groupdict().get("scale") is None:
-            return match is not None
-        precision, scale = int(match["precision"]), int(match["scale"])
-        return scale >= 4 and precision - scale >= 8
-
-    def has_unique_uuid(self, cursor: Any, table: TableName) -> bool:
-        """Look for a unique index that ON CONFLICT can use."""
-        cursor.execute(
-            "SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] "
-            "WHERE i.indrelid = to_regclass(%s) AND a.attname = 'uuid' AND i.indnkeyatts = 1 AND i.indisunique "
-            "AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL",
-            (self.qualified(table),),
-        )
-        return cursor.fetchone() is not None
+    def needs_stage(self, error: Exception) -> bool:
+        """Judge by SQLSTATE."""
+        return code_of(error) in _NEEDS_STAGE
 
 
 def _csv(block: Block) -> bytes:
-    """Return rows as JSON would write them, which CSV can be told to read, without what it cannot."""
-    # A list: of what an iterator yields, msgspec 0.19 frees nothing.
+    """Return rows as JSON writes them, which CSV can be told to read but for some escapes."""
+    # A list, as msgspec 0.19 frees nothing that an iterator yields.
     arrays = _encode_rows(list(zip(*block, strict=True))).split(b"\n")
     text = b"\n".join([array[1:-1] for array in arrays])
     if b"\\" in text and _OTHER_ESCAPE.search(text):
@@ -136,13 +147,13 @@ def _csv(block: Block) -> bytes:
 
 
 def _unescaped(escape: re.Match[bytes]) -> bytes:
-    """Return the character that an escape of JSON stands for, unless it stands for the same in CSV."""
+    """Return the character of an escape in JSON, or the escape if CSV reads it alike."""
     return escape[0] if escape[1] is None else str(json.loads(b'"' + escape[0] + b'"')).encode()
 
 
 @contextmanager
 def _nothing_printed() -> Iterator[None]:
-    """Keep psycopg2 from printing an error, and the record in it, that it cannot raise as it raises another one."""
+    """Stop psycopg2 printing a secondary error to stderr: it quotes the record."""
     hook, sys.excepthook = sys.excepthook, lambda *_: None
     try:
         yield
@@ -151,7 +162,10 @@ def _nothing_printed() -> Iterator[None]:
 
 
 class _Reader:
-    """What psycopg2 copies from; it asks piece by piece, and says that reading failed but not why."""
+    """A file for psycopg2 to copy from.
+
+    psycopg2 tells that reading failed but not why, so the error is kept.
+    """
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
@@ -159,7 +173,7 @@ class _Reader:
         self.error: BaseException | None = None
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes, no more than ``size`` and none only at the end."""
+        """Return the next bytes, at most ``size`` of them, and none only at the end."""
         try:
             while not self._rest:
                 self._rest = next(self._chunks)

@@ -1,0 +1,47 @@
+"""What one load is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from airflow_provider_voiso.exceptions import VoisoConfigurationError
+
+if TYPE_CHECKING:
+    from airflow_provider_voiso.api.window import Window
+    from airflow_provider_voiso.destinations.sql.table_name import TableName
+
+Mode = Literal["replace_window", "upsert"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What one load is asked to do.
+
+    :param table: table to load into
+    :param window: window of the run
+    :param mode: ``replace_window`` deletes the window's rows first, so that rows which Voiso no
+        longer returns vanish; ``upsert`` adds and updates by uuid and deletes nothing
+    :param create_table: create the table, its key and its index if it does not exist
+    :param add_columns: add the columns that an existing table lacks; without it, their values go
+        to ``extra``
+    :raises VoisoConfigurationError: if the mode is unknown
+    """
+
+    table: TableName
+    window: Window
+    mode: Mode
+    create_table: bool
+    add_columns: bool
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            known = ", ".join(get_args(Mode))
+            raise VoisoConfigurationError(f"mode={self.mode!r} is not one of {known}.")
+
+    def refusal(self, flaw: str) -> VoisoConfigurationError:
+        """Return the error for a table that does not fit.
+
+        :param flaw: what is wrong with the table, and what to change
+        """
+        return VoisoConfigurationError(f"The table {self.table} {flaw}. Nothing of {self.window} was loaded.")

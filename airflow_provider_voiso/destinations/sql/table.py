@@ -1,0 +1,195 @@
+"""A SQL table as a destination: one window in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from airflow_provider_voiso.destinations.base import Written
+from airflow_provider_voiso.destinations.sql.databases import dialect_of
+from airflow_provider_voiso.destinations.sql.dialect import BusyError
+from airflow_provider_voiso.destinations.sql.direct import Direct
+from airflow_provider_voiso.destinations.sql.failures import (
+    check_failure,
+    connection_failure,
+    load_failure,
+)
+from airflow_provider_voiso.destinations.sql.job import Job
+from airflow_provider_voiso.destinations.sql.load import Load, UnsuitableError
+from airflow_provider_voiso.destinations.sql.row_by_row import RowByRow
+from airflow_provider_voiso.destinations.sql.source import Source
+from airflow_provider_voiso.destinations.sql.staged import Staged
+from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    from airflow_provider_voiso.api.read import WindowRead
+    from airflow_provider_voiso.api.window import Window
+    from airflow_provider_voiso.destinations.columns import Page
+    from airflow_provider_voiso.destinations.sql.dialect import StrategyName
+    from airflow_provider_voiso.destinations.sql.job import Mode
+    from airflow_provider_voiso.destinations.sql.table_name import TableName
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+_STRATEGIES: dict[StrategyName, type[Direct | Staged | RowByRow]] = {
+    "direct": Direct,
+    "staged": Staged,
+    "row by row": RowByRow,
+}
+
+# Faults of code quote no values, and would be hard to find without their traceback.
+_FAULTS_OF_CODE = (AttributeError, ImportError, NameError)
+
+
+class SqlTable:
+    """A table that is brought to the state of one window in one transaction.
+
+    :param hook: connection to the database; each load opens one of its own from it
+    :param table: table to load into
+    :param window: window of the run
+    :param mode: see :class:`~airflow_provider_voiso.destinations.sql.job.Job`
+    :param create_table: likewise
+    :param add_columns: likewise
+    """
+
+    def __init__(
+        self,
+        *,
+        hook: DbApiHook,
+        table: TableName,
+        window: Window,
+        mode: Mode,
+        create_table: bool,
+        add_columns: bool,
+    ) -> None:
+        self._hook = hook
+        self._job = Job(
+            table=table,
+            window=window,
+            mode=mode,
+            create_table=create_table,
+            add_columns=add_columns,
+        )
+
+    @property
+    def address(self) -> str:
+        """The table's name."""
+        return str(self._job.table)
+
+    def check(self) -> None:
+        """Connect, look at the table, and close the connection again.
+
+        A database that is busy (a DuckDB file that another process has open) is not waited for.
+
+        :raises VoisoConfigurationError: if the table does not fit, or the hook fails
+        :raises VoisoDestinationError: if the database cannot be reached or refuses a statement
+        """
+        with suppress(BusyError):
+            _run(self._hook, self._job, Source([]), Load.look, wait=False)
+
+    def write(self, read: WindowRead) -> Written:
+        """Load the records: see :func:`load_window`."""
+        loaded = load_window(self._hook, self._job, read)
+        return Written(
+            bytes=read.size,
+            table=self.address,
+            columns_missing=loaded.columns_missing or None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load did.
+
+    :param rows: number of its records that the table holds
+    :param columns_missing: columns that the table lacks; their values went to ``extra``
+    """
+
+    rows: int
+    columns_missing: tuple[str, ...]
+
+
+def load_window(hook: DbApiHook, job: Job, pages: Iterable[Page]) -> Loaded:
+    """Bring a table to the state of one window: all of it is committed at once, or nothing.
+
+    Loads of one table wait for each other. Columns that only the table has are left alone.
+
+    :param hook: connection to the database
+    :param job: what to do
+    :param pages: records as JSON, no uuid twice, from local storage, as the table may be locked
+        meanwhile; they are iterated several times
+    :raises VoisoConfigurationError: if the table is missing or does not fit, before any of its
+        rows is touched, or the hook fails
+    :raises VoisoReconciliationError: if the table would not hold exactly what was read
+    :raises VoisoDestinationError: if the database cannot be reached or refuses a statement
+    """
+    return _run(hook, job, Source(pages), _load, wait=True)
+
+
+def _load(load: Load) -> Loaded:
+    load.look()
+    names = tuple(column.name for column in load.missing)
+    if names:
+        log.warning(
+            "The table %s lacks the columns %s, so their values go to extra. Add the columns, or set add_columns=True.",
+            load.job.table,
+            ", ".join(names),
+        )
+    load.check_extra()
+    rows = _load_by_first_suitable(load)
+    load.connection.commit()
+    return Loaded(rows, names)
+
+
+def _load_by_first_suitable(load: Load) -> int:
+    for name in load.dialect.strategies:
+        rows = _attempt(_STRATEGIES[name](load))
+        if rows is not None:
+            return rows
+    raise VoisoDestinationError(
+        f"No way to load suits the table {load.job.table}. Nothing of {load.job.window} was loaded."
+    )
+
+
+def _attempt(strategy: Direct | Staged | RowByRow) -> int | None:
+    try:
+        return strategy.run()
+    except UnsuitableError:
+        return None
+
+
+def _run(hook: DbApiHook, job: Job, source: Source, work: Callable[[Load], _T], *, wait: bool) -> _T:
+    """Work on a table over a connection of its own, and tell errors without what they quote."""
+    connected = False
+    try:
+        dialect = dialect_of(hook)
+        with dialect.connect(hook, wait=wait) as connection:
+            connected = True
+            try:
+                return work(Load(dialect, connection, job, source))
+            except BaseException as error:
+                if isinstance(error, Exception) or dialect.can_roll_back_amid_an_answer:
+                    with suppress(Exception):
+                        connection.rollback()
+                raise
+    except (VoisoError, BusyError):
+        raise
+    except Exception as error:
+        if error is source.error or (connected and isinstance(error, _FAULTS_OF_CODE)):
+            raise
+        if not connected:
+            failure = connection_failure(error, hook, job)
+        elif wait:
+            failure = load_failure(error, job)
+        else:
+            failure = check_failure(error, job)
+    # Raised outside of the handler, as a context would hold the driver's words, which quote values.
+    raise failure
