@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_voiso.destinations.columns import COLUMNS
+from airflow_provider_voiso.destinations.extra import original_extra
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ OPTIONAL = [column.name for column in COLUMNS if column.name not in {"uuid", "en
 def extras(destination: Destination) -> dict[str, Any]:
     """Return the decoded ``extra`` of each row, every number as it was written."""
     texts = destination.column(destination.text("extra"))
-    return {uuid: text and json.loads(text, parse_int=str, parse_float=str) for uuid, text in texts.items()}
+    return {
+        uuid: text and json.loads(original_extra(text), parse_int=str, parse_float=str)
+        for uuid, text in texts.items()
+    }
 
 
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
