@@ -17,7 +17,9 @@ def check_one_of(value: Any, name: str, known: Sequence[str]) -> None:
     """
     if value not in known:
         *others, last = (repr(word) for word in known)
-        raise VoisoConfigurationError(f"Unknown {name} {value!r}. Known are: {', '.join(others)} and {last}.")
+        raise VoisoConfigurationError(
+            f"Unknown {name} {value!r}. Known are: {', '.join(others)} and {last}."
+        )
 
 
 def check_count(value: Any, name: str) -> None:

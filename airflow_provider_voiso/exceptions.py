@@ -172,7 +172,8 @@ class VoisoSpoolError(VoisoError):
         :param window: the window that was being read; its text is shown
         """
         return cls(
-            f"The records of {window} could not be kept on the worker's local disk: {error.strerror}. Nothing was "
+            f"The records of {window} could not be kept on the worker's local disk: "
+            f"{error.strerror}. Nothing was "
             "exported. Free space in its temporary directory, or let TMPDIR name another one."
         )
 

@@ -25,7 +25,10 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": [
-            {"integration-name": integration, "python-modules": ["airflow_provider_voiso.hooks.voiso"]},
+            {
+                "integration-name": integration,
+                "python-modules": ["airflow_provider_voiso.hooks.voiso"],
+            },
         ],
         "operators": [
             {
@@ -37,7 +40,10 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [
-            {"integration-name": integration, "python-modules": ["airflow_provider_voiso.sensors.cdr"]},
+            {
+                "integration-name": integration,
+                "python-modules": ["airflow_provider_voiso.sensors.cdr"],
+            },
         ],
         "connection-types": [
             {

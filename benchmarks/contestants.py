@@ -85,7 +85,9 @@ GROUPS = {
         "mariadb",
         (
             Contestant(PACKAGE, "ours:sql"),
-            Contestant(f"{PACKAGE}, `local_infile` in the extra", "ours:sql", extra={"local_infile": True}),
+            Contestant(
+                f"{PACKAGE}, `local_infile` in the extra", "ours:sql", extra={"local_infile": True}
+            ),
             Contestant("floor: socket, LOAD DATA of ready-made text", "floors:mariadb"),
             Contestant("requests, json, insert_rows", "peers:insert_rows"),
         ),
@@ -106,8 +108,12 @@ MEMORY = {
     "memory-s3-none": Group(
         "S3, NDJSON, not compressed", "s3", (Contestant(PACKAGE, "ours:s3", {"compression": None}),)
     ),
-    "memory-s3-csv": Group("S3, CSV, gzip", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "csv"}),)),
-    "memory-s3-parquet": Group("S3, Parquet", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "parquet"}),)),
+    "memory-s3-csv": Group(
+        "S3, CSV, gzip", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "csv"}),)
+    ),
+    "memory-s3-parquet": Group(
+        "S3, Parquet", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "parquet"}),)
+    ),
     "memory-postgres": Group("PostgreSQL", "postgres", (Contestant(PACKAGE, "ours:sql"),)),
     "memory-mariadb": Group("MariaDB", "mariadb", (Contestant(PACKAGE, "ours:sql"),)),
     "memory-sqlite": Group("SQLite", "sqlite", (Contestant(PACKAGE, "ours:sql"),)),
@@ -118,7 +124,11 @@ LATENCY = {
     "`max_connections` 4": {"max_connections": 4},
 }
 ODD = {
-    "odd-csv": Group("S3, CSV, gzip", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "csv"}),)),
-    "odd-parquet": Group("S3, Parquet", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "parquet"}),)),
+    "odd-csv": Group(
+        "S3, CSV, gzip", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "csv"}),)
+    ),
+    "odd-parquet": Group(
+        "S3, Parquet", "s3", (Contestant(PACKAGE, "ours:s3", {"file_format": "parquet"}),)
+    ),
     "odd-postgres": Group("PostgreSQL", "postgres", (Contestant(PACKAGE, "ours:sql"),)),
 }

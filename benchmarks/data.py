@@ -30,13 +30,57 @@ _AGENTS = [
     (f"{first} {last}", 50_000 + number)
     for number, (first, last) in enumerate(
         (first, last)
-        for first in ("Mike", "Chandra", "Zoë", "Łukasz", "Olek", "Ana María", "Grace", "Tom", "Yuki", "Ingrid")
-        for last in ("Agarwal", "Núñez", "Smith", "Kowalska", "Okafor", "van Dijk", "Meyer", "Rossi", "Tanaka", "Lee")
+        for first in (
+            "Mike",
+            "Chandra",
+            "Zoë",
+            "Łukasz",
+            "Olek",
+            "Ana María",
+            "Grace",
+            "Tom",
+            "Yuki",
+            "Ingrid",
+        )
+        for last in (
+            "Agarwal",
+            "Núñez",
+            "Smith",
+            "Kowalska",
+            "Okafor",
+            "van Dijk",
+            "Meyer",
+            "Rossi",
+            "Tanaka",
+            "Lee",
+        )
     )
 ]
-_QUEUES = ("Support EN", "Support ES", "Sales Europe", "Billing", "Retention", "Technical second line")
-_CALL_ENDS = ("answered", "answered", "answered", "no_answer", "busy", "rejected", "abandoned", "voicemail")
-_COUNTRIES = ("Netherlands - Mobile", "Germany - Other", "Brazil - Sao Paulo", "Spain - Mobile", "India - Other")
+_QUEUES = (
+    "Support EN",
+    "Support ES",
+    "Sales Europe",
+    "Billing",
+    "Retention",
+    "Technical second line",
+)
+_CALL_ENDS = (
+    "answered",
+    "answered",
+    "answered",
+    "no_answer",
+    "busy",
+    "rejected",
+    "abandoned",
+    "voicemail",
+)
+_COUNTRIES = (
+    "Netherlands - Mobile",
+    "Germany - Other",
+    "Brazil - Sao Paulo",
+    "Spain - Mobile",
+    "India - Other",
+)
 _PHRASES = (
     "Your order is on its way.",
     "Please call us back about your invoice.",
@@ -79,7 +123,11 @@ class Day:
 
     def body(self, start: int, stop: int) -> memoryview:
         """Return records as they stand in an answer, with commas between them."""
-        return self._body[self._offsets[start] : self._offsets[stop] - 1] if start < stop else memoryview(b"")
+        return (
+            self._body[self._offsets[start] : self._offsets[stop] - 1]
+            if start < stop
+            else memoryview(b"")
+        )
 
     def uuids(self) -> set[str]:
         """Return the uuid of every record."""
@@ -110,7 +158,12 @@ def _records(count: int, chance: random.Random) -> Iterator[tuple[int, bytes]]:
     times.sort(reverse=True)
     for at, kind in times:
         make = _call if kind < 0.94 else _sms if kind < 0.97 else _chat
-        yield at, make(_timestamp(at), str(uuid.UUID(int=chance.getrandbits(128), version=4)), chance).encode()
+        yield (
+            at,
+            make(
+                _timestamp(at), str(uuid.UUID(int=chance.getrandbits(128), version=4)), chance
+            ).encode(),
+        )
 
 
 def _with_odd_fields(records: Iterator[tuple[int, bytes]], odd: Odd) -> Iterator[tuple[int, bytes]]:
@@ -151,7 +204,9 @@ def _call(timestamp: str, key: str, chance: random.Random) -> str:
 def _sms(timestamp: str, key: str, chance: random.Random) -> str:
     agent, agent_id = chance.choice(_AGENTS)
     text = json.dumps(
-        f"{chance.randrange(10**6)} " + " ".join(chance.choices(_PHRASES, k=chance.randrange(1, 5))), ensure_ascii=False
+        f"{chance.randrange(10**6)} "
+        + " ".join(chance.choices(_PHRASES, k=chance.randrange(1, 5))),
+        ensure_ascii=False,
     )
     return (
         f'{{"agent":"{agent}","from":"VOISO","disposition":"delivered","duration":"00:00:00","queue":null,'

@@ -141,7 +141,8 @@ class Database:
     def empty(self, slug: str) -> None:
         """Drop the table, and make it anew for contestants that do not make it themselves."""
         self.execute(
-            f"DROP TABLE IF EXISTS {slug}", *(self.make_like(slug) if slug.startswith(("floors", "peers")) else ())
+            f"DROP TABLE IF EXISTS {slug}",
+            *(self.make_like(slug) if slug.startswith(("floors", "peers")) else ()),
         )
 
     def uuids(self, slug: str) -> set[str]:
@@ -177,7 +178,9 @@ class SqliteFile(Database):
     def make_like(self, table: str) -> list[str]:
         """Return the template's own statements with the other name."""
         with closing(self.connect()) as connection:
-            found = connection.execute("SELECT sql FROM sqlite_master WHERE tbl_name = ? AND sql > ''", [self.template])
+            found = connection.execute(
+                "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND sql > ''", [self.template]
+            )
             return [sql.replace(self.template, table) for (sql,) in found]
 
     def keep_ready(self) -> None:
@@ -222,12 +225,17 @@ class PostgresServer(Database):
 
     def keep_ready(self) -> None:
         """Keep the text of COPY."""
-        with closing(self.connect()) as connection, connection.cursor().copy(f"COPY {self.template} TO STDOUT") as copy:
+        with (
+            closing(self.connect()) as connection,
+            connection.cursor().copy(f"COPY {self.template} TO STDOUT") as copy,
+        ):
             self.ready.write_bytes(b"".join(bytes(part) for part in copy))
 
     def empty(self, slug: str) -> None:
         """Also drop dlt's schemas, and write out what is left to write."""
-        self.execute(f"DROP SCHEMA IF EXISTS {slug} CASCADE", f"DROP SCHEMA IF EXISTS {slug}_staging CASCADE")
+        self.execute(
+            f"DROP SCHEMA IF EXISTS {slug} CASCADE", f"DROP SCHEMA IF EXISTS {slug}_staging CASCADE"
+        )
         super().empty(slug)
         self.execute("CHECKPOINT")
 
@@ -270,7 +278,9 @@ class MariaDbServer(Database):
     def keep_ready(self) -> None:
         """Keep the text of LOAD DATA."""
         self.ready.unlink(missing_ok=True)
-        self.execute(f"SELECT * INTO OUTFILE '{self.ready}' CHARACTER SET utf8mb4 FROM {self.template}")
+        self.execute(
+            f"SELECT * INTO OUTFILE '{self.ready}' CHARACTER SET utf8mb4 FROM {self.template}"
+        )
 
 
 class DuckDbFile(Database):

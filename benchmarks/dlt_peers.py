@@ -22,13 +22,23 @@ if TYPE_CHECKING:
 
 def jsonl(task: Task) -> Export:
     """Bring the rest_api source to compressed JSON lines in S3."""
-    return _pipeline(task, _s3(task), lambda: _rest_api(task), loader_file_format="jsonl", write_disposition="replace")
+    return _pipeline(
+        task,
+        _s3(task),
+        lambda: _rest_api(task),
+        loader_file_format="jsonl",
+        write_disposition="replace",
+    )
 
 
 def parquet(task: Task) -> Export:
     """Bring the rest_api source to Parquet in S3."""
     return _pipeline(
-        task, _s3(task), lambda: _rest_api(task), loader_file_format="parquet", write_disposition="replace"
+        task,
+        _s3(task),
+        lambda: _rest_api(task),
+        loader_file_format="parquet",
+        write_disposition="replace",
     )
 
 
@@ -58,7 +68,9 @@ def arrow(task: Task) -> Export:
 def merge(task: Task) -> Export:
     """Have the rest_api source merged into PostgreSQL by uuid."""
     destination = postgres_destination(credentials=task.address["dlt"])
-    return _pipeline(task, destination, lambda: _rest_api(task), write_disposition="merge", primary_key="uuid")
+    return _pipeline(
+        task, destination, lambda: _rest_api(task), write_disposition="merge", primary_key="uuid"
+    )
 
 
 def _s3(task: Task) -> Any:
@@ -70,7 +82,11 @@ def _rest_api(task: Task) -> Any:
         {
             "client": {
                 "base_url": f"{task.url}/api/v2/",
-                "paginator": {"type": "cursor", "cursor_path": "search_token", "cursor_param": "search_token"},
+                "paginator": {
+                    "type": "cursor",
+                    "cursor_path": "search_token",
+                    "cursor_param": "search_token",
+                },
             },
             "resources": [
                 {
@@ -90,7 +106,10 @@ def _pipeline(task: Task, destination: Any, source: Callable[[], Any], **options
     def export() -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="bench-dlt-") as directory:
             pipeline = dlt.pipeline(
-                "bench", pipelines_dir=directory, destination=destination, dataset_name=task.prefix or task.table
+                "bench",
+                pipelines_dir=directory,
+                destination=destination,
+                dataset_name=task.prefix or task.table,
             )
             pipeline.run(source(), **options).raise_on_failed_jobs()
             rows = pipeline.last_trace.last_normalize_info.row_counts["cdr"]

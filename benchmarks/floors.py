@@ -31,7 +31,9 @@ def download(task: Task) -> Iterator[bytes]:
             params = {**task.params, "per_page": task.per_page, "page": 1}
             if token:
                 params["search_token"] = token.strip('"')
-            connection.sendall(f"GET /api/v2/cdr?{urlencode(params)} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+            connection.sendall(
+                f"GET /api/v2/cdr?{urlencode(params)} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+            )
             length = 0
             while (line := answers.readline()) != b"\r\n":
                 if line.lower().startswith(b"content-length:"):
@@ -65,7 +67,9 @@ def parquet(task: Task) -> Export:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     text = "agent from disposition duration queue to uuid wrapup_code type sid text related_call destination_name"
-    sla = pa.struct([(f"time_to_{name}", pa.string()) for name in ("first_response", "resolution", "reply")])
+    sla = pa.struct(
+        [(f"time_to_{name}", pa.string()) for name in ("first_response", "resolution", "reply")]
+    )
     schema = pa.schema(
         [
             *((name, pa.string()) for name in text.split()),
@@ -115,9 +119,14 @@ def mariadb(task: Task) -> Export:
     def export() -> dict[str, Any]:
         for _ in download(task):
             pass
-        with closing(MySQLdb.connect(**task.address, charset="utf8mb4", local_infile=1)) as connection:
+        with closing(
+            MySQLdb.connect(**task.address, charset="utf8mb4", local_infile=1)
+        ) as connection:
             cursor = connection.cursor()
-            cursor.execute(f"LOAD DATA LOCAL INFILE '{task.ready}' INTO TABLE `{task.table}` CHARACTER SET utf8mb4")
+            cursor.execute(
+                f"LOAD DATA LOCAL INFILE '{task.ready}' INTO TABLE `{task.table}` CHARACTER SET "
+                "utf8mb4"
+            )
             connection.commit()
             return {"records": cursor.rowcount}
 

@@ -25,7 +25,8 @@ class SkipError(Exception):
 class Task:
     """What to run against what.
 
-    :param contestant: ``module:function``; the function imports what it needs and returns the export to be timed
+    :param contestant: ``module:function``; the function imports what it needs and returns the
+        export to be timed
     :param url: the API
     :param start: the first instant of the window, in UTC, ISO 8601
     :param end: the first instant behind it, likewise
@@ -60,7 +61,11 @@ class Task:
     def params(self) -> dict[str, str]:
         """The request parameters for the window, without paging."""
         last = datetime.fromisoformat(self.end) - timedelta(seconds=1)
-        return {"key": self.key, "start_datetime": self.start[:19], "end_datetime": last.isoformat()[:19]}
+        return {
+            "key": self.key,
+            "start_datetime": self.start[:19],
+            "end_datetime": last.isoformat()[:19],
+        }
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,9 @@ class Measurement:
 def peak_rss() -> int:
     """Return the highest resident memory of this process so far, in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # the kernel's ru_maxrss also counts what the parent had before this program was loaded
+    if (
+        status.exists()
+    ):  # the kernel's ru_maxrss also counts what the parent had before this program was loaded
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
@@ -104,7 +111,9 @@ def measure(task: Task) -> Measurement:
     module, _, name = task.contestant.partition(":")
     began = time.perf_counter()
     try:
-        export: Callable[[], dict[str, Any]] = getattr(importlib.import_module(f"benchmarks.{module}"), name)(task)
+        export: Callable[[], dict[str, Any]] = getattr(
+            importlib.import_module(f"benchmarks.{module}"), name
+        )(task)
     except (ImportError, SkipError) as reason:
         return Measurement(skipped=str(reason))
     for late in task.preload:
@@ -114,7 +123,9 @@ def measure(task: Task) -> Measurement:
     started, cpu = time.perf_counter(), _cpu()
     told = export()
     seconds, cpu = time.perf_counter() - started, _cpu() - cpu
-    return Measurement(seconds, cpu, peak_rss() / 1e6, started - began, sorted(set(sys.modules) - loaded), told)
+    return Measurement(
+        seconds, cpu, peak_rss() / 1e6, started - began, sorted(set(sys.modules) - loaded), told
+    )
 
 
 def main() -> None:

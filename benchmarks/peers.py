@@ -79,7 +79,9 @@ def http_operator(task: Task) -> Export:
 
     def to_lines(responses: list[requests.Response]) -> list[str]:
         return [
-            json.dumps(record, ensure_ascii=False) for response in responses for record in response.json()["records"]
+            json.dumps(record, ensure_ascii=False)
+            for response in responses
+            for record in response.json()["records"]
         ]
 
     def export() -> dict[str, Any]:
@@ -106,7 +108,10 @@ def insert_rows(task: Task) -> Export:
     hook.get_conn().close()
 
     def export() -> dict[str, Any]:
-        hook.run(f"DELETE FROM {task.table} WHERE ended_at >= '{task.start[:10]}' AND ended_at < '{task.end[:10]}'")
+        hook.run(
+            f"DELETE FROM {task.table} WHERE ended_at >= '{task.start[:10]}' AND ended_at < "
+            f"'{task.end[:10]}'"
+        )
         rows = [_row(record) for record in _records(task)]
         fields = ["uuid", "type", "ended_at", "duration_seconds", *_COLUMNS, *_SLA]
         hook.insert_rows(task.table, rows, target_fields=fields)
@@ -128,7 +133,12 @@ def _row(record: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _in_utc(timestamp: str) -> str:
-    return datetime.fromisoformat(timestamp).astimezone(timezone.utc).replace(tzinfo=None).isoformat(" ")
+    return (
+        datetime.fromisoformat(timestamp)
+        .astimezone(timezone.utc)
+        .replace(tzinfo=None)
+        .isoformat(" ")
+    )
 
 
 def _seconds(duration: str | None) -> int | None:

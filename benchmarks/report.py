@@ -97,7 +97,9 @@ class Results:
     odd: list[dict[Odd, Series]] = field(default_factory=list)
 
 
-def render(results: Results, *, arguments: str, records: int, large: int, rounds: int, latency: float) -> str:
+def render(
+    results: Results, *, arguments: str, records: int, large: int, rounds: int, latency: float
+) -> str:
     """Return the whole document."""
     tables = []
     if results.throughput:
@@ -105,7 +107,9 @@ def render(results: Results, *, arguments: str, records: int, large: int, rounds
     if results.odd:
         tables.append(_ODD.format(records=records) + _odd(results.odd))
     if results.latency:
-        tables.append(_LATENCY.format(latency=latency * 1000, records=records) + _latency(results.latency))
+        tables.append(
+            _LATENCY.format(latency=latency * 1000, records=records) + _latency(results.latency)
+        )
     if results.memory:
         tables.append(_MEMORY.format(large=large, records=records) + _memory(results.memory))
     return _DOCUMENT.format(
@@ -127,7 +131,10 @@ def _throughput(groups: Iterable[Sequence[Series]]) -> str:
             if series.skipped:
                 rows.append([*row, *[""] * 5, f"skipped: {series.skipped}"])
                 continue
-            ratios = [run.seconds / base.seconds for run, base in zip(series.runs, ours.runs, strict=False)]
+            ratios = [
+                run.seconds / base.seconds
+                for run, base in zip(series.runs, ours.runs, strict=False)
+            ]
             rows.append(
                 [
                     *row,
@@ -139,7 +146,16 @@ def _throughput(groups: Iterable[Sequence[Series]]) -> str:
                     _relative(series, ratios),
                 ]
             )
-    header = ["destination", "contestant", "seconds", "CPU s", "peak MB", "imports s", "time: min / median / max", ""]
+    header = [
+        "destination",
+        "contestant",
+        "seconds",
+        "CPU s",
+        "peak MB",
+        "imports s",
+        "time: min / median / max",
+        "",
+    ]
     return _table(header, rows)
 
 
@@ -183,9 +199,17 @@ def _latency(found: Iterable[Series]) -> str:
     rows = []
     for series in found:
         told = series.runs[0].told if series.runs else {}
-        seconds = f"skipped: {series.skipped}" if series.skipped else _three([run.seconds for run in series.runs])
-        rows.append([series.name, seconds, str(told.get("requests", "")), str(told.get("probes", ""))])
-    return _table(["connection", "seconds: min / median / max", "requests", "of which probes"], rows)
+        seconds = (
+            f"skipped: {series.skipped}"
+            if series.skipped
+            else _three([run.seconds for run in series.runs])
+        )
+        rows.append(
+            [series.name, seconds, str(told.get("requests", "")), str(told.get("probes", ""))]
+        )
+    return _table(
+        ["connection", "seconds: min / median / max", "requests", "of which probes"], rows
+    )
 
 
 def _memory(found: Iterable[tuple[Series, Series]]) -> str:
@@ -194,7 +218,9 @@ def _memory(found: Iterable[tuple[Series, Series]]) -> str:
         if few.skipped:
             rows.append([few.name, "", "", "", "", f"skipped: {few.skipped}"])
             continue
-        ratios = [large.peak_mb / small.peak_mb for small, large in zip(few.runs, many.runs, strict=True)]
+        ratios = [
+            large.peak_mb / small.peak_mb for small, large in zip(few.runs, many.runs, strict=True)
+        ]
         rows.append(
             [
                 few.name,
@@ -232,11 +258,16 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _machine() -> str:
     cpuinfo = Path("/proc/cpuinfo")
-    names = [line.partition(": ")[2] for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+    names = [
+        line.partition(": ")[2]
+        for line in cpuinfo.read_text().splitlines()
+        if line.startswith("model name")
+    ]
     processor = names[0] if cpuinfo.exists() and names else platform.processor()
     versions = [f"{name} {found}" for name in _PACKAGES if (found := _version(name))]
     return (
-        f"{os.cpu_count()} cores ({processor}), {platform.system()}, Python {platform.python_version()}; "
+        f"{os.cpu_count()} cores ({processor}), {platform.system()}, Python "
+        f"{platform.python_version()}; "
         f"{', '.join([*versions, f'dlt {_dlt_version()}'])}."
     )
 

@@ -41,7 +41,9 @@ class BenchApi(Server):
     :param logs: directory of its log
     """
 
-    def __init__(self, directory: Path, records: int, latency: float = 0, odd: Odd = "none", *, logs: Path) -> None:
+    def __init__(
+        self, directory: Path, records: int, latency: float = 0, odd: Odd = "none", *, logs: Path
+    ) -> None:
         port = free_ports(1)[0]
         self.url = f"http://{LOOPBACK}:{port}"
         self.day = Day(directory, records, odd)
@@ -116,14 +118,24 @@ class Bench:
         """
         slug = slug or contestant.slug
         key = f"{contestant} {name}"
-        if key not in self._late_imports:  # found out with few records, so that no import is measured as export
-            self._late_imports[key] = self._run_once(contestant, name, self.api(_FEW), slug).late_imports
-        measured = self._run_once(contestant, name, api, slug, extra=extra, preload=self._late_imports[key])
+        if (
+            key not in self._late_imports
+        ):  # found out with few records, so that no import is measured as export
+            self._late_imports[key] = self._run_once(
+                contestant, name, self.api(_FEW), slug
+            ).late_imports
+        measured = self._run_once(
+            contestant, name, api, slug, extra=extra, preload=self._late_imports[key]
+        )
         if measured.told.get("records") != len(api.day):
-            raise RuntimeError(f"{contestant.name} exported {measured.told} where {len(api.day)} records were.")
+            raise RuntimeError(
+                f"{contestant.name} exported {measured.told} where {len(api.day)} records were."
+            )
         is_floor = contestant.call.startswith("floors")
         if check and not is_floor and self.destination(name).uuids(slug) != api.day.uuids():
-            raise RuntimeError(f"{contestant.name} left other records at {name} than the server has.")
+            raise RuntimeError(
+                f"{contestant.name} left other records at {name} than the server has."
+            )
         return measured
 
     def _run_once(
@@ -163,7 +175,12 @@ class Bench:
         ]
         with log.open("ab") as output:
             done = subprocess.run(  # noqa: S603
-                command, stdout=output, stderr=output, env=clean_environment(env), cwd=self.home, check=False
+                command,
+                stdout=output,
+                stderr=output,
+                env=clean_environment(env),
+                cwd=self.home,
+                check=False,
             )
         if done.returncode:
             raise RuntimeError(f"{contestant.name} failed; see the end of {log}.")
@@ -179,7 +196,9 @@ def run_group(bench: Bench, group: Group, *, records: int, rounds: int) -> list[
     try:
         destination = bench.destination(group.destination)
         if isinstance(destination, Database):
-            bench.run(group.contestants[0], group.destination, bench.api(records), slug=Database.template)
+            bench.run(
+                group.contestants[0], group.destination, bench.api(records), slug=Database.template
+            )
             destination.keep_ready()
     except SkipError as reason:
         found[0].skipped = str(reason)
@@ -240,7 +259,10 @@ def _take_home(stack: ExitStack) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        sys.exit("Another benchmark runs in this clone. Wait for its end: two at once would measure each other.")
+        sys.exit(
+            "Another benchmark runs in this clone. Wait for its end: two at once would measure "
+            "each other."
+        )
     for path in HOME.glob("*"):
         if path.name not in {"lock", "records"}:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -250,13 +272,19 @@ def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--only", default="", help="comma list of beginnings of " + ", ".join([*GROUPS, *ODD, "latency", *MEMORY])
+        "--only",
+        default="",
+        help="comma list of beginnings of " + ", ".join([*GROUPS, *ODD, "latency", *MEMORY]),
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--records", type=int, default=100_000)
-    parser.add_argument("--large", type=int, default=1_000_000, help="records of the day for memory")
+    parser.add_argument(
+        "--large", type=int, default=1_000_000, help="records of the day for memory"
+    )
     parser.add_argument("--latency", type=float, default=0.2, help="seconds")
-    parser.add_argument("--without", default="", help="comma list of words; contestants with one are left out")
+    parser.add_argument(
+        "--without", default="", help="comma list of words; contestants with one are left out"
+    )
     parser.add_argument("--write", type=Path, help="file for the tables")
     options = parser.parse_args()
     wanted = [name for name in options.only.split(",") if name]
@@ -274,17 +302,25 @@ def main() -> None:
                 first, *others = group.contestants
                 kept = [each for each in others if not any(word in each.name for word in left_out)]
                 chosen = group._replace(contestants=(first, *kept))
-                results.throughput.append(run_group(bench, chosen, records=options.records, rounds=options.rounds))
+                results.throughput.append(
+                    run_group(bench, chosen, records=options.records, rounds=options.rounds)
+                )
         for name, group in ODD.items():
             if is_wanted(name):
-                results.odd.append(run_odd(bench, group, records=options.records, rounds=options.rounds))
+                results.odd.append(
+                    run_odd(bench, group, records=options.records, rounds=options.rounds)
+                )
         if is_wanted("latency"):
             results.latency.extend(
-                run_latency(bench, records=options.records, rounds=options.rounds, latency=options.latency)
+                run_latency(
+                    bench, records=options.records, rounds=options.rounds, latency=options.latency
+                )
             )
         for name, group in MEMORY.items():
             if is_wanted(name):
-                results.memory.append(run_memory(bench, group, records=options.records, large=options.large))
+                results.memory.append(
+                    run_memory(bench, group, records=options.records, large=options.large)
+                )
     text = render(
         results,
         arguments=shlex.join(sys.argv[1:]),

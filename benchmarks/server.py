@@ -1,7 +1,8 @@
 """Serves ready-made records as the vendor's page says, at the cost of sending them.
 
-Dates are read in UTC and by the second, both ends included; a token stands behind the last record of its answer and
-comes with every full answer, so that the last answer of a search that ends with a full one is empty.
+Dates are read in UTC and by the second, both ends included; a token stands behind the last record
+of its answer and comes with every full answer, so that the last answer of a search that ends with a
+full one is empty.
 """
 
 from __future__ import annotations
@@ -84,7 +85,9 @@ class _Connection(socketserver.StreamRequestHandler):
         if self.server.latency:
             time.sleep(self.server.latency)
         day = self.server.day
-        first, after = day.find(_second(params.get("start_datetime"), 0), _second(params.get("end_datetime"), 2**40))
+        first, after = day.find(
+            _second(params.get("start_datetime"), 0), _second(params.get("end_datetime"), 2**40)
+        )
         start = max(first, _position(params["search_token"])) if "search_token" in params else first
         start = min(start + (page - 1) * per_page, after)
         stop = min(start + per_page, after)
@@ -99,7 +102,9 @@ class _Connection(socketserver.StreamRequestHandler):
 def _second(text: str | None, otherwise: int) -> int:
     if text is None:
         return otherwise
-    return int(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc).timestamp())
+    return int(
+        datetime.strptime(text, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
+    )
 
 
 def _token(position: int) -> str:

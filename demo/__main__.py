@@ -1,7 +1,7 @@
 """``make demo``: backfill seven days from a simulated Voiso to S3 and SQL with a real Airflow, and compare.
 
-On a terminal everything stays up until Ctrl-C. Otherwise everything is stopped, and the exit code is 0 only if both
-destinations hold exactly the records of the simulator on every day.
+On a terminal everything stays up until Ctrl-C. Otherwise everything is stopped, and the exit code
+is 0 only if both destinations hold exactly the records of the simulator on every day.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def main() -> int:
     with ExitStack() as stack:
         empty_state(stack)
         console.print("Starting the simulator and SeaweedFS ...")
-        simulator = stack.enter_context(SimulatorProcess(logs, ["--records-per-day", str(RECORDS_PER_DAY)]))
+        simulator = stack.enter_context(
+            SimulatorProcess(logs, ["--records-per-day", str(RECORDS_PER_DAY)])
+        )
         s3 = stack.enter_context(SeaweedS3(STATE / "s3", logs=logs))
         console.print("Starting Airflow: api-server, scheduler, dag-processor, triggerer ...")
         settings = {
@@ -49,9 +51,13 @@ def main() -> int:
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
             "AIRFLOW_CONN_VOISO_DEFAULT": simulator.connection(),
             "AIRFLOW_CONN_AWS_DEFAULT": s3.connection(),
-            "AIRFLOW_CONN_VOISO_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": str(DATABASE)}),
+            "AIRFLOW_CONN_VOISO_WAREHOUSE": json.dumps(
+                {"conn_type": "sqlite", "host": str(DATABASE)}
+            ),
         }
-        airflow = stack.enter_context(AirflowStack(STATE / "airflow", ROOT / "example_dags", settings))
+        airflow = stack.enter_context(
+            AirflowStack(STATE / "airflow", ROOT / "example_dags", settings)
+        )
         console.print(f"Airflow's UI: {airflow.url} (no password)")
         airflow.api.wait_for_dags(*DAG_IDS)
         console.print(f"Backfilling {days[0]} to {days[-1]} of {' and '.join(DAG_IDS)} ...")
@@ -61,7 +67,10 @@ def main() -> int:
         all_equal = all(day.is_equal for day in found)
         console.print("Every day is the same in all three." if all_equal else "Some days differ.")
         if interactive:
-            console.print(f"Airflow's UI: {airflow.url}\nS3: {s3.endpoint_url}\nSQL: {DATABASE}", soft_wrap=True)
+            console.print(
+                f"Airflow's UI: {airflow.url}\nS3: {s3.endpoint_url}\nSQL: {DATABASE}",
+                soft_wrap=True,
+            )
             console.print("Everything stays up until Ctrl-C.")
             with suppress(KeyboardInterrupt):
                 stay(airflow)

@@ -31,7 +31,9 @@ class AirflowApi:
             self._session.headers["Authorization"] = f"Bearer {token}"
         response = self._session.request(method, f"{self.url}/api/v2{path}", timeout=60, **kwargs)
         if not response.ok:
-            raise PartError(f"{method} /api/v2{path}: status {response.status_code}: {response.text[:2000]}")
+            raise PartError(
+                f"{method} /api/v2{path}: status {response.status_code}: {response.text[:2000]}"
+            )
         return response.json() if response.content else None
 
     def get(self, path: str, **params: Any) -> Any:
@@ -49,7 +51,9 @@ class AirflowApi:
 
         def known() -> bool:
             if errors := self.get("/importErrors")["import_errors"]:
-                raise PartError("\n".join(f"{error['filename']}: {error['stack_trace']}" for error in errors))
+                raise PartError(
+                    "\n".join(f"{error['filename']}: {error['stack_trace']}" for error in errors)
+                )
             return set(dag_ids) <= {dag["dag_id"] for dag in self.get("/dags", limit=100)["dags"]}
 
         wait_for(f"the DAGs {', '.join(dag_ids)}", known, timeout=timeout, interval=0.5)
@@ -58,7 +62,9 @@ class AirflowApi:
         """Let the scheduler run a DAG."""
         self.request("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
 
-    def trigger(self, dag_id: str, *, logical_date: str | None = None, conf: dict[str, Any] | None = None) -> str:
+    def trigger(
+        self, dag_id: str, *, logical_date: str | None = None, conf: dict[str, Any] | None = None
+    ) -> str:
         """Start a manual run and return its run id; ``logical_date`` is ISO 8601 with an offset, or None."""
         body = {"logical_date": logical_date, "conf": conf or {}}
         run: dict[str, str] = self.request("POST", f"/dags/{dag_id}/dagRuns", json=body)
@@ -69,7 +75,8 @@ class AirflowApi:
 
         :param from_date: first logical date, ISO 8601 with an offset
         :param to_date: last logical date, which is included
-        :param options: further fields of the request, such as ``max_active_runs`` or ``reprocess_behavior``
+        :param options: further fields of the request, such as ``max_active_runs`` or
+            ``reprocess_behavior``
         """
         body = {"dag_id": dag_id, "from_date": from_date, "to_date": to_date, **options}
         created: dict[str, int] = self.request("POST", "/backfills", json=body)
@@ -93,12 +100,16 @@ class AirflowApi:
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of one run."""
-        found: list[dict[str, Any]] = self.get(f"{_run(dag_id, run_id)}/taskInstances", limit=100)["task_instances"]
+        found: list[dict[str, Any]] = self.get(f"{_run(dag_id, run_id)}/taskInstances", limit=100)[
+            "task_instances"
+        ]
         return found
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """Return the value of one XCom of an unmapped task."""
-        return self.get(f"{_run(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/{key}")["value"]
+        return self.get(f"{_run(dag_id, run_id)}/taskInstances/{task_id}/xcomEntries/{key}")[
+            "value"
+        ]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
         """Return the messages that one try of a task logged, each on a line, with the errors it ended with."""
@@ -106,7 +117,10 @@ class AirflowApi:
         lines = []
         for message in self.get(path, full_content=True)["content"]:
             lines.append(str(message.get("event")))
-            lines += [f"{error['exc_type']}: {error['exc_value']}" for error in message.get("error_detail", [])]
+            lines += [
+                f"{error['exc_type']}: {error['exc_value']}"
+                for error in message.get("error_detail", [])
+            ]
         return "\n".join(lines)
 
     def wait_for_run(self, dag_id: str, run_id: str, timeout: float = 600) -> str:
@@ -116,7 +130,9 @@ class AirflowApi:
             found: str = self.get(_run(dag_id, run_id))["state"]
             return found if found in FINAL_STATES else None
 
-        return wait_for(f"the run {run_id} of {dag_id} to end", state, timeout=timeout, interval=0.5)
+        return wait_for(
+            f"the run {run_id} of {dag_id} to end", state, timeout=timeout, interval=0.5
+        )
 
 
 def _run(dag_id: str, run_id: str) -> str:

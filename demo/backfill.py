@@ -48,20 +48,37 @@ def last_days(count: int) -> list[date]:
     return [today - timedelta(days=back) for back in range(count, 0, -1)]
 
 
-def backfill(airflow: AirflowStack, days: list[date], *, active_runs: int, timeout: float = 900) -> None:
+def backfill(
+    airflow: AirflowStack, days: list[date], *, active_runs: int, timeout: float = 900
+) -> None:
     """Create a backfill of each DAG over these days and wait until every run succeeded.
 
     :param active_runs: how many runs of each DAG may run at once
     :param timeout: seconds
     """
     logical_dates = [day + timedelta(days=1) for day in days]
-    columns = (TextColumn("{task.description:<4}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<4}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console) as progress:
-        bars = {dag_id: progress.add_task(name, total=len(days)) for dag_id, name in DAG_IDS.items()}
+        bars = {
+            dag_id: progress.add_task(name, total=len(days)) for dag_id, name in DAG_IDS.items()
+        }
         for dag_id in DAG_IDS:
             airflow.api.unpause(dag_id)
             dates = ("--from-date", f"{logical_dates[0]}", "--to-date", f"{logical_dates[-1]}")
-            airflow.airflow("backfill", "create", "--dag-id", dag_id, *dates, "--max-active-runs", str(active_runs))
+            airflow.airflow(
+                "backfill",
+                "create",
+                "--dag-id",
+                dag_id,
+                *dates,
+                "--max-active-runs",
+                str(active_runs),
+            )
 
         def all_done() -> bool:
             done = {dag_id: succeeded(airflow, dag_id, logical_dates) for dag_id in DAG_IDS}
@@ -76,7 +93,9 @@ def succeeded(airflow: AirflowStack, dag_id: str, logical_dates: list[date]) -> 
     """Return how many of these dates have a successful run; raise a PartError with the log's end if one failed."""
     wanted = {str(date) for date in logical_dates}
     runs = airflow.api.runs(dag_id)
-    states = {run["dag_run_id"]: run["state"] for run in runs if str(run["logical_date"])[:10] in wanted}
+    states = {
+        run["dag_run_id"]: run["state"] for run in runs if str(run["logical_date"])[:10] in wanted
+    }
     for run_id in (run_id for run_id, state in states.items() if state == "failed"):
         tasks = airflow.api.task_instances(dag_id, run_id)
         task = next(task for task in tasks if task["state"] == "failed")

@@ -37,7 +37,10 @@ class Redis(Server):
         )
 
     def _answers(self) -> bool:
-        with suppress(OSError), socket.create_connection((LOOPBACK, self.port), timeout=2) as client:
+        with (
+            suppress(OSError),
+            socket.create_connection((LOOPBACK, self.port), timeout=2) as client,
+        ):
             client.sendall(b"PING\r\n")
             return client.recv(16).startswith(b"+PONG")
         return False
@@ -50,7 +53,12 @@ class CeleryStack(AirflowStack):
     """
 
     def __init__(
-        self, home: Path, dags_folder: Path, env: Mapping[str, str] | None = None, *, workers: Sequence[str]
+        self,
+        home: Path,
+        dags_folder: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        workers: Sequence[str],
     ) -> None:
         self.redis = Redis(home / "stack-logs")
         settings = {
@@ -64,7 +72,15 @@ class CeleryStack(AirflowStack):
         self.servers |= {name: self._worker(name) for name in workers}
 
     def _worker(self, name: str) -> Server:
-        options = ["-H", f"{name}@%h", "-c", str(SLOTS), "--skip-serve-logs", "--pid", str(self.home / f"{name}.pid")]
+        options = [
+            "-H",
+            f"{name}@%h",
+            "-c",
+            str(SLOTS),
+            "--skip-serve-logs",
+            "--pid",
+            str(self.home / f"{name}.pid"),
+        ]
         log = self.logs / f"{name}.log"
         return Server(
             name,

@@ -45,11 +45,15 @@ def uuids_in_s3(client: Any, bucket: str, day: date) -> list[str]:
 
     :param client: a boto3 client
     """
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{PREFIX}/dt={day}/")
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=f"{PREFIX}/dt={day}/"
+    )
     keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
     found = []
     for key in keys:
-        lines = gzip.decompress(client.get_object(Bucket=bucket, Key=key)["Body"].read()).splitlines()
+        lines = gzip.decompress(
+            client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        ).splitlines()
         found += [json.loads(line)["uuid"] for line in lines]
     return found
 
@@ -70,7 +74,10 @@ def uuids_in_postgres(uri: str, table: str, day: date) -> list[str]:
 
 
 def compare(
-    simulator: SimulatorProcess, s3: SeaweedS3, uuids_in_sql: Callable[[date], list[str]], days: list[date]
+    simulator: SimulatorProcess,
+    s3: SeaweedS3,
+    uuids_in_sql: Callable[[date], list[str]],
+    days: list[date],
 ) -> list[Day]:
     """Collect the uuids of each day from the simulator, the objects and the table."""
     client = s3.client()
@@ -84,7 +91,9 @@ def compare(
 
 def show(found: list[Day], console: Console) -> None:
     """Print one line for each day."""
-    table = Table("day (UTC)", *(f"[right]{name}" for name in ("simulator", "S3", "SQL", "same uuids")))
+    table = Table(
+        "day (UTC)", *(f"[right]{name}" for name in ("simulator", "S3", "SQL", "same uuids"))
+    )
     for column in table.columns[1:]:
         column.justify = "right"
     for day in found:

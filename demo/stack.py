@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from demo.airflow_api import AirflowApi
 from tests.servers.postgres import Postgres
-from tests.servers.process import LOOPBACK, PartError, Server, answers, clean_environment, free_ports
+from tests.servers.process import (
+    LOOPBACK,
+    PartError,
+    Server,
+    answers,
+    clean_environment,
+    free_ports,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +29,8 @@ if TYPE_CHECKING:
 class AirflowStack:
     """Airflow 3 as four processes, with the LocalExecutor and a PostgreSQL of its own for the metadata.
 
-    On SQLite, ``airflow backfill create`` beside a busy scheduler fails now and then: "database is locked".
+    On SQLite, ``airflow backfill create`` beside a busy scheduler fails now and then: "database is
+    locked".
 
     :param home: AIRFLOW_HOME, made if missing; the logs of the processes are in its ``stack-logs``
     :param dags_folder: where the DAG files are
@@ -98,7 +106,10 @@ class AirflowStack:
             check=False,
         )
         if done.returncode:
-            raise PartError(f"airflow {' '.join(arguments)} failed with exit code {done.returncode}:\n{done.stdout}")
+            raise PartError(
+                f"airflow {' '.join(arguments)} failed with exit code "
+                f"{done.returncode}:\n{done.stdout}"
+            )
         return done.stdout
 
     def start(self) -> None:
@@ -130,6 +141,9 @@ class AirflowStack:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()

@@ -1,7 +1,7 @@
 """``make celery``: backfill a month of days to S3 and PostgreSQL on two Celery workers, and compare.
 
-The exit code is 0 only if both destinations hold exactly the records of the simulator on every day, and each
-worker ran a fair share of the task instances.
+The exit code is 0 only if both destinations hold exactly the records of the simulator on every day,
+and each worker ran a fair share of the task instances.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def is_fair(found: Counter[tuple[str, str]]) -> bool:
     """Tell whether each of the workers, and nothing else, ran at least a quarter of each DAG's tasks."""
     for dag_id in DAG_IDS:
         shares = {worker: count for (worker, of), count in found.items() if of == dag_id}
-        if shares.keys() != set(WORKERS) or min(shares.values()) < FAIR_SHARE * sum(shares.values()):
+        if shares.keys() != set(WORKERS) or min(shares.values()) < FAIR_SHARE * sum(
+            shares.values()
+        ):
             return False
     return True
 
@@ -66,7 +68,9 @@ def main() -> int:
     with ExitStack() as stack:
         empty_state(stack)
         console.print("Starting the simulator, SeaweedFS and PostgreSQL ...")
-        simulator = stack.enter_context(SimulatorProcess(logs, ["--records-per-day", str(RECORDS_PER_DAY)]))
+        simulator = stack.enter_context(
+            SimulatorProcess(logs, ["--records-per-day", str(RECORDS_PER_DAY)])
+        )
         s3 = stack.enter_context(SeaweedS3(STATE / "s3", logs=logs))
         warehouse = stack.enter_context(Postgres(logs))
         settings = {
@@ -75,19 +79,28 @@ def main() -> int:
             "AIRFLOW_CONN_AWS_DEFAULT": s3.connection(),
             "AIRFLOW_CONN_VOISO_WAREHOUSE": warehouse.connection(),
         }
-        console.print(f"Starting Redis and Airflow with the workers {' and '.join(WORKERS)}, {SLOTS} slots each ...")
-        airflow = stack.enter_context(CeleryStack(STATE / "airflow", ROOT / "example_dags", settings, workers=WORKERS))
+        console.print(
+            f"Starting Redis and Airflow with the workers {' and '.join(WORKERS)}, {SLOTS} slots "
+            "each ..."
+        )
+        airflow = stack.enter_context(
+            CeleryStack(STATE / "airflow", ROOT / "example_dags", settings, workers=WORKERS)
+        )
         airflow.api.wait_for_dags(*DAG_IDS)
         console.print(f"Backfilling {days[0]} to {days[-1]} of {' and '.join(DAG_IDS)} ...")
         backfill(airflow, days, active_runs=SLOTS * len(WORKERS), timeout=1800)
-        found = compare(simulator, s3, lambda day: uuids_in_postgres(warehouse.uri, TABLE, day), days)
+        found = compare(
+            simulator, s3, lambda day: uuids_in_postgres(warehouse.uri, TABLE, day), days
+        )
         shares = tasks_by_worker(airflow)
         console.print("Stopping ...")
     show(found, console)
     show_shares(shares)
     all_equal, fair = all(day.is_equal for day in found), is_fair(shares)
     console.print("Every day is the same in all three." if all_equal else "Some days differ.")
-    console.print("The work was spread over both workers." if fair else "A worker ran less than a fair share.")
+    console.print(
+        "The work was spread over both workers." if fair else "A worker ran less than a fair share."
+    )
     console.print(f"It took {time.monotonic() - started:.0f} seconds.")
     return 0 if all_equal and fair else 1
 

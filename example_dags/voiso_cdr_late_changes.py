@@ -32,4 +32,6 @@ with DAG(
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     tags=["voiso"],
 ):
-    VoisoCdrToS3Operator.partial(task_id="export_again", s3_bucket="voiso-cdr").expand_kwargs(last_days(3))
+    VoisoCdrToS3Operator.partial(task_id="export_again", s3_bucket="voiso-cdr").expand_kwargs(
+        last_days(3)
+    )

@@ -15,7 +15,9 @@ except ImportError:
 else:
     with DAG(
         dag_id="voiso_cdr_partitioned",
-        schedule=CronPartitionTimetable("0 0 * * *", timezone="Europe/Berlin", run_offset=-1, key_format="%Y-%m-%d"),
+        schedule=CronPartitionTimetable(
+            "0 0 * * *", timezone="Europe/Berlin", run_offset=-1, key_format="%Y-%m-%d"
+        ),
         start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
         catchup=False,
         default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},

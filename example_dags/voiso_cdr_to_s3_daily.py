@@ -17,6 +17,6 @@ with DAG(
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     tags=["voiso"],
 ):
-    VoisoCdrSensor(task_id="wait_for_cdrs", mode="reschedule", poke_interval=60, timeout=6 * 3600) >> (
-        VoisoCdrToS3Operator(task_id="export_cdrs", s3_bucket="voiso-cdr")
-    )
+    VoisoCdrSensor(
+        task_id="wait_for_cdrs", mode="reschedule", poke_interval=60, timeout=6 * 3600
+    ) >> (VoisoCdrToS3Operator(task_id="export_cdrs", s3_bucket="voiso-cdr"))

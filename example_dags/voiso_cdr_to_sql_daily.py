@@ -17,6 +17,10 @@ with DAG(
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
     tags=["voiso"],
 ):
-    VoisoCdrSensor(task_id="wait_for_cdrs", mode="reschedule", poke_interval=60, timeout=6 * 3600) >> (
-        VoisoCdrToSqlOperator(task_id="export_cdrs", sql_conn_id="voiso_warehouse", table="voiso_cdr")
+    VoisoCdrSensor(
+        task_id="wait_for_cdrs", mode="reschedule", poke_interval=60, timeout=6 * 3600
+    ) >> (
+        VoisoCdrToSqlOperator(
+            task_id="export_cdrs", sql_conn_id="voiso_warehouse", table="voiso_cdr"
+        )
     )

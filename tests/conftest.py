@@ -32,7 +32,9 @@ def _make_home() -> Path:
     temporary.mkdir()
     for path in (home, temporary):
         path.chmod(0o755)
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # what pytest keeps stays there
+    os.environ.setdefault(
+        "PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir()
+    )  # what pytest keeps stays there
     os.environ.setdefault("AIRFLOW_HOME", str(home / "airflow"))
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
     return home
@@ -43,9 +45,13 @@ if not _IS_WORKER:
     os.environ[_HOME] = str(_make_home())
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
-# Speed is not tested: a busy machine must not fail a test. CI draws the same examples for the same code.
+# Speed is not tested: a busy machine must not fail a test. CI draws the same examples for the same
+# code.
 settings.register_profile(
-    "voiso", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+    "voiso",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
 )
 settings.load_profile("voiso")
 

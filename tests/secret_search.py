@@ -80,7 +80,8 @@ class Secret:
     def assert_absent_from(self, error: BaseException) -> None:
         text = text_of(error, variables=True)
         self.assert_absent(text)
-        # A traceback quotes source, where the names of parameters stand before other things than their values.
+        # A traceback quotes source, where the names of parameters stand before other things than
+        # their values.
         assert not re.search(r"[?&]key=|[?&](start_datetime|search_token|per_page)=", text)
 
 

@@ -34,7 +34,11 @@ def _defined(source: str) -> set[str]:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
             found.add(node.name)
         if isinstance(node, ast.ClassDef):
-            found |= {f"{node.name}.{inside.name}" for inside in node.body if isinstance(inside, ast.FunctionDef)}
+            found |= {
+                f"{node.name}.{inside.name}"
+                for inside in node.body
+                if isinstance(inside, ast.FunctionDef)
+            }
     return found
 
 

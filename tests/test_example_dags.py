@@ -120,7 +120,9 @@ def exported(manifest: dict[str, Any], s3: SeaweedS3, warehouse: Path) -> set[st
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_every_task_of_an_example_does_what_it_says(path: Path, s3: SeaweedS3, sim: Simulator, tmp_path: Path) -> None:
+def test_every_task_of_an_example_does_what_it_says(
+    path: Path, s3: SeaweedS3, sim: Simulator, tmp_path: Path
+) -> None:
     found = dags_of(path)
     if not found and path.stem in ONLY_NEWER:
         pytest.skip("this example needs Airflow 3.2")
@@ -130,7 +132,11 @@ def test_every_task_of_an_example_does_what_it_says(path: Path, s3: SeaweedS3, s
     for task in tasks:
         context: Any = {"dag": task.dag, "run_id": "test", "logical_date": LOGICAL}
         if path.stem == "voiso_cdr_partitioned":
-            context = {"dag": task.dag, "run_id": "test", "partition_date": LOGICAL - timedelta(hours=1)}
+            context = {
+                "dag": task.dag,
+                "run_id": "test",
+                "partition_date": LOGICAL - timedelta(hours=1),
+            }
         if isinstance(task, VoisoCdrSensor):
             task.poke_interval = 0
             task.render_template_fields(context)
@@ -150,13 +156,20 @@ def test_every_task_of_an_example_does_what_it_says(path: Path, s3: SeaweedS3, s
                 )
                 for window in windows
             ]
-            assert len({manifest.get("uri") or manifest["window_start"] for manifest in manifests}) == len(windows)
+            assert len(
+                {manifest.get("uri") or manifest["window_start"] for manifest in manifests}
+            ) == len(windows)
         else:
             windows = task.execute(context)
 
 
 def check_export(
-    task: Any, context: dict[str, Any], s3: SeaweedS3, sim: Simulator, warehouse: Path, since: datetime | None = None
+    task: Any,
+    context: dict[str, Any],
+    s3: SeaweedS3,
+    sim: Simulator,
+    warehouse: Path,
+    since: datetime | None = None,
 ) -> dict[str, Any]:
     """Run one export; a table also holds what earlier ones wrote from ``since`` on."""
     task.render_template_fields(context)

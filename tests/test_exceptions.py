@@ -19,7 +19,9 @@ from airflow_provider_voiso.exceptions import (
     VoisoWindowError,
 )
 
-DAY = Window(datetime(2024, 11, 10, tzinfo=timezone.utc), datetime(2024, 11, 11, tzinfo=timezone.utc))
+DAY = Window(
+    datetime(2024, 11, 10, tzinfo=timezone.utc), datetime(2024, 11, 11, tzinfo=timezone.utc)
+)
 SHOWN = "[2024-11-10T00:00:00+00:00, 2024-11-11T00:00:00+00:00)"
 
 
@@ -36,7 +38,9 @@ def test_error_names_its_window() -> None:
 def test_error_names_one_window_only() -> None:
     error = VoisoServerError("Status 500.").for_window(DAY, "could not be read")
 
-    error.for_window(Window(DAY.end, datetime(2024, 11, 12, tzinfo=timezone.utc)), "was not exported")
+    error.for_window(
+        Window(DAY.end, datetime(2024, 11, 12, tzinfo=timezone.utc)), "was not exported"
+    )
 
     assert str(error) == f"The window {SHOWN} could not be read. Status 500."
 

@@ -67,16 +67,27 @@ def test_functions_are_no_modules() -> None:
 
 
 def test_every_error_is_at_the_top() -> None:
-    errors = {name for name, value in vars(exceptions).items() if isclass(value) and name.startswith("Voiso")}
+    errors = {
+        name
+        for name, value in vars(exceptions).items()
+        if isclass(value) and name.startswith("Voiso")
+    }
 
     others = {*PUBLIC.values(), "__version__"}
     assert {*airflow_provider_voiso.__all__} == errors | others
-    assert all(getattr(airflow_provider_voiso, name) is getattr(exceptions, name) for name in errors)
+    assert all(
+        getattr(airflow_provider_voiso, name) is getattr(exceptions, name) for name in errors
+    )
 
 
 def test_types_know_every_public_name() -> None:
     tree = ast.parse(Path(airflow_provider_voiso.__file__).read_text())
-    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names}
+    imported = {
+        name.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
 
     assert {*airflow_provider_voiso.__all__} - {"__version__"} <= imported
 
@@ -97,11 +108,15 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 def test_importing_the_package_is_light() -> None:
     program = (
-        "import sys, airflow_provider_voiso; airflow_provider_voiso.__version__; dir(airflow_provider_voiso)\n"
-        "print(*sorted({name.split('.')[0] for name in sys.modules} & {'airflow', 'requests', 'msgspec', 'pendulum'}))"
+        "import sys, airflow_provider_voiso; airflow_provider_voiso.__version__; "
+        "dir(airflow_provider_voiso)\n"
+        "print(*sorted({name.split('.')[0] for name in sys.modules} & {'airflow', 'requests', "
+        "'msgspec', 'pendulum'}))"
     )
 
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
 
     assert done.stdout.split() == []
 
@@ -111,7 +126,9 @@ def test_provider_info_lists_every_module(room: str) -> None:
     present = {module for module in MODULES if module.startswith(f"airflow_provider_voiso.{room}.")}
     shared = {"airflow_provider_voiso.operators.base"}
 
-    listed = [module for group in get_provider_info().get(room, []) for module in group["python-modules"]]
+    listed = [
+        module for group in get_provider_info().get(room, []) for module in group["python-modules"]
+    ]
 
     assert sorted(listed) == sorted(present - shared)
 
@@ -123,7 +140,10 @@ def test_only_compat_knows_the_releases() -> None:
         "|asset_condition|airflow\\.(sdk|models|utils|serialization)"
     )
     package = Path(airflow_provider_voiso.__file__).parent
-    rooms = [package / room for room in (*ROOMS_OF_AIRFLOW, "run", "report", "connection", "destinations", "api")]
+    rooms = [
+        package / room
+        for room in (*ROOMS_OF_AIRFLOW, "run", "report", "connection", "destinations", "api")
+    ]
 
     found = [
         f"{path.relative_to(package)}: {line.strip()}"
@@ -137,7 +157,9 @@ def test_only_compat_knows_the_releases() -> None:
 
 
 def test_the_version_is_the_newest_of_the_changelog() -> None:
-    released = re.search(r"^## \[?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    released = re.search(
+        r"^## \[?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
     assert released
     assert released[1] == airflow_provider_voiso.__version__
 
@@ -152,10 +174,16 @@ def test_what_is_installed_is_what_is_here() -> None:
     except PackageNotFoundError:
         pytest.skip("the package is not installed in this environment (pip install -e .)")
     assert installed.version == airflow_provider_voiso.__version__
-    assert installed.metadata["Name"] == get_provider_info()["package-name"] == "airflow-provider-voiso"
+    assert (
+        installed.metadata["Name"]
+        == get_provider_info()["package-name"]
+        == "airflow-provider-voiso"
+    )
     [entry] = installed.entry_points.select(group="apache_airflow_provider")
     assert entry.load() is get_provider_info
-    assert {"amazon", "postgres", "parquet"} <= set(installed.metadata.get_all("Provides-Extra", []))
+    assert {"amazon", "postgres", "parquet"} <= set(
+        installed.metadata.get_all("Provides-Extra", [])
+    )
 
 
 @pytest.mark.parametrize("floor", FLOORS)
@@ -170,8 +198,13 @@ def test_importing_what_a_dag_file_imports_loads_nothing_optional() -> None:
         [
             "import sys",
             *(f"from {module} import {name}" for module, name in PUBLIC.items()),
-            "print(*sorted({'boto3', 'botocore', 'pyarrow', 'pandas', 'psycopg2', 'psycopg'} & set(sys.modules)))",
+            (
+                "print(*sorted({'boto3', 'botocore', 'pyarrow', 'pandas', 'psycopg2', 'psycopg'} & "
+                "set(sys.modules)))"
+            ),
         ]
     )
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
     assert done.stdout.split() == []

@@ -14,8 +14,21 @@ ROOT = Path(__file__).parents[1]
 
 def run(file: Path) -> subprocess.CompletedProcess[str]:
     """Run one test file as the suite would, without the settings of this run."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "VOISO", "AIRFLOW"))}
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-c", str(ROOT / "pyproject.toml"), str(file)]
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST", "VOISO", "AIRFLOW"))
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.conftest",
+        "-c",
+        str(ROOT / "pyproject.toml"),
+        str(file),
+    ]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 

@@ -78,7 +78,11 @@ class CdrClient:
         return Selection.of(self._base_url, self._name, filter_params(filters))
 
     def read(
-        self, window: Window, filters: Mapping[str, Any] | None = None, *, out_of_window: OutOfWindow = "fail"
+        self,
+        window: Window,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        out_of_window: OutOfWindow = "fail",
     ) -> WindowRead:
         """Read every record whose ``timestamp`` lies in a window; the caller closes what is returned.
 
@@ -119,7 +123,8 @@ class CdrClient:
     def list_reference(self, name: str) -> list[dict[str, Any]]:
         """Return one of the six reference lists.
 
-        :param name: ``agents``, ``campaigns``, ``deleted_agents``, ``queues``, ``teams`` or ``wrapup_codes``
+        :param name: ``agents``, ``campaigns``, ``deleted_agents``, ``queues``, ``teams`` or
+            ``wrapup_codes``
         :raises VoisoConfigurationError: for any other name
         """
         if name not in REFERENCE_LISTS:

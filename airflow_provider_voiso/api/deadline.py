@@ -1,6 +1,7 @@
 """HTTP connections on which a whole answer, its headers included, arrives within the timeout or not at all.
 
-A socket's own timeout starts anew with every byte, so that a server which drips could hold a worker for days.
+A socket's own timeout starts anew with every byte, so that a server which drips could hold a worker
+for days.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ class _Response(http.client.HTTPResponse):
 
 class _HttpConnection(HTTPConnection):
     response_class = _Response
-    debuglevel = 0  # whoever sets that of http.client has it print whole requests, the key with them
+    debuglevel = (
+        0  # whoever sets that of http.client has it print whole requests, the key with them
+    )
 
 
 class _HttpsConnection(HTTPSConnection):

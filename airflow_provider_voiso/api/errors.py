@@ -42,23 +42,29 @@ def error_of_status(  # noqa: PLR0911 - one line a status
     """
     if status == 200:
         return None
-    if status == 401 or (status in {400, 404, 422} and b"invalid user api key" in body[:1000].lower()):
+    if status == 401 or (
+        status in {400, 404, 422} and b"invalid user api key" in body[:1000].lower()
+    ):
         return VoisoAuthenticationError(
-            f"{host} does not know the API key (status {status}). Check the connection's password (the API key) "
+            f"{host} does not know the API key (status {status}). Check the connection's password "
+            "(the API key) "
             "and that its host is the cluster of that key's owner."
         )
     if status == 403:
         return VoisoPermissionError(
-            f"The API key may not read {path} on {host} (status 403). Ask the account's administrator for "
+            f"The API key may not read {path} on {host} (status 403). Ask the account's "
+            "administrator for "
             "access to call detail records."
         )
     if status == 429:
         return VoisoRateLimitError(
-            f"{host} says that it is asked too often (status 429). Set the connection's extra 'requests_per_second'."
+            f"{host} says that it is asked too often (status 429). Set the connection's extra "
+            "'requests_per_second'."
         )
     if status >= 500 or status == 408:
         return VoisoServerError(
-            f"{host} failed to answer {path} (status {status}). Run the task again later; if it lasts, tell Voiso."
+            f"{host} failed to answer {path} (status {status}). Run the task again later; if it "
+            "lasts, tell Voiso."
         )
     if 300 <= status < 400:
         return VoisoBadRequestError(
@@ -66,7 +72,8 @@ def error_of_status(  # noqa: PLR0911 - one line a status
             "Check the connection's host."
         )
     return VoisoBadRequestError(
-        f"{host} refused the request for {path} (status {status}). Check the connection's host and the task's filters."
+        f"{host} refused the request for {path} (status {status}). Check the connection's host and "
+        "the task's filters."
     )
 
 
@@ -75,25 +82,30 @@ def error_of_failure(host: str, path: str, failure: Exception) -> VoisoError:
 
     :param host: scheme, host and port of the API
     :param path: path of the request
-    :param failure: of requests, of urllib3 or of the operating system; its own text may hold the URL
+    :param failure: of requests, of urllib3 or of the operating system; its own text may hold the
+        URL
     """
     if isinstance(failure, requests.exceptions.SSLError):
         return VoisoTlsError(
-            f"The certificate of {host} was not accepted. Check the connection's host, or give the path of the CA "
+            f"The certificate of {host} was not accepted. Check the connection's host, or give the "
+            "path of the CA "
             "bundle that signed it in the extra 'verify'."
         )
     if "TLS CA certificate bundle" in str(failure):
         return VoisoTlsError(
-            f"The CA bundle by which to judge {host} does not exist. Check the path in the connection's extra "
+            f"The CA bundle by which to judge {host} does not exist. Check the path in the "
+            "connection's extra "
             "'verify', or in the environment's REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE."
         )
     if isinstance(failure, _UNASKABLE):
         return VoisoBadRequestError(
-            f"{host} is not a host that can be asked. Check the connection's host, and the proxy if the "
+            f"{host} is not a host that can be asked. Check the connection's host, and the proxy "
+            "if the "
             "environment names one in HTTPS_PROXY or ALL_PROXY."
         )
     return VoisoTransportError(
-        f"No whole answer came from {host}{path}: {_reason(failure)}. Check the connection's host and the network, "
+        f"No whole answer came from {host}{path}: {_reason(failure)}. Check the connection's host "
+        "and the network, "
         "or raise its extra 'timeout'."
     )
 

@@ -26,7 +26,8 @@ class Page:
     :param ended: the records' ``timestamp``, with a time zone
     :param raws: the records' JSON, byte for byte, without line breaks
     :param token: ``search_token``; None if it was null, absent or empty
-    :param unfinished: ``uuid`` of the conversations that are not over, so that their end may still move
+    :param unfinished: ``uuid`` of the conversations that are not over, so that their end may still
+        move
     """
 
     uuids: list[str]

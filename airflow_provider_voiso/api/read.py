@@ -24,7 +24,8 @@ OutOfWindow = Literal["fail", "keep", "drop"]
 class WindowRead:
     """The records of a window, on local disk, and what was learned while they were read.
 
-    It can be read any number of times; closing it, or leaving it as a context, removes the records from the disk.
+    It can be read any number of times; closing it, or leaving it as a context, removes the records
+    from the disk.
 
     :param window: the window that was read
     :param selection: account and filters that were asked for
@@ -47,7 +48,10 @@ class WindowRead:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 

@@ -51,7 +51,8 @@ _decode_loose_keys = msgspec.json.Decoder(list[_LooseKey]).decode
 def keys(raws: Sequence[Json]) -> tuple[list[str], list[datetime]]:
     """Return the uuids and the timestamps of records; of what is finer than a microsecond, the whole ones.
 
-    :raises VoisoResponseError: if a record is no object, or has no uuid or no readable timestamp with an offset
+    :raises VoisoResponseError: if a record is no object, or has no uuid or no readable timestamp
+        with an offset
     """
     joined = b"[" + b",".join(raws) + b"]"
     if exact := _exact_keys(joined):
@@ -60,7 +61,8 @@ def keys(raws: Sequence[Json]) -> tuple[list[str], list[datetime]]:
         loose = _decode_loose_keys(without_lone_surrogates(joined))
         return [key.uuid for key in loose], [parse_timestamp(key.timestamp) for key in loose]
     raise VoisoResponseError(
-        "The API returned a record that is no object, or that has no uuid or no timestamp with an offset, "
+        "The API returned a record that is no object, or that has no uuid or no timestamp with an "
+        "offset, "
         f"so that it cannot be placed in a window. {IF_IT_LASTS}"
     )
 
@@ -81,7 +83,8 @@ def exact_timestamps(texts: Sequence[msgspec.Raw]) -> list[datetime] | None:
     :raises msgspec.MsgspecError: if one is no timestamp with an offset, or in an undocumented form
     """
     joined = b"[" + b",".join(texts) + b"]"
-    # msgspec rounds finer fractions, which can move a record into the next window; the columns cut them.
+    # msgspec rounds finer fractions, which can move a record into the next window; the columns cut
+    # them.
     if b"\\" in joined or FINER_THAN_MICROSECONDS.search(joined):
         return None
     return _decode_timestamps(joined)
@@ -100,7 +103,9 @@ def decode(raw: bytes) -> dict[str, Any]:
         return json.loads(raw.decode(), parse_int=_integer, parse_float=_float)  # type: ignore[no-any-return]
     except (ValueError, RecursionError):
         pass
-    raise VoisoResponseError("The API returned a record that is not valid UTF-8, or too deeply nested to be read.")
+    raise VoisoResponseError(
+        "The API returned a record that is not valid UTF-8, or too deeply nested to be read."
+    )
 
 
 def _integer(text: str) -> int | str:
@@ -137,6 +142,10 @@ def parse_timestamp(text: str) -> datetime:
     if match is None:
         raise ValueError
     *date_time, fraction, utc, sign, hours, minutes = match.groups()
-    offset = timedelta(0) if utc else timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
+    offset = (
+        timedelta(0)
+        if utc
+        else timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
+    )
     microsecond = int((fraction or "").ljust(6, "0")[:6])
     return datetime(*map(int, date_time), microsecond, tzinfo=timezone(offset))  # type: ignore[arg-type, misc]

@@ -40,7 +40,9 @@ class Selection:
         """Hexadecimal digits that differ between any two selections; neither port nor key is part of them."""
         asked = json.dumps([self.account, self.name, sorted(self.params.items())])
         rounds = _ROUNDS if self.params else 1
-        return hashlib.pbkdf2_hmac("sha256", asked.encode(), b"voiso selection", rounds).hex()[:_DIGITS]
+        return hashlib.pbkdf2_hmac("sha256", asked.encode(), b"voiso selection", rounds).hex()[
+            :_DIGITS
+        ]
 
     def __str__(self) -> str:
         filters = "filters" if self.params else "no filters"

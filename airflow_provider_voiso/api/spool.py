@@ -75,7 +75,10 @@ class Spool:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -129,7 +132,9 @@ class SpooledRecords:
     :param changed: number of records that came in several states
     """
 
-    def __init__(self, file: ChunkFile, chunks: list[_Chunk], *, duplicates: int, changed: int) -> None:
+    def __init__(
+        self, file: ChunkFile, chunks: list[_Chunk], *, duplicates: int, changed: int
+    ) -> None:
         self._file = file
         self._chunks = sorted(chunks, key=attrgetter("earliest"))
         self.duplicates = duplicates
@@ -178,7 +183,13 @@ class SpooledRecords:
             lines = _read(self._file, chunk)
             is_alone = not merged and (following is None or chunk.latest < following.earliest)
             if chunk.dropped:
-                lines = Lines.of([record for index, record in enumerate(lines.split()) if index not in chunk.dropped])
+                lines = Lines.of(
+                    [
+                        record
+                        for index, record in enumerate(lines.split())
+                        if index not in chunk.dropped
+                    ]
+                )
             if is_alone:
                 yield lines
                 continue

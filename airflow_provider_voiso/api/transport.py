@@ -57,9 +57,10 @@ _hide_queries = _HideQueries()
 class _Try:
     """One try of a request, as a context that keeps what went wrong in place of raising it.
 
-    Exceptions of requests and urllib3 hold the whole URL, and those of decoders the body. An exception that is raised
-    while another one is handled gets that one as its context, and so would tell it: hence ``error`` is to be raised
-    once the context is left. Nothing hangs on it then, neither a context nor frames.
+    Exceptions of requests and urllib3 hold the whole URL, and those of decoders the body. An
+    exception that is raised while another one is handled gets that one as its context, and so would
+    tell it: hence ``error`` is to be raised once the context is left. Nothing hangs on it then,
+    neither a context nor frames.
 
     :param host: scheme, host and port of the API
     :param path: path of the request
@@ -79,7 +80,10 @@ class _Try:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> bool:
         _is_asking.reset(self._was_asking)
         if error is None:
@@ -101,12 +105,15 @@ class Transport:
     def __init__(self, settings: Settings, authorize: Authorize) -> None:
         self._settings = settings
         self._session = requests.Session()
-        # The environment's proxy would read the key in a plain request; of one by TLS it learns the host's name.
+        # The environment's proxy would read the key in a plain request; of one by TLS it learns the
+        # host's name.
         self._session.trust_env = settings.base_url.startswith("https:")
         # Being set, it also keeps requests from sending a password from ~/.netrc to the host.
         self._session.auth = authorize
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip"})
-        adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=settings.max_connections, max_retries=0)
+        adapter = DeadlineAdapter(
+            pool_connections=1, pool_maxsize=settings.max_connections, max_retries=0
+        )
         self._session.mount(settings.base_url, adapter)
         self._lock = threading.Lock()
         self._next_start = 0.0
@@ -121,12 +128,14 @@ class Transport:
     def get(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], T]) -> T:
         """Send one GET request, again while that can help, and return what ``parse`` makes of the body.
 
-        It is sent again ``max_retries`` times, or four times as often if the API says that it is asked too often.
+        It is sent again ``max_retries`` times, or four times as often if the API says that it is
+        asked too often.
 
         :param path: path below the host
         :param params: query parameters
         :param parse: reads a body; its :class:`VoisoResponseError` counts as a failed try
-        :raises VoisoError: of the class that fits the last try, once every retry is used up or none can help
+        :raises VoisoError: of the class that fits the last try, once every retry is used up or none
+            can help
         """
         budget = RetryBudget(self._settings.max_retries)
         while True:
@@ -136,10 +145,18 @@ class Transport:
             retry = budget.take(this_try.error, this_try.retry_after)
             if retry is None:
                 raise this_try.error
-            log.warning("%s Trying again in %.1f s (%d of %d).", this_try.error, retry.pause, retry.number, retry.most)
+            log.warning(
+                "%s Trying again in %.1f s (%d of %d).",
+                this_try.error,
+                retry.pause,
+                retry.number,
+                retry.most,
+            )
             time.sleep(retry.pause)
 
-    def _ask(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], T], this_try: _Try) -> T:
+    def _ask(
+        self, path: str, params: Mapping[str, str], parse: Callable[[bytes], T], this_try: _Try
+    ) -> T:
         settings = self._settings
         with self._session.get(
             settings.base_url + path,
@@ -171,13 +188,18 @@ class Transport:
 def _body(response: requests.Response) -> bytes:
     """Return a body, unpacked.
 
-    :raises VoisoResponseError: if it is packed in another way than was asked for, or larger than any answer
+    :raises VoisoResponseError: if it is packed in another way than was asked for, or larger than
+        any answer
     """
     packed = response.headers.get("Content-Encoding", "identity").lower()
     if response.status_code == 200 and packed not in {"identity", "gzip"}:
         raise VoisoResponseError("The API's answer is packed in a way that was not asked for.")
     raw: HTTPResponse = response.raw
-    if packed != "gzip" and raw.length_remaining is not None and raw.length_remaining <= LARGEST_ANSWER:
+    if (
+        packed != "gzip"
+        and raw.length_remaining is not None
+        and raw.length_remaining <= LARGEST_ANSWER
+    ):
         return raw.read()
     parts, size = [], 0
     # urllib3 before 2.6 unpacks all that it has read at once, a thousandfold at worst.
@@ -186,7 +208,8 @@ def _body(response: requests.Response) -> bytes:
         size += len(part)
         if size > LARGEST_ANSWER:
             raise VoisoResponseError(
-                f"The API's answer has more than {LARGEST_ANSWER >> 20} MiB. Lower the connection's extra 'per_page'."
+                f"The API's answer has more than {LARGEST_ANSWER >> 20} MiB. Lower the "
+                "connection's extra 'per_page'."
             )
     return b"".join(parts)
 

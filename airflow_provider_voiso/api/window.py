@@ -35,10 +35,13 @@ class Window:
         for name in ("start", "end"):
             value = getattr(self, name)
             if not isinstance(value, datetime):
-                raise VoisoNoWindowError(f"The window's {name} must be a datetime, not {type(value).__name__}.")
+                raise VoisoNoWindowError(
+                    f"The window's {name} must be a datetime, not {type(value).__name__}."
+                )
             if value.utcoffset() is None:
                 raise VoisoNoWindowError(
-                    f"The window's {name} {value.isoformat()} has no time zone. Give it an offset, such as "
+                    f"The window's {name} {value.isoformat()} has no time zone. Give it an offset, "
+                    "such as "
                     f"{value.isoformat()}+00:00."
                 )
             # Plain datetimes, not pendulum's: comparing and adding must not depend on the caller's
@@ -46,10 +49,14 @@ class Window:
             try:
                 plain = EPOCH + (epoch_us(value) * MICROSECOND)
             except OverflowError:
-                raise VoisoNoWindowError(f"The window's {name} is beyond the years 1 to 9999 in UTC.") from None
+                raise VoisoNoWindowError(
+                    f"The window's {name} is beyond the years 1 to 9999 in UTC."
+                ) from None
             object.__setattr__(self, name, plain)
         if self.start >= self.end:
-            raise VoisoNoWindowError(f"The window {self} is empty or reversed: its start must be before its end.")
+            raise VoisoNoWindowError(
+                f"The window {self} is empty or reversed: its start must be before its end."
+            )
 
     def __str__(self) -> str:
         return f"[{self.start.isoformat()}, {self.end.isoformat()})"

@@ -31,5 +31,6 @@ def find_connection(conn_id: Any) -> Connection:
     except AirflowNotFoundException:
         pass
     raise VoisoConfigurationError(
-        f"The connection {conn_id!r} does not exist. Add it under Admin, Connections, or name another one."
+        f"The connection {conn_id!r} does not exist. Add it under Admin, Connections, or name "
+        "another one."
     )

@@ -59,7 +59,11 @@ class FormField(Protocol):
 def conn_fields(fields: Iterable[FormField]) -> dict[str, Any]:
     """Return fields as ``conn-fields`` of the provider info (Airflow 3.2 and later)."""
     return {
-        field.name: {"label": field.label, "description": field.description, "schema": field.json_schema()}
+        field.name: {
+            "label": field.label,
+            "description": field.description,
+            "schema": field.json_schema(),
+        }
         for field in fields
     }
 

@@ -17,7 +17,8 @@ def mapped_tasks(declared: Any, context: Mapping[str, Any]) -> Iterator[Any]:
 
     XComs that the expansion is made of are pulled.
 
-    :param declared: the task as its DAG holds it: a mapped operator, or an operator in a mapped group
+    :param declared: the task as its DAG holds it: a mapped operator, or an operator in a mapped
+        group
     :param context: context of one of the tasks
     :return: None in place of a task that its own arguments will fail
     """

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
 VENDOR_DOMAIN = ".voiso.com"
-_HOST_FORMS = (
-    "Write a cluster id, a host name or a URL, such as cc-ams03, voiso.example.com or https://voiso.example.com:8443"
+_HOST_FORMS = "Write a cluster id, a host name or a URL, such as cc-ams03, voiso.example.com or https://voiso.example.com:8443"
+_NAME = re.compile(
+    r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 )
-_NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 def settings_from_connection(conn: Connection) -> Settings:
@@ -75,7 +75,9 @@ def base_url(host: str | None, schema: str | None = None, port: int | str | None
         name = name.removesuffix(VENDOR_DOMAIN)
     ports = {_port(value) for value in (own_port, port) if value not in {None, ""}}
     if len(ports) > 1:
-        raise ValueError("names another port than the connection's port field. Leave the port field empty.")
+        raise ValueError(
+            "names another port than the connection's port field. Leave the port field empty."
+        )
     return f"{scheme or 'https'}://{name}" + "".join(f":{number}" for number in ports)
 
 
@@ -99,7 +101,9 @@ def _checked(conn: Connection, field: str, parse: Callable[..., Any], *values: A
 def _key(password: str | None) -> str:
     key = (password or "").strip()
     if not key:
-        raise ValueError("is empty. Write the API key of one Voiso user there; in a URI: voiso://:KEY@HOST.")
+        raise ValueError(
+            "is empty. Write the API key of one Voiso user there; in a URI: voiso://:KEY@HOST."
+        )
     if not key.isprintable() or " " in key:
         raise ValueError("holds a blank or a line break. Write only the API key there.")
     return key
@@ -108,13 +112,17 @@ def _key(password: str | None) -> str:
 def _scheme(own: str, has_own: bool, schema: str) -> str:
     if schema not in {"", "http", "https"}:
         raise ValueError(
-            "is followed by a path, in the connection's schema field. Leave that field empty, or write http "
+            "is followed by a path, in the connection's schema field. Leave that field empty, or "
+            "write http "
             "or https there."
         )
     if has_own and own not in {"http", "https"}:
         raise ValueError(f"starts with a scheme other than http or https. {_HOST_FORMS}.")
     if own and schema and own != schema:
-        raise ValueError("starts with another scheme than the connection's schema field has. Leave that field empty.")
+        raise ValueError(
+            "starts with another scheme than the connection's schema field has. Leave that field "
+            "empty."
+        )
     return own or schema
 
 
@@ -125,7 +133,9 @@ def _split(text: str) -> SplitResult:
             return urlsplit(text)
     except ValueError:
         pass
-    kind = "an IPv6 address, though it looks like one" if "[" in text or "]" in text else "a host name"
+    kind = (
+        "an IPv6 address, though it looks like one" if "[" in text or "]" in text else "a host name"
+    )
     raise ValueError(f"is not {kind}. {_HOST_FORMS}.")
 
 
@@ -138,7 +148,10 @@ def _refuse_more_than_host(text: str, parts: SplitResult) -> None:
         ("%" in text, "an escape"),
     ):
         if is_there:
-            raise ValueError(f"holds {what}. {_HOST_FORMS}, and nothing more; the API key goes into the password.")
+            raise ValueError(
+                f"holds {what}. {_HOST_FORMS}, and nothing more; the API key goes into the "
+                "password."
+            )
 
 
 def _split_port(authority: str) -> tuple[str, str | None]:
@@ -147,9 +160,13 @@ def _split_port(authority: str) -> tuple[str, str | None]:
         # Airflow takes the brackets off an address in a connection URI and the port out of it.
         address = bracketed[1] if bracketed else authority
         try:
-            return f"[{ipaddress.IPv6Address(address).compressed}]", bracketed[2] if bracketed else None
+            return f"[{ipaddress.IPv6Address(address).compressed}]", bracketed[
+                2
+            ] if bracketed else None
         except ValueError:
-            raise ValueError(f"is not an IPv6 address, though it looks like one. {_HOST_FORMS}.") from None
+            raise ValueError(
+                f"is not an IPv6 address, though it looks like one. {_HOST_FORMS}."
+            ) from None
     name, separator, port = authority.partition(":")
     if not _NAME.fullmatch(name):
         raise ValueError(f"is not a host name. {_HOST_FORMS}.")
@@ -185,7 +202,9 @@ def _extra(text: str | None) -> dict[str, Any]:
         if value is None or (isinstance(value, str) and not value.strip()):
             continue
         if field.name in settings:
-            raise ValueError(f"holds {field.name!r} twice, with and without a prefix. Remove the prefixed one.")
+            raise ValueError(
+                f"holds {field.name!r} twice, with and without a prefix. Remove the prefixed one."
+            )
         parse: Callable[[ExtraField, Any], Any] = _PARSERS.get(field.name, _number)
         settings[field.name] = parse(field, value)
     return settings
@@ -199,7 +218,8 @@ def _number(field: ExtraField, value: Any) -> Any:
     except (ValueError, OverflowError, msgspec.ValidationError):
         kind = "a whole number" if field.type == "integer" else "a number"
         raise ValueError(
-            f"holds a {field.name!r} that is not {kind} from {field.minimum:g} to {field.maximum:g}."
+            f"holds a {field.name!r} that is not {kind} from {field.minimum:g} to "
+            f"{field.maximum:g}."
         ) from None
 
 
@@ -231,7 +251,8 @@ def _verify(field: ExtraField, value: Any) -> bool | str:
         found = False
     if not found:
         raise ValueError(
-            f"holds a {field.name!r} that is neither true nor false nor the path of a CA bundle on this machine."
+            f"holds a {field.name!r} that is neither true nor false nor the path of a CA bundle on "
+            "this machine."
         )
     return text
 

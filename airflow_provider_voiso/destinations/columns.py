@@ -1,9 +1,10 @@
 """The columns of a record in SQL, Parquet and CSV, and the typed values that go into them.
 
-A value fits its column when it has the JSON type that the API documents and the column holds it exactly.
-Whatever does not fit, and every field without a column, goes to ``extra``; nothing is dropped.
-:mod:`~airflow_provider_voiso.destinations.extra` says how ``extra`` holds what databases cannot read,
-and undoes it.
+A value fits its column when it has the JSON type that the API documents and the column holds it
+exactly. Whatever does not fit, and every field without a column, goes to ``extra``; nothing is
+dropped.
+:mod:`~airflow_provider_voiso.destinations.extra` says how ``extra`` holds what databases cannot
+read, and undoes it.
 """
 
 from __future__ import annotations
@@ -106,8 +107,9 @@ class Column(NamedTuple):
     """One column of the export.
 
     :param name: its name in every destination
-    :param type: ``text``; ``instant``, a datetime in UTC to the microsecond; ``integer``, of 64 bits with
-        sign; ``decimal``, of 12 digits with 4 of them behind the point; ``json``, a JSON object as text
+    :param type: ``text``; ``instant``, a datetime in UTC to the microsecond; ``integer``, of 64
+        bits with sign; ``decimal``, of 12 digits with 4 of them behind the point; ``json``, a JSON
+        object as text
     """
 
     name: str
@@ -131,9 +133,14 @@ _NOT_EXACT = re.compile(rb"\\u00(?:00|[67])")
 
 def _struct(name: str, fields: Sequence[Field], *more: tuple[str, Any, Any]) -> Any:
     """Return a msgspec struct of fields, its attributes named as the columns are."""
-    optional = [(field.column, field.kind.sent, NULL if field.kind.sent is msgspec.Raw else None) for field in fields]
+    optional = [
+        (field.column, field.kind.sent, NULL if field.kind.sent is msgspec.Raw else None)
+        for field in fields
+    ]
     names = {field.column: field.name for field in fields}
-    return msgspec.defstruct(name, [*optional, *more], rename=names, forbid_unknown_fields=True, gc=False)
+    return msgspec.defstruct(
+        name, [*optional, *more], rename=names, forbid_unknown_fields=True, gc=False
+    )
 
 
 _Sla = _struct("_Sla", _IN_SLA)
@@ -157,10 +164,12 @@ def rows(page: Sequence[bytes]) -> list[Row]:
 def columns(page: Sequence[bytes]) -> list[Sequence[Any]]:
     """Return the values of each column of :data:`COLUMNS`, one per record.
 
-    Absent and null fields are both None. Text that databases refuse (NUL, lone surrogates) does not fit.
+    Absent and null fields are both None. Text that databases refuse (NUL, lone surrogates) does not
+    fit.
 
     :param page: records as JSON
-    :raises VoisoResponseError: if one of them is not a JSON object, or nested hundreds of levels deep
+    :raises VoisoResponseError: if one of them is not a JSON object, or nested hundreds of levels
+        deep
     """
     if not page:
         return [()] * len(COLUMNS)

@@ -1,16 +1,17 @@
 """``extra``: the fields without a column and the values that their column cannot hold, as one JSON object.
 
-Databases work on it with their own JSON functions, in every row. They cannot read some of what a record
-may hold, so that stands in ``extra`` as JSON within a text:
+Databases work on it with their own JSON functions, in every row. They cannot read some of what a
+record may hold, so that stands in ``extra`` as JSON within a text:
 
 - A value becomes ``{"_json": "..."}`` with the value's JSON in the text, if it is
 
   - a text with NUL or with half a surrogate pair (PostgreSQL, DuckDB, MariaDB),
-  - a number of more than 1,000 characters, or with an exponent beyond ±308 (``jsonb`` of PostgreSQL; others round it),
+  - a number of more than 1,000 characters, or with an exponent beyond ±308 (``jsonb`` of
+    PostgreSQL; others round it),
   - a list or an object that lies deeper than 20 levels, ``extra`` being the first (MariaDB).
 
-- A field's name becomes ``_json:`` with the name's JSON behind it, if it holds NUL or half a surrogate
-  pair, or begins with ``_json``. So whatever looks like these forms is one of them.
+- A field's name becomes ``_json:`` with the name's JSON behind it, if it holds NUL or half a
+  surrogate pair, or begins with ``_json``. So whatever looks like these forms is one of them.
 
 :func:`original_extra` undoes it without loss.
 """
@@ -40,7 +41,9 @@ _PLAIN = re.compile(rb'"[^"\\]*"|-?[0-9]{1,300}(?:\.[0-9]{1,300})?|true|false|nu
 _LARGE_NUMBER = re.compile(rb"[0-9](?:[0-9]{299}|[eE][-+]?[0-9]{3})")
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _encode_lines = msgspec.json.Encoder().encode_lines
-_decode_lines = msgspec.json.Decoder(float_hook=lambda digits: msgspec.Raw(digits.encode())).decode_lines
+_decode_lines = msgspec.json.Decoder(
+    float_hook=lambda digits: msgspec.Raw(digits.encode())
+).decode_lines
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -85,7 +88,9 @@ def extras_of(records: Sequence[Mapping[str, msgspec.Raw]]) -> list[str | None]:
     return [None if extra == "{}" else extra for extra in extras]
 
 
-def extra_with(extra: str | None, fields: Mapping[str, msgspec.Raw], sla: Mapping[str, msgspec.Raw]) -> str | None:
+def extra_with(
+    extra: str | None, fields: Mapping[str, msgspec.Raw], sla: Mapping[str, msgspec.Raw]
+) -> str | None:
     """Return ``extra`` with more fields.
 
     :param extra: made by :func:`extras_of`, without these fields
@@ -207,7 +212,9 @@ def _written(value: Any) -> str:
 
 def _parsed(text: bytes) -> Any:
     try:
-        return json.loads(text.decode(), parse_int=_Number, parse_float=_Number, parse_constant=_refuse)
+        return json.loads(
+            text.decode(), parse_int=_Number, parse_float=_Number, parse_constant=_refuse
+        )
     except (ValueError, RecursionError):
         pass
     raise _unreadable()

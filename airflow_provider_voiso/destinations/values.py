@@ -35,7 +35,9 @@ _OFFSET = re.compile(rb'([+-])([01][0-9]|2[0-3]):([0-5][0-9])"')
 _CACHED_VALUES = 1 << 14
 
 _Integer = Annotated[int, msgspec.Meta(ge=-_LIMIT, le=_LIMIT - 1)]
-_decode_instants = msgspec.json.Decoder(list[Annotated[datetime, msgspec.Meta(tz=True)] | None]).decode
+_decode_instants = msgspec.json.Decoder(
+    list[Annotated[datetime, msgspec.Meta(tz=True)] | None]
+).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
 
@@ -53,7 +55,8 @@ class Kind(NamedTuple):
     :param type: logical type of the column
     :param sent: type that msgspec decodes the API's JSON to
     :param decode: decodes a JSON list of such values
-    :param values: makes the column's values of decoded ones; raises one of :data:`UNFIT` unless all fit
+    :param values: makes the column's values of decoded ones; raises one of :data:`UNFIT` unless all
+        fit
     :param nearest: reads one value that does not fit; returns what the column holds in its place,
         and whether that tells all of the value
     """
@@ -73,7 +76,11 @@ class Kind(NamedTuple):
         joined = b"[" + b",".join(cells) + b"]"
         decoded = self.decode(joined)
         # Databases refuse NUL in text, and msgspec takes it.
-        if self.type == "text" and rb"\u0000" in joined and any("\0" in text for text in decoded if text):
+        if (
+            self.type == "text"
+            and rb"\u0000" in joined
+            and any("\0" in text for text in decoded if text)
+        ):
             raise MisfitError
         return self.values(decoded)
 

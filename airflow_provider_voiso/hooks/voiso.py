@@ -119,7 +119,11 @@ class VoisoHook(BaseHook):
         return pages()
 
     def read(
-        self, window: Window, filters: Mapping[str, Any] | None = None, *, out_of_window: OutOfWindow = "fail"
+        self,
+        window: Window,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        out_of_window: OutOfWindow = "fail",
     ) -> WindowRead:
         """Read a window whole; closing the returned value removes its records from the local disk.
 
@@ -130,7 +134,12 @@ class VoisoHook(BaseHook):
         return self.client.read(window, filters, out_of_window=out_of_window)
 
     def count_cdrs(
-        self, start: datetime, end: datetime, filters: Mapping[str, Any] | None = None, *, at_least: int
+        self,
+        start: datetime,
+        end: datetime,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        at_least: int,
     ) -> int:
         """Count the records of a window, stopping once ``at_least`` are found.
 

@@ -66,7 +66,9 @@ class VoisoCdrExportOperator(WindowTask):
         with client.read(to_read, self.filters, out_of_window=self.out_of_window) as read:
             self.log.info("Read %d records; %d came more than once.", read.records, read.duplicates)
             if read.changed:
-                self.log.warning("%d records changed while they were read; the last state counts.", read.changed)
+                self.log.warning(
+                    "%d records changed while they were read; the last state counts.", read.changed
+                )
             self.log.info("::endgroup::")
             written = destination.write(read)
             return Manifest.of(window, read, written)

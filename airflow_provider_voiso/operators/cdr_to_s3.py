@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_voiso.destinations.files.writing import Compression, FileFormat, check_format, extension
+from airflow_provider_voiso.destinations.files.writing import (
+    Compression,
+    FileFormat,
+    check_format,
+    extension,
+)
 from airflow_provider_voiso.destinations.stores.key import DEFAULT_KEY, object_key
 from airflow_provider_voiso.destinations.stores.object import ExportedObject
 from airflow_provider_voiso.destinations.stores.s3 import S3Store
@@ -21,30 +26,37 @@ if TYPE_CHECKING:
 class VoisoCdrToS3Operator(VoisoCdrExportOperator):
     """Exports the call detail records of one window to one object in S3, which is replaced as a whole.
 
-    The same records give the same bytes: they are ordered by ``timestamp`` and ``uuid``. A window without records
-    gives an object without records. Further parameters, and where the window comes from: see
+    The same records give the same bytes: they are ordered by ``timestamp`` and ``uuid``. A window
+    without records gives an object without records. Further parameters, and where the window comes
+    from: see
     :class:`~airflow_provider_voiso.operators.base.VoisoCdrExportOperator`.
 
     :param s3_bucket: name of the bucket (templated)
-    :param s3_key: key of the object (templated). After Jinja, ``{window_start}`` and ``{window_end}``, each with an
-        optional ``strftime`` format as in ``{window_start:%Y-%m-%d}``, show the window in the DAG's time zone, and
-        ``{extension}`` the end that fits the format. Let the window stand in it. An object says in its metadata
-        which window of which account and filters it holds, and another one is not written over it: see
-        ``replace_other``. A part that is empty or made of dots, in whatever spelling, fails the task, so that what
-        fills a template stays below the prefix before it.
+    :param s3_key: key of the object (templated). After Jinja, ``{window_start}`` and
+        ``{window_end}``, each with an optional ``strftime`` format as in
+        ``{window_start:%Y-%m-%d}``, show the window in the DAG's time zone, and ``{extension}`` the
+        end that fits the format. Let the window stand in it. An object says in its metadata which
+        window of which account and filters it holds, and another one is not written over it: see
+        ``replace_other``. A part that is empty or made of dots, in whatever spelling, fails the
+        task, so that what fills a template stays below the prefix before it.
     :param aws_conn_id: connection of Airflow's Amazon provider (templated)
-    :param file_format: ``ndjson`` keeps every record's bytes as the API sent them; ``csv`` and ``parquet`` hold typed
-        columns. In CSV, text that a spreadsheet would take for a formula has an apostrophe in front, which
+    :param file_format: ``ndjson`` keeps every record's bytes as the API sent them; ``csv`` and
+        ``parquet`` hold typed columns. In CSV, text that a spreadsheet would take for a formula has
+        an apostrophe in front, which
         :func:`~airflow_provider_voiso.destinations.files.csv_format.original` takes away again
-    :param compression: ``gzip``, ``zstd`` or None; ``auto`` is gzip for NDJSON and CSV, and zstd inside Parquet
-    :param upload_extra_args: arguments for the upload, such as ``{"ServerSideEncryption": "aws:kms", "SSEKMSKeyId":
-        ..., "StorageClass": ...}`` (templated); requests that look at the object get those that they take
-    :param replace_other: replace the object even if it holds another window, account (connection) or filters, as for
-        a key that is to hold the latest day; by default that is an error. The same window, account and filters are
-        always replaced, in whatever format, and so is an object whose metadata do not say what it holds
-    :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``, ``out_of_window``,
-        ``requests``, ``probes`` (requests among them that proved something), ``clock`` (in which the API reads dates),
-        ``bytes`` (size of the object) and ``uri``
+    :param compression: ``gzip``, ``zstd`` or None; ``auto`` is gzip for NDJSON and CSV, and zstd
+        inside Parquet
+    :param upload_extra_args: arguments for the upload, such as ``{"ServerSideEncryption":
+        "aws:kms", "SSEKMSKeyId":
+        ..., "StorageClass": ...}`` (templated); requests that look at the object get those that
+        they take
+    :param replace_other: replace the object even if it holds another window, account (connection)
+        or filters, as for a key that is to hold the latest day; by default that is an error. The
+        same window, account and filters are always replaced, in whatever format, and so is an
+        object whose metadata do not say what it holds
+    :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``,
+        ``out_of_window``, ``requests``, ``probes`` (requests among them that proved something),
+        ``clock`` (in which the API reads dates), ``bytes`` (size of the object) and ``uri``
     """
 
     template_fields: Sequence[str] = (
@@ -54,7 +66,10 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         "aws_conn_id",
         "upload_extra_args",
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json", "upload_extra_args": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "filters": "json",
+        "upload_extra_args": "json",
+    }
 
     def __init__(
         self,

@@ -127,12 +127,15 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
             said = f"{type(error).__name__}{words}".rstrip(".")
         if said is not None:
             raise VoisoConfigurationError(
-                f"No installed provider has a hook for the type {connection.conn_type!r} of the connection "
-                f"'{self.sql_conn_id}'. {said}. Install the provider of the database, or change the type."
+                f"No installed provider has a hook for the type {connection.conn_type!r} of the "
+                "connection "
+                f"'{self.sql_conn_id}'. {said}. Install the provider of the database, or change "
+                "the type."
             )
         if not isinstance(hook, DbApiHook):
             raise VoisoConfigurationError(
-                f"The connection '{self.sql_conn_id}' is not a SQL database; its hook is {type(hook).__name__}."
+                f"The connection '{self.sql_conn_id}' is not a SQL database; its hook is "
+                f"{type(hook).__name__}."
             )
         return hook
 

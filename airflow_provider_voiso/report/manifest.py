@@ -20,7 +20,8 @@ class Manifest:
     :param records: records exported, each ``uuid`` once
     :param duplicates: records that came twice in one answer and were left out
     :param out_of_window: records that lie outside of what was asked for
-    :param unfinished: conversations among the records that are not over, so that they may still change
+    :param unfinished: conversations among the records that are not over, so that they may still
+        change
     :param requests: requests sent, retries included
     :param probes: requests among them that proved something
     :param clock: in which clock the API reads dates

@@ -19,6 +19,8 @@ def check_filters(filters: Any) -> None:
     """
     if isinstance(filters, Mapping):
         check_filter_names(filters)
-        filter_params({name: value for name, value in filters.items() if not is_rendered_later(value)})
+        filter_params(
+            {name: value for name, value in filters.items() if not is_rendered_later(value)}
+        )
     elif not is_rendered_later(filters):
         filter_params(filters)

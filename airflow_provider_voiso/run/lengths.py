@@ -26,16 +26,21 @@ def check_length(value: Any, name: str) -> None:
     elif isinstance(value, relativedelta):
         if any(getattr(value, part) is not None for part in _ABSOLUTE):
             raise VoisoConfigurationError(
-                f"{name} must be a length of time: a relativedelta of years, months, days and less, in the plural."
+                f"{name} must be a length of time: a relativedelta of years, months, days and "
+                "less, in the plural."
             )
         is_negative = any(getattr(value, part) < 0 for part in _RELATIVE)
     else:
-        raise VoisoConfigurationError(f"{name} must be a timedelta or a relativedelta, not {type(value).__name__}.")
+        raise VoisoConfigurationError(
+            f"{name} must be a timedelta or a relativedelta, not {type(value).__name__}."
+        )
     if is_negative:
         raise VoisoConfigurationError(f"{name} must not be negative.")
 
 
-def shifted(instant: datetime, length: timedelta | relativedelta, name: str, *, sign: int = 1) -> datetime:
+def shifted(
+    instant: datetime, length: timedelta | relativedelta, name: str, *, sign: int = 1
+) -> datetime:
     """Return an instant moved by a length, whose months and years are counted on the calendar.
 
     :param instant: the instant, in UTC; so the calendar is that of UTC
@@ -53,7 +58,9 @@ def shifted(instant: datetime, length: timedelta | relativedelta, name: str, *, 
 
 def add_on_calendar(local: pendulum.DateTime, length: timedelta | relativedelta) -> datetime:
     """Add days and longer units on the wall clock of the zone, hours and less as time passes."""
-    days = relativedelta(years=getattr(length, "years", 0), months=getattr(length, "months", 0), days=length.days)
+    days = relativedelta(
+        years=getattr(length, "years", 0), months=getattr(length, "months", 0), days=length.days
+    )
     passed = relativedelta(seconds=length.seconds, microseconds=length.microseconds)
     if isinstance(length, relativedelta):
         passed += relativedelta(hours=length.hours, minutes=length.minutes)

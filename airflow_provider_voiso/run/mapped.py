@@ -35,8 +35,8 @@ def check_mapped_destination(
 ) -> None:
     """Fail if another task of the same expansion writes to the place of this one.
 
-    A template that names ``ti``, ``task`` or ``params``, and an XCom of the task's own mapped group, are trusted to
-    differ from one task to the next.
+    A template that names ``ti``, ``task`` or ``params``, and an XCom of the task's own mapped
+    group, are trusted to differ from one task to the next.
 
     :param connection: name of the argument that holds the destination's connection
     :param arguments: names of the other arguments that ``place`` depends on
@@ -54,13 +54,16 @@ def check_mapped_destination(
         return
     own_place = place(task, window)
     for other in tasks:
-        if other is None or not _fill_templates(other, own, task, names=(connection, *arguments, *_WINDOW)):
+        if other is None or not _fill_templates(
+            other, own, task, names=(connection, *arguments, *_WINDOW)
+        ):
             continue
         if getattr(other, connection) != getattr(task, connection):
             continue
         if _place(other, task, context, window, place) == own_place:
             raise VoisoConfigurationError(
-                f"The tasks mapped from {task.task_id} would overwrite one another: more than one of "
+                f"The tasks mapped from {task.task_id} would overwrite one another: more than one "
+                "of "
                 f"them writes to {own_place}. {way_out}"
             )
 
@@ -104,7 +107,11 @@ def _differs_by_task(value: Any) -> bool:
 
 
 def _place(
-    other: Any, task: Any, context: Mapping[str, Any], window: Window, place: Callable[[Any, Window], str]
+    other: Any,
+    task: Any,
+    context: Mapping[str, Any],
+    window: Window,
+    place: Callable[[Any, Window], str],
 ) -> str | None:
     """Return where another task writes to, None if its arguments will fail it."""
     try:

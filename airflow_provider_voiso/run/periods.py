@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     Bounds = tuple[datetime, datetime]
 
 WAYS_OUT = (
-    "Set window_start and window_end, or give the DAG a schedule whose runs have a data interval, such as "
+    "Set window_start and window_end, or give the DAG a schedule whose runs have a data interval, "
+    "such as "
     "CronDataIntervalTimetable."
 )
 # The shortest spans more than any change of the clock, the longest more than two leap years.
@@ -74,7 +75,8 @@ class FixedPeriods(Periods):
         is_exact = start + self._length == anchor and anchor + self._length - self._length == anchor
         if not is_exact:
             raise VoisoNoWindowError(
-                f"Periods of {self._length} cannot be counted back from {anchor.isoformat()} without overlap, as "
+                f"Periods of {self._length} cannot be counted back from {anchor.isoformat()} "
+                "without overlap, as "
                 "months differ in length. Use a cron expression, such as '0 0 1 * *', or set "
                 "window_start and window_end."
             )
@@ -99,7 +101,9 @@ class TickPeriods(Periods):
         """Walk from further and further back until two walks agree."""
         found: list[Bounds] = []
         for head_start in _HEAD_STARTS:
-            over = [period for period in self._walk(anchor - head_start, anchor) if period[1] <= anchor]
+            over = [
+                period for period in self._walk(anchor - head_start, anchor) if period[1] <= anchor
+            ]
             if not over:
                 continue
             is_same = bool(found) and over[-1] == found[-1]
@@ -130,11 +134,14 @@ class TickPeriods(Periods):
 
         restriction = TimeRestriction(earliest=earliest, latest=None, catchup=True)
         previous: DataInterval | None = None
-        while info := self._timetable.next_dagrun_info(last_automated_data_interval=previous, restriction=restriction):
+        while info := self._timetable.next_dagrun_info(
+            last_automated_data_interval=previous, restriction=restriction
+        ):
             interval = info.data_interval
             if interval is None or (previous and interval.end <= previous.end):
                 raise VoisoNoWindowError(
-                    f"The DAG's schedule ({self.summary}) does not advance past {previous}. {WAYS_OUT}"
+                    f"The DAG's schedule ({self.summary}) does not advance past {previous}. "
+                    f"{WAYS_OUT}"
                 )
             if interval.start < interval.end:
                 yield interval.start, interval.end

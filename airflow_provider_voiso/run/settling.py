@@ -1,7 +1,7 @@
 """When a window counts as settled: its records have stopped coming in and changing.
 
-Only the judgement is here: who looks, when, and what remembers the last look is left to the sensor and the
-trigger.
+Only the judgement is here: who looks, when, and what remembers the last look is left to the sensor
+and the trigger.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ from airflow_provider_voiso.exceptions import VoisoConfigurationError
 SECOND = timedelta(seconds=1)
 
 
-def sub_windows(window: Window, *, parts: int | None = None, period: timedelta | None = None) -> list[dict[str, str]]:
+def sub_windows(
+    window: Window, *, parts: int | None = None, period: timedelta | None = None
+) -> list[dict[str, str]]:
     """Cut a window into adjacent ones that cover it exactly, for ``expand_kwargs`` of a task.
 
     Cuts are instants in UTC, so it does not matter whether clocks change within the window.
@@ -26,7 +28,9 @@ def sub_windows(window: Window, *, parts: int | None = None, period: timedelta |
         would be shorter than a second
     """
     if not isinstance(window, Window):
-        raise VoisoConfigurationError(f"The window must be what resolve_window returns, not {type(window).__name__}.")
+        raise VoisoConfigurationError(
+            f"The window must be what resolve_window returns, not {type(window).__name__}."
+        )
     if parts is not None and period is None:
         starts = _starts_of_parts(window, parts)
     elif period is not None and parts is None:
@@ -45,14 +49,17 @@ def _starts_of_parts(window: Window, parts: int) -> list[datetime]:
     seconds = (window.end - window.start) // SECOND
     if not 1 <= parts <= max(seconds, 1):
         raise VoisoConfigurationError(
-            f"The window {window} cannot be cut into {parts} parts: each must last at least a second."
+            f"The window {window} cannot be cut into {parts} parts: each must last at least a "
+            "second."
         )
     return [window.start + timedelta(seconds=seconds * number // parts) for number in range(parts)]
 
 
 def _starts_of_periods(window: Window, period: timedelta) -> list[datetime]:
     if not isinstance(period, timedelta):
-        raise VoisoConfigurationError(f"The period must be a timedelta, not {type(period).__name__}.")
+        raise VoisoConfigurationError(
+            f"The period must be a timedelta, not {type(period).__name__}."
+        )
     if period < SECOND:
         raise VoisoConfigurationError(f"The period must be a second or longer, not {period}.")
     number = -(-(window.end - window.start) // period)

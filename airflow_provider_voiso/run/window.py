@@ -80,16 +80,22 @@ def resolve_window(
         window = _window_of_run(context, granularity)
     if not allow_open_window and window.end > (now or datetime.now(UTC)):
         raise VoisoOpenWindowError(
-            f"The window {window} is not over yet: it ends at {window.end.isoformat()}. Run the task after "
+            f"The window {window} is not over yet: it ends at {window.end.isoformat()}. Run the "
+            "task after "
             "that, or set allow_open_window=True to export what is there so far."
         )
     return window
 
 
-def _window_of_run(context: Mapping[str, Any], granularity: timedelta | relativedelta | None) -> Window:
+def _window_of_run(
+    context: Mapping[str, Any], granularity: timedelta | relativedelta | None
+) -> Window:
     dag = context.get("dag")
 
-    partition_date, partition_key = stored(context, "partition_date"), stored(context, "partition_key")
+    partition_date, partition_key = (
+        stored(context, "partition_date"),
+        stored(context, "partition_key"),
+    )
     if partition_date or partition_key:
         start = partition_date or _partition_start(partition_key, dag)
         return Window(start, _partition_end(start, dag, granularity))
@@ -105,14 +111,20 @@ def _last_complete_period(context: Mapping[str, Any], dag: Any) -> Window:
     anchor = stored(context, "logical_date") or stored(context, "run_after")
     periods = Periods.of(dag)
     if anchor is None or periods is None:
-        reason = "its DAG's schedule has no periods" if anchor else "neither a logical date nor run_after"
+        reason = (
+            "its DAG's schedule has no periods"
+            if anchor
+            else "neither a logical date nor run_after"
+        )
         raise VoisoNoWindowError(
-            f"No window follows from the run {run_id(context)}: no data interval, and {reason}. {WAYS_OUT}"
+            f"No window follows from the run {run_id(context)}: no data interval, and {reason}. "
+            f"{WAYS_OUT}"
         )
     window = periods.last_before(in_utc(anchor))
     if window is None:
         raise VoisoNoWindowError(
-            f"No window follows from the run {run_id(context)}: its DAG's schedule ({periods.summary}) "
+            f"No window follows from the run {run_id(context)}: its DAG's schedule "
+            f"({periods.summary}) "
             f"has no complete period before {in_utc(anchor).isoformat()}. {WAYS_OUT}"
         )
     return window
@@ -129,26 +141,37 @@ def _partition_start(key: str, dag: Any) -> datetime:
     return start if start.tzinfo else on_wall_clock(start, _zone(dag))
 
 
-def _partition_end(start: datetime, dag: Any, granularity: timedelta | relativedelta | None) -> datetime:
+def _partition_end(
+    start: datetime, dag: Any, granularity: timedelta | relativedelta | None
+) -> datetime:
     periods = Periods.of(dag)
     if periods is not None:
         end = periods.end_of(in_utc(start))
         if end is not None:
             return end
     if granularity is None:
-        reason = f"({periods.summary}) has no period that starts there" if periods else "has no periods"
+        reason = (
+            f"({periods.summary}) has no period that starts there" if periods else "has no periods"
+        )
         raise VoisoNoWindowError(
-            f"The run's partition starts at {in_utc(start).isoformat()}, but its length is unknown: the DAG's "
-            f"schedule {reason}. Set granularity, such as timedelta(days=1), or window_start and window_end."
+            f"The run's partition starts at {in_utc(start).isoformat()}, but its length is "
+            "unknown: the DAG's "
+            f"schedule {reason}. Set granularity, such as timedelta(days=1), or window_start and "
+            "window_end."
         )
     return add_on_calendar(in_utc(start).in_timezone(_zone(dag)), granularity)
 
 
 def _require_both(window_start: Any, window_end: Any) -> None:
     if window_start is None or window_end is None:
-        given, missing = ("window_end", "window_start") if window_start is None else ("window_start", "window_end")
+        given, missing = (
+            ("window_end", "window_start")
+            if window_start is None
+            else ("window_start", "window_end")
+        )
         raise VoisoNoWindowError(
-            f"{given} is given without {missing}: give both, or neither to derive them from the run."
+            f"{given} is given without {missing}: give both, or neither to derive them from the "
+            "run."
         )
 
 
@@ -158,13 +181,17 @@ def _instant(value: Any, name: str) -> datetime:
             value = isoparse(value.strip())
         except ValueError:
             raise VoisoNoWindowError(
-                f"{name} is {value!r}, which is not a date and time in ISO 8601, such as 2026-11-22T00:00:00+00:00."
+                f"{name} is {value!r}, which is not a date and time in ISO 8601, such as "
+                "2026-11-22T00:00:00+00:00."
             ) from None
     if not isinstance(value, datetime):
-        raise VoisoNoWindowError(f"{name} must be a datetime or a string in ISO 8601, not {type(value).__name__}.")
+        raise VoisoNoWindowError(
+            f"{name} must be a datetime or a string in ISO 8601, not {type(value).__name__}."
+        )
     if value.utcoffset() is None:
         raise VoisoNoWindowError(
-            f"{name} {value.isoformat()} has no time zone. Give it one, such as {value.isoformat()}+00:00."
+            f"{name} {value.isoformat()} has no time zone. Give it one, such as "
+            f"{value.isoformat()}+00:00."
         )
     return value
 

@@ -41,7 +41,13 @@ class VoisoCdrSensor(WindowTask, BaseSensorOperator):
         a minute apart.
     """
 
-    def __init__(self, *, min_records: int = 1, settle: timedelta | relativedelta | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        min_records: int = 1,
+        settle: timedelta | relativedelta | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         check_count(min_records, "min_records")
         if settle is not None:
@@ -61,8 +67,15 @@ class VoisoCdrSensor(WindowTask, BaseSensorOperator):
         if not settling.is_due(datetime.now(UTC)):
             self.log.info("The window %s ended less than %s ago; waiting.", window, self.settle)
             return False
-        found = self.hook.count_cdrs(window.start, window.end, self.filters, at_least=self.min_records)
-        self.log.info("Found %s%d records in %s.", "at least " if found >= self.min_records else "", found, window)
+        found = self.hook.count_cdrs(
+            window.start, window.end, self.filters, at_least=self.min_records
+        )
+        self.log.info(
+            "Found %s%d records in %s.",
+            "at least " if found >= self.min_records else "",
+            found,
+            window,
+        )
         verdict = settling.after_count(found)
         if verdict is Verdict.LOOK_AGAIN:
             verdict = self._look_again(settling, context)
@@ -90,7 +103,9 @@ class VoisoCdrSensor(WindowTask, BaseSensorOperator):
                 # A cleared task finds the store as it was left, and must look twice again.
                 store.delete(settling.key)
             return verdict
-        self.log.info("This look found other records than the one before, if there was one; looking again.")
+        self.log.info(
+            "This look found other records than the one before, if there was one; looking again."
+        )
         if store is not None:
             store.set(settling.key, look)
         return verdict

@@ -26,14 +26,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--port", type=int, default=0, help="port to listen on, 0 for a free one (default: %(default)s)")
+    add(
+        "--port",
+        type=int,
+        default=0,
+        help="port to listen on, 0 for a free one (default: %(default)s)",
+    )
     add("--seed", type=int, default=1, help="decides every record (default: %(default)s)")
-    add("--records-per-day", type=int, default=3000, help="average number of records a day (default: %(default)s)")
+    add(
+        "--records-per-day",
+        type=int,
+        default=3000,
+        help="average number of records a day (default: %(default)s)",
+    )
     add("--exact", action="store_true", help="every UTC day has exactly --records-per-day records")
     add("--key", default=DEMO_KEY, help="key that sees everything (default: %(default)s)")
-    add("--team-key", action="append", default=[], metavar="KEY=1,2", help="key that sees only some teams' records")
+    add(
+        "--team-key",
+        action="append",
+        default=[],
+        metavar="KEY=1,2",
+        help="key that sees only some teams' records",
+    )
     add("--forbidden-key", action="append", default=[], metavar="KEY", help="key that gets a 403")
-    add("--now", type=datetime.fromisoformat, help="end of a search that names none, with offset (default: now)")
+    add(
+        "--now",
+        type=datetime.fromisoformat,
+        help="end of a search that names none, with offset (default: now)",
+    )
     add("--latency", type=float, default=0.0, metavar="MS", help="milliseconds before each answer")
     add("--requests-per-second", type=float, help="answer 429 above this rate")
     add("--certificate", help="PEM certificate; turns on TLS")
@@ -59,7 +79,12 @@ def _add_drift(group: argparse._ArgumentGroup) -> None:
         "(default: %(default)s)",
     )
     add("--drift-leave", type=float, default=0.0, help="share of records that vanish")
-    add("--drift-steps", type=int, default=1, help="number of moments at which they differ (default: %(default)s)")
+    add(
+        "--drift-steps",
+        type=int,
+        default=1,
+        help="number of moments at which they differ (default: %(default)s)",
+    )
     add(
         "--drift-after",
         type=int,
@@ -108,7 +133,10 @@ def main(arguments: list[str] | None = None) -> int:
         readings=Readings(**{item.name: getattr(asked, item.name) for item in fields(Readings)}),
         drift=drift if drift.appear or drift.change or drift.move or drift.leave else None,
         key=asked.key,
-        team_keys={k: [int(i) for i in ids.split(",")] for k, _, ids in (t.rpartition("=") for t in asked.team_key)},
+        team_keys={
+            k: [int(i) for i in ids.split(",")]
+            for k, _, ids in (t.rpartition("=") for t in asked.team_key)
+        },
         forbidden_keys=asked.forbidden_key,
         now=asked.now,
         latency=asked.latency / 1000,

@@ -68,14 +68,18 @@ TEAMS = (
     Named(7, "فريق المبيعات"),
 )
 _NAMES = (
-    "Mike A", "Chandra Agarwal", "Olek's test", "Zoë Müller-Lüdenscheidt", "Łukasz Żółć", "Søren Ångström",
+    ("Mike "
+    "A"), "Chandra Agarwal", "Olek's test", "Zoë Müller-Lüdenscheidt", "Łukasz Żółć", "Søren Ångström",
     "李小龍", "山田 太郎", "محمد علي", "דוד כהן", "Иван Петров", "Γιώργος Παπαδόπουλος", "O'Brien, Pat",
-    'Ana "Nina" Silva', "João da Conceição", "Agent;007", "Tab\tStop", "Zero\u200bWidth", "👩🏽‍💻 Dev", "नेहा शर्मा",
-    "Mike A", "ßtraße", "e\u0301clair", "김민준", "Nguyễn Văn A", "null", "", "Ада Лавлейс", "Robert'); DROP--",
+    ('Ana "Nina" '
+    'Silva'), "João da Conceição", "Agent;007", "Tab\tStop", "Zero\u200bWidth", "👩🏽‍💻 Dev", "नेहा शर्मा",
+    ("Mike "
+    "A"), "ßtraße", "e\u0301clair", "김민준", "Nguyễn Văn A", "null", "", "Ада Лавлейс", "Robert'); DROP--",
     "Back\\slash",
 )  # fmt: skip
 AGENTS = tuple(
-    Agent(52_700 + 15 * i, name, TEAMS[i % len(TEAMS)].id, deleted=i % 10 == 9) for i, name in enumerate(_NAMES)
+    Agent(52_700 + 15 * i, name, TEAMS[i % len(TEAMS)].id, deleted=i % 10 == 9)
+    for i, name in enumerate(_NAMES)
 )
 AGENT_BY_ID = {agent.id: agent for agent in AGENTS}
 QUEUES = tuple(
@@ -95,7 +99,8 @@ QUEUES = tuple(
 )
 QUEUE_NAME_BY_ID = {queue.id: queue.name for queue in QUEUES}
 CAMPAIGNS = tuple(
-    Named(13 + i, f"Campaign {name}") for i, name in enumerate(("λ", "Ж", "spring, 2024", "win-back", "ü"))
+    Named(13 + i, f"Campaign {name}")
+    for i, name in enumerate(("λ", "Ж", "spring, 2024", "win-back", "ü"))
 )
 WRAPUP_CODES = {
     "0001": "No answer",
@@ -113,7 +118,16 @@ LEAD_SOURCES = ("Google ADS", "Facebook", "Referral, partner", "Прямой")
 EVENTS = ("answered", "abandoned", "transferred", "conference", "voicemail", "callback_requested")
 END_REASONS = ("agent_hangup", "caller_hangup", "normal_clearing", "timeout", "rejected", "system")
 DISPOSITIONS: dict[Family, tuple[str, ...]] = {
-    "voice": ("answered", "answered", "answered", "no_answer", "busy", "failed", "abandoned", "No Answer"),
+    "voice": (
+        "answered",
+        "answered",
+        "answered",
+        "no_answer",
+        "busy",
+        "failed",
+        "abandoned",
+        "No Answer",
+    ),
     "sms": ("delivered", "sent", "undelivered", "failed"),
     "digital": ("archived", "archived", "resolved", "missed"),
     "lookup": ("completed", "failed"),
@@ -143,7 +157,15 @@ DESTINATIONS = (
     ("97150", "U.A.E. - Mobile; Etisalat"),
     ("7495", "Россия - Москва"),
 )
-OWN_NUMBERS = ("15557571011", "155535189249", "31208112500", "97123187000", "4930187751", "18775510000", "19712310000")
+OWN_NUMBERS = (
+    "15557571011",
+    "155535189249",
+    "31208112500",
+    "97123187000",
+    "4930187751",
+    "18775510000",
+    "19712310000",
+)
 
 
 def plain(spelling: str) -> str:
@@ -151,7 +173,9 @@ def plain(spelling: str) -> str:
     return re.sub(r"[\s_-]", "", spelling).lower()
 
 
-KINDS_BY_SPELLING = {plain(text): kind for kind in KINDS for text in (kind.request, *kind.spellings, *kind.rare)}
+KINDS_BY_SPELLING = {
+    plain(text): kind for kind in KINDS for text in (kind.request, *kind.spellings, *kind.rare)
+}
 
 
 def reference_list(name: str, team_ids: frozenset[int] | None = None) -> list[dict[str, object]]:
@@ -166,11 +190,14 @@ def reference_list(name: str, team_ids: frozenset[int] | None = None) -> list[di
         return [
             {"id": agent.id, "name": agent.name}
             for agent in AGENTS
-            if agent.deleted == (name == "deleted_agents") and (team_ids is None or agent.team_id in team_ids)
+            if agent.deleted == (name == "deleted_agents")
+            and (team_ids is None or agent.team_id in team_ids)
         ]
     if name == "teams":
         return [{"name": t.name, "id": t.id} for t in TEAMS if team_ids is None or t.id in team_ids]
-    return [{"id": item.id, "name": item.name} for item in (QUEUES if name == "queues" else CAMPAIGNS)]
+    return [
+        {"id": item.id, "name": item.name} for item in (QUEUES if name == "queues" else CAMPAIGNS)
+    ]
 
 
 REFERENCES = ("queues", "agents", "teams", "wrapup_codes", "campaigns", "deleted_agents")

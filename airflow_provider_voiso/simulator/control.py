@@ -23,10 +23,10 @@ def control(service: Service, method: str, target: str, body: bytes) -> Response
     """Answer one request under ``/_simulator/``; no key is needed.
 
     ``GET health``; ``GET truth?start=..&end=..`` with any filter and
-    ``state=now|before|after|stayed`` or the number of a step: count and uuids;
-    ``GET requests``: counts and the log; ``GET``, ``POST`` and ``DELETE faults``: list them, add one
-    object or a list of them, remove all; ``POST drift``: let all of the drift happen, or with
-    ``step=..`` the first steps.
+    ``state=now|before|after|stayed`` or the number of a step: count and uuids; ``GET requests``:
+    counts and the log; ``GET``, ``POST`` and ``DELETE faults``: list them, add one object or a list
+    of them, remove all; ``POST drift``: let all of the drift happen, or with ``step=..`` the first
+    steps.
 
     :param service: the simulated API
     :param method: HTTP method

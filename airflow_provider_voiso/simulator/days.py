@@ -41,7 +41,13 @@ class Days:
     """
 
     def __init__(
-        self, seed: int, records_per_day: int, *, exact: bool, readings: Readings, drift: Drift | None
+        self,
+        seed: int,
+        records_per_day: int,
+        *,
+        exact: bool,
+        readings: Readings,
+        drift: Drift | None,
     ) -> None:
         if records_per_day < 0:
             raise ValueError(f"records_per_day is {records_per_day}; it cannot be negative.")

@@ -35,9 +35,9 @@ class Drift:
     :param move_seconds: how far timestamps move, later or (below 0) earlier: one number for all, or
         the lowest and the highest; within these bounds seconds are as frequent as hours or days.
         At most seven days
-    :param after: number of answered ``/api/v2/cdr`` requests after which the first step happens, and
-        again before each later one, or None to wait for ``Simulator.drift_now()`` or
-        ``POST /_simulator/drift``
+    :param after: number of answered ``/api/v2/cdr`` requests after which the first step happens,
+        and again before each later one, or None to wait for ``Simulator.drift_now()`` or ``POST
+        /_simulator/drift``
     :param leave: share of records that cannot be seen from their step on
     :param steps: number of moments among which the records' steps are spread
     """
@@ -56,7 +56,8 @@ class Drift:
             raise ValueError(f"move_seconds is {self.move_seconds}; the lower number comes first.")
         if max(-low, high) > MOST_SECONDS:
             raise ValueError(
-                f"move_seconds is {self.move_seconds}; records can move by at most {MOST_SECONDS} seconds."
+                f"move_seconds is {self.move_seconds}; records can move by at most {MOST_SECONDS} "
+                "seconds."
             )
         if self.steps < 1:
             raise ValueError(f"steps is {self.steps}; it must be 1 or more.")

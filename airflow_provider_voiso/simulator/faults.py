@@ -43,7 +43,9 @@ class Response:
 
     status: int
     body: bytes
-    headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json; charset=utf-8"})
+    headers: dict[str, str] = field(
+        default_factory=lambda: {"Content-Type": "application/json; charset=utf-8"}
+    )
     cut: Literal["", "before", "within", "end"] = ""
     drip: float = 0.0
     drip_headers: float = 0.0
@@ -107,7 +109,9 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
-            raise ValueError(f"Unknown fault {self.kind!r}; use one of {', '.join(get_args(FaultKind))}.")
+            raise ValueError(
+                f"Unknown fault {self.kind!r}; use one of {', '.join(get_args(FaultKind))}."
+            )
 
     @classmethod
     def read(cls, values: Mapping[str, object]) -> Fault:
@@ -117,7 +121,9 @@ class Fault:
         """
         known = {item.name for item in fields(cls)}
         if "kind" not in values or values.keys() - known:
-            raise ValueError(f"A fault needs a kind and takes these fields only: {', '.join(sorted(known))}.")
+            raise ValueError(
+                f"A fault needs a kind and takes these fields only: {', '.join(sorted(known))}."
+            )
         return cls(**values)  # type: ignore[arg-type]
 
     def hits(self, where: Where) -> bool:
@@ -206,7 +212,9 @@ def _status(fault: Fault, _: Response) -> Response:
 
 
 def _redirect(fault: Fault, _: Response) -> Response:
-    return Response(fault.status if 300 <= fault.status < 400 else 302, b"", {"Location": fault.location})
+    return Response(
+        fault.status if 300 <= fault.status < 400 else 302, b"", {"Location": fault.location}
+    )
 
 
 def _gzip_bomb(_: Fault, right: Response) -> Response:
@@ -214,7 +222,9 @@ def _gzip_bomb(_: Fault, right: Response) -> Response:
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     first, again = (packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
     # Data behind a full flush refers to nothing before it, so it can be repeated.
-    return replace(right, body=first + again * 1023, headers={**right.headers, "Content-Encoding": "gzip"})
+    return replace(
+        right, body=first + again * 1023, headers={**right.headers, "Content-Encoding": "gzip"}
+    )
 
 
 _DISTORTIONS: dict[str, Callable[[Fault, Response], Response]] = {
@@ -223,7 +233,9 @@ _DISTORTIONS: dict[str, Callable[[Fault, Response], Response]] = {
     "html": lambda _, __: Response(200, _PAGE, {"Content-Type": "text/html; charset=utf-8"}),
     "error_body": lambda _, __: json_response(200, {"error": "Something went wrong"}),
     "invalid_json": lambda _, right: replace(right, body=right.body[:-1] + b",}"),
-    "lying_gzip": lambda _, right: replace(right, headers={**right.headers, "Content-Encoding": "gzip"}),
+    "lying_gzip": lambda _, right: replace(
+        right, headers={**right.headers, "Content-Encoding": "gzip"}
+    ),
     "cut": lambda _, right: replace(right, body=right.body[: len(right.body) // 2]),
     "drip": lambda fault, right: replace(right, drip=fault.delay),
     "drip_headers": lambda fault, right: replace(right, drip_headers=fault.delay),
@@ -235,7 +247,9 @@ _DISTORTIONS: dict[str, Callable[[Fault, Response], Response]] = {
     "reset_within": lambda _, right: replace(right, cut="within"),
     "truncated": lambda _, right: replace(right, cut="end"),
 }
-_ON_RECORDS = frozenset({"missing_records", "scalar_records", "no_uuid", "no_timestamp", "bad_timestamp"})
+_ON_RECORDS = frozenset(
+    {"missing_records", "scalar_records", "no_uuid", "no_timestamp", "bad_timestamp"}
+)
 
 
 def _distorted_page(kind: str, answer: Answer) -> bytes:
@@ -259,4 +273,6 @@ def _retry_after(text: str) -> str:
     ahead = re.fullmatch(r"date([+-]\d+)", text)
     if not ahead:
         return text
-    return format_datetime(datetime.now(timezone.utc) + timedelta(seconds=int(ahead[1])), usegmt=True)
+    return format_datetime(
+        datetime.now(timezone.utc) + timedelta(seconds=int(ahead[1])), usegmt=True
+    )

@@ -129,7 +129,9 @@ def _agents(name: str, value: str) -> Callable[[Row], bool]:
 
 
 def _deleted_agents(name: str, value: str) -> Callable[[Row], bool]:
-    ids = {item for item in _numbers(name, value) if item in AGENT_BY_ID and AGENT_BY_ID[item].deleted}
+    ids = {
+        item for item in _numbers(name, value) if item in AGENT_BY_ID and AGENT_BY_ID[item].deleted
+    }
     return lambda row: row.fields["agent_id"] in ids
 
 
@@ -227,7 +229,9 @@ FILTERS: dict[str, Callable[[str, str], Callable[[Row], bool]]] = {
 PARAMETERS = PAGING | DATES | FILTERS.keys()
 
 
-def select(records: list[Record], params: Mapping[str, str], team_ids: frozenset[int] | None) -> list[Record]:
+def select(
+    records: list[Record], params: Mapping[str, str], team_ids: frozenset[int] | None
+) -> list[Record]:
     """Return the records that pass every filter, in the order given.
 
     :param records: records to choose from

@@ -208,7 +208,12 @@ class Pager:
         return min(low, readings.cap), readings.cap
 
     def _next_token(
-        self, rows: list[Record], cut: Cut, high: int, params: Mapping[str, str], sent: Token | str | None
+        self,
+        rows: list[Record],
+        cut: Cut,
+        high: int,
+        params: Mapping[str, str],
+        sent: Token | str | None,
     ) -> str | None:
         readings = self._readings
         if readings.misbehaviour == "missing":

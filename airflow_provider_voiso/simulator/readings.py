@@ -30,7 +30,8 @@ class Readings:
     )
     continuation_on: Literal["every", "last"] = _switch(
         "every",
-        "under the batch reading the token comes with every page, or only with the page that reaches the cap",
+        "under the batch reading the token comes with every page, or only with the page that "
+        "reaches the cap",
     )
     handle: Literal["every", "above_cap", "more"] = _switch(
         "every",
@@ -40,19 +41,24 @@ class Readings:
     handle_pages: Literal["all", "within_cap"] = _switch(
         "all", "page beside a handle leads through the whole search, or no further than without one"
     )
-    cap: int = _switch(10_000, "results per search before a token is needed; the vendor's is 10,000")
+    cap: int = _switch(
+        10_000, "results per search before a token is needed; the vendor's is 10,000"
+    )
     per_page_cap: int | None = _switch(None, "the server silently caps per_page at this value")
     later_page: Literal["obeyed", "ignored", "refused"] = _switch(
-        "obeyed", "a page above 1 together with a token is obeyed, ignored (page 1) or refused (422)"
+        "obeyed",
+        "a page above 1 together with a token is obeyed, ignored (page 1) or refused (422)",
     )
     beyond_cap: Literal["clamped", "empty", "error"] = _switch(
-        "clamped", "page * per_page above the cap: the page is cut at the cap, is empty, or is an error (422)"
+        "clamped",
+        "page * per_page above the cap: the page is cut at the cap, is empty, or is an error (422)",
     )
     beyond_end: Literal["empty", "refused"] = _switch(
         "empty", "a page behind the last record is empty or refused (422)"
     )
     end_of_search: Literal["null", "absent", "empty"] = _switch(
-        "null", "at the end of the search the token is null, the field is absent, or it is an empty string"
+        "null",
+        "at the end of the search the token is null, the field is absent, or it is an empty string",
     )
     final: Literal["short", "full_then_empty", "always_empty"] = _switch(
         "short",
@@ -67,15 +73,19 @@ class Readings:
     )
     total: Literal["pages", "records", "capped", "nonsense"] = _switch(
         "pages",
-        "total: number of pages as in the table, of records as in public code, of records up to the "
+        "total: number of pages as in the table, of records as in public code, of records up to "
+        "the "
         "cap, or a random number in every answer",
     )
     misbehaviour: Literal["none", "repeats", "cycles", "restarts", "missing"] = _switch(
         "none",
-        "repeats: the token that was sent comes back; cycles: the second token leads back to the first; restarts: "
+        "repeats: the token that was sent comes back; cycles: the second token leads back to the "
+        "first; restarts: "
         "an unknown cursor restarts at the first page; missing: no token even at the cap and above",
     )
-    clock: str = _switch("UTC", "IANA zone in which the server reads the date and datetime parameters")
+    clock: str = _switch(
+        "UTC", "IANA zone in which the server reads the date and datetime parameters"
+    )
     bounds: Literal["inclusive", "exclusive_end", "exclusive"] = _switch(
         "inclusive", "the datetime pair includes both ends, excludes the end, or excludes both"
     )
@@ -83,21 +93,30 @@ class Readings:
         "second", "the datetime pair is compared to the second or to the millisecond"
     )
     acts_on: Literal["end", "start"] = _switch(
-        "end", "the date filters act on the end of the interaction, or on its start (timestamp less duration)"
+        "end",
+        "the date filters act on the end of the interaction, or on its start (timestamp less "
+        "duration)",
     )
     both_pairs: Literal["datetime", "date", "intersection"] = _switch(
         "datetime", "the date pair beside the datetime pair: which one wins, or both apply"
     )
     timestamps: Literal["offset", "z", "micro", "nano"] = _switch(
-        "offset", "milliseconds with an offset as documented, with Z, or with six or nine digits of a second"
+        "offset",
+        "milliseconds with an offset as documented, with Z, or with six or nine digits of a second",
     )
-    offset: str = _switch("-03:00", "offset from UTC that timestamps carry, written --offset=-03:00 on a command line")
-    offsets: Literal["fixed", "mixed"] = _switch("fixed", "one offset for all, or one that differs per record")
+    offset: str = _switch(
+        "-03:00", "offset from UTC that timestamps carry, written --offset=-03:00 on a command line"
+    )
+    offsets: Literal["fixed", "mixed"] = _switch(
+        "fixed", "one offset for all, or one that differs per record"
+    )
     sla: Literal["object", "array", "mixed"] = _switch(
         "object", "sla is an object as in the sample, an array as in the table, or varies by record"
     )
     duplicates: float = _switch(
-        0.0, "share of records that are served twice; above 0 each page also repeats the last record of the page before"
+        0.0,
+        "share of records that are served twice; above 0 each page also repeats the last record of "
+        "the page before",
     )
     duplicates_differ: bool = _switch(False, "the second copy of a record has another wrap-up code")
     invalid_key_status: Literal[401, 200] = _switch(401, "status of the answer to a wrong key")

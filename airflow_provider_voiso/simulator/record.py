@@ -171,7 +171,9 @@ def stamp(at: int, offset: str, digits: int) -> str:
     seconds, us = divmod(rest, 1_000_000)
     minutes, second = divmod(seconds, 60)
     hour, minute = divmod(minutes, 60)
-    fraction = f"{us // 1000:03d}" if digits == 3 else f"{us:06d}" if digits == 6 else f"{us:06d}457"
+    fraction = (
+        f"{us // 1000:03d}" if digits == 3 else f"{us:06d}" if digits == 6 else f"{us:06d}457"
+    )
     return f"{_date_text(day)}T{hour:02d}:{minute:02d}:{second:02d}.{fraction}{offset}"
 
 

@@ -65,7 +65,9 @@ class Searcher:
 
     def __init__(self, days: Days, readings: Readings, now: datetime | None) -> None:
         if now is not None and now.utcoffset() is None:
-            raise ValueError(f"now is {now.isoformat()}; it needs an offset, such as {now.isoformat()}+00:00.")
+            raise ValueError(
+                f"now is {now.isoformat()}; it needs an offset, such as {now.isoformat()}+00:00."
+            )
         self._days = days
         self._readings = readings
         self._now = now
@@ -150,7 +152,10 @@ class Searcher:
         rows: list[Record] = []
         for record in records:
             rows.append(record)
-            if share(record.uuid, "duplicate") < self._readings.duplicates or len(rows) % page_size == 0:
+            if (
+                share(record.uuid, "duplicate") < self._readings.duplicates
+                or len(rows) % page_size == 0
+            ):
                 rows.append(changed(record) if self._readings.duplicates_differ else record)
         return rows
 
@@ -169,7 +174,9 @@ class Searcher:
     def _date_bounds(self, params: Mapping[str, str]) -> Bounds:
         low = high = None
         if params.get("start_date"):
-            low = self._instant(datetime.combine(day_of("start_date", params["start_date"]), time()))
+            low = self._instant(
+                datetime.combine(day_of("start_date", params["start_date"]), time())
+            )
         if params.get("end_date"):
             last = day_of("end_date", params["end_date"])
             high = self._instant(datetime.combine(last + timedelta(days=1), time()))
@@ -190,7 +197,9 @@ class Searcher:
         return epoch_us(local.replace(tzinfo=self._clock))
 
 
-def position_behind(rows: list[Record], key: Callable[[Record], OrderKey], wanted: OrderKey, copy: int) -> int:
+def position_behind(
+    rows: list[Record], key: Callable[[Record], OrderKey], wanted: OrderKey, copy: int
+) -> int:
     """Return the index of the first row behind a record.
 
     :param rows: rows in the order of ``key``

@@ -41,7 +41,9 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], service: Service, latency: float, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, address: tuple[str, int], service: Service, latency: float, tls: ssl.SSLContext | None
+    ) -> None:
         self.service = service
         self.latency = latency
         self._tls = tls
@@ -58,7 +60,9 @@ class Server(ThreadingHTTPServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Serve one connection, in its own thread; the TLS handshake belongs to it."""
-        with closing(self._tls.wrap_socket(request, server_side=True) if self._tls else request) as connection:
+        with closing(
+            self._tls.wrap_socket(request, server_side=True) if self._tls else request
+        ) as connection:
             with self._guard:
                 self._open.add(connection)
             try:

@@ -86,7 +86,12 @@ class Service:
     """
 
     def __init__(
-        self, days: Days, readings: Readings, keys: Keys, now: datetime | None, requests_per_second: float | None
+        self,
+        days: Days,
+        readings: Readings,
+        keys: Keys,
+        now: datetime | None,
+        requests_per_second: float | None,
     ) -> None:
         self.faults = Faults()
         self.readings = readings
@@ -214,7 +219,11 @@ class Service:
             raise RefusedError("a parameter was given twice")
         if path != CDR_PATH:
             items = reference_list(name, team_ids)
-            wrapped = self.readings.references == "wrapped" and name in {"queues", "agents", "campaigns"}
+            wrapped = self.readings.references == "wrapped" and name in {
+                "queues",
+                "agents",
+                "campaigns",
+            }
             return json_response(200, {name: items} if wrapped else items)
         return self._pager.answer(self._rows(params, team_ids), params, nth)
 
@@ -227,7 +236,9 @@ class Service:
             return False
         now = time.monotonic()
         # A second's worth may come at once, so a client that keeps to the rate on average passes.
-        self._allowance = min(max(1.0, self._rate), self._allowance + (now - self._last) * self._rate)
+        self._allowance = min(
+            max(1.0, self._rate), self._allowance + (now - self._last) * self._rate
+        )
         self._last = now
         if self._allowance < 1:
             return True

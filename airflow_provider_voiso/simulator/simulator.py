@@ -83,7 +83,10 @@ class Simulator:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -91,7 +94,10 @@ class Simulator:
         """Listen in a thread; requests are answered from now on."""
         self._server = Server(self._address, self._service, self._latency, self._tls)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="voiso-simulator", daemon=True
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name="voiso-simulator",
+            daemon=True,
         )
         self._thread.start()
 
@@ -110,7 +116,9 @@ class Simulator:
         :raises RuntimeError: if it does not listen
         """
         if self._server is None:
-            raise RuntimeError("The simulator is not running: use it in a `with` statement, or call start().")
+            raise RuntimeError(
+                "The simulator is not running: use it in a `with` statement, or call start()."
+            )
         return self._server.server_port
 
     @property

@@ -44,7 +44,10 @@ def _seldom(common: tuple[T, ...], rare: tuple[T, ...], one_in: int) -> tuple[T,
 
 
 _BY_WEIGHT = tuple(kind for kind in KINDS for _ in range(kind.weight))
-_SPELLINGS = {kind.request: _seldom(_serialised(kind.spellings), _serialised(kind.rare), RARITY) for kind in KINDS}
+_SPELLINGS = {
+    kind.request: _seldom(_serialised(kind.spellings), _serialised(kind.rare), RARITY)
+    for kind in KINDS
+}
 _ENDINGS = {
     family: _seldom(_serialised(common), _serialised(RARE_DISPOSITIONS[family]), RARITY)
     for family, common in DISPOSITIONS.items()

@@ -28,7 +28,10 @@ SPAN = RULE.span(WINDOW)
 def page(**seconds: float) -> Page:
     """Return an answer with a record for each name, that many seconds behind the window's start."""
     records = [
-        {"uuid": uuid, "timestamp": (START + timedelta(seconds=at)).isoformat(timespec="milliseconds")}
+        {
+            "uuid": uuid,
+            "timestamp": (START + timedelta(seconds=at)).isoformat(timespec="milliseconds"),
+        }
         for uuid, at in seconds.items()
     ]
     return parse_page(json.dumps({"records": records}).encode()).in_order()

@@ -55,14 +55,18 @@ def read(client: CdrClient, window: Window = DAY, filters: Any = None) -> dict[s
 
 
 @pytest.mark.parametrize("connections", [1, 2, 5, 64])
-def test_a_window_is_the_same_over_any_number_of_connections(connections: int, client_of: MakeClient) -> None:
+def test_a_window_is_the_same_over_any_number_of_connections(
+    connections: int, client_of: MakeClient
+) -> None:
     with Simulator(records_per_day=900, readings=Readings(cap=100)) as sim:
         client = client_of(sim, batch=100, per_page=50, max_connections=connections)
         assert read(client) == sim.truth(DAY.start, DAY.end)
         assert client.requests == len(sim.requests)
 
 
-def test_one_failure_among_many_connections_is_the_failure_of_the_window(client_of: MakeClient) -> None:
+def test_one_failure_among_many_connections_is_the_failure_of_the_window(
+    client_of: MakeClient,
+) -> None:
     with Simulator(records_per_day=900) as sim:
         sim.faults.add("status", status=500, request=5)
         with pytest.raises(VoisoServerError, match=r"The window \[2026-11-10T00:00:00\+00:00"):
@@ -76,7 +80,9 @@ def test_filters_reach_every_request_of_the_walk(client_of: MakeClient) -> None:
         assert found == sim.truth(DAY.start, DAY.end, filters)
         walked = [request.params for request in sim.requests if request.params["per_page"] == "50"]
         assert len(walked) > 5
-        assert all(params["type"] == "outbound" and params["duration_from"] == "1" for params in walked)
+        assert all(
+            params["type"] == "outbound" and params["duration_from"] == "1" for params in walked
+        )
 
 
 @pytest.mark.parametrize(
@@ -119,7 +125,11 @@ def test_a_window_that_cannot_be_read_is_named_and_its_records_are_not(
     SECRET.assert_absent_from(caught.value)
     SECRET.assert_absent(caplog.text)
     assert not any(uuid in said for uuid in records)
-    assert not any(json.loads(record)["from"] in said for record in records.values() if json.loads(record)["from"])
+    assert not any(
+        json.loads(record)["from"] in said
+        for record in records.values()
+        if json.loads(record)["from"]
+    )
 
 
 def test_a_fault_that_passes_does_not_show_in_the_window(
@@ -128,7 +138,9 @@ def test_a_fault_that_passes_does_not_show_in_the_window(
     monkeypatch.setattr("airflow_provider_voiso.api.transport.time.sleep", lambda _: None)
     with Simulator(records_per_day=900, readings=Readings(cap=100)) as sim:
         client = client_of(sim, batch=100, per_page=50, max_retries=3)
-        for request, kind in enumerate(["reset_within", "cut", "invalid_json", "status", "truncated", "no_uuid"]):
+        for request, kind in enumerate(
+            ["reset_within", "cut", "invalid_json", "status", "truncated", "no_uuid"]
+        ):
             sim.faults.add(kind, request=2 + 3 * request)  # type: ignore[arg-type]
         assert read(client) == sim.truth(DAY.start, DAY.end)
         assert sim.faults.waiting == ()

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from airflow_provider_voiso.api.v2.clock import HIGHEST, LOWEST, DateRule, OffsetRange, ProvedClock, Span, ZoneClock
+from airflow_provider_voiso.api.v2.clock import (
+    HIGHEST,
+    LOWEST,
+    DateRule,
+    OffsetRange,
+    ProvedClock,
+    Span,
+    ZoneClock,
+)
 from airflow_provider_voiso.api.window import EPOCH, MICROSECOND, UTC, Window, epoch_us
 
 ZONES = [
@@ -43,11 +51,15 @@ near_turns = st.builds(
     st.integers(-8_000, 8_000) | st.integers(-60, 60).map(lambda minutes: minutes * 60),
     st.sampled_from([0, 1, 500_000, 999_999]),
 )
-recently = st.integers(1_500_000_000, 2_000_000_000).map(lambda seconds: EPOCH + timedelta(seconds=seconds))
+recently = st.integers(1_500_000_000, 2_000_000_000).map(
+    lambda seconds: EPOCH + timedelta(seconds=seconds)
+)
 lengths = st.timedeltas(timedelta(microseconds=1), timedelta(hours=3)) | st.timedeltas(
     timedelta(microseconds=1), timedelta(days=40)
 )
-windows = st.builds(lambda start, length: Window(start, start + length), near_turns | recently, lengths)
+windows = st.builds(
+    lambda start, length: Window(start, start + length), near_turns | recently, lengths
+)
 zones = st.sampled_from(ZONES).map(ZoneInfo)
 folds = st.sampled_from([0, 1])
 
@@ -67,12 +79,15 @@ def assert_found_whole(window: Window, span: Span, zone: ZoneInfo) -> None:
     assert window.end_us <= min(instants(span.end_datetime, zone))
 
 
-# Where the clock jumps, a second before the window is a time that it never shows: the API may take it for a later one.
+# Where the clock jumps, a second before the window is a time that it never shows: the API may take
+# it for a later one.
 @example(zone=ZoneInfo("Europe/Berlin"), window=Window(TURNS[1], TURNS[1] + timedelta(hours=1)))
 @example(zone=ZoneInfo("Pacific/Apia"), window=Window(TURNS[7], TURNS[7] + timedelta(days=1)))
 @example(zone=ZoneInfo("Europe/Berlin"), window=Window(TURNS[0], TURNS[0] + timedelta(hours=1)))
 @given(zone=zones, window=windows)
-def test_a_window_is_found_whole_however_the_api_reads_its_bounds(zone: ZoneInfo, window: Window) -> None:
+def test_a_window_is_found_whole_however_the_api_reads_its_bounds(
+    zone: ZoneInfo, window: Window
+) -> None:
     assert_found_whole(window, DateRule(ZoneClock(zone)).span(window), zone)
 
 
@@ -115,7 +130,9 @@ def test_nothing_that_the_api_may_find_counts_as_outside(zone: ZoneInfo, window:
 
 
 @given(zone=zones, window=windows)
-def test_no_more_than_turns_of_the_clock_are_asked_for_in_vain(zone: ZoneInfo, window: Window) -> None:
+def test_no_more_than_turns_of_the_clock_are_asked_for_in_vain(
+    zone: ZoneInfo, window: Window
+) -> None:
     rule = DateRule(ZoneClock(zone))
     earliest, latest = map(epoch_us, rule.timestamps(rule.span(window)))
     # Samoa has once left out a day; the other turns are of an hour at most.
@@ -125,22 +142,32 @@ def test_no_more_than_turns_of_the_clock_are_asked_for_in_vain(zone: ZoneInfo, w
 
 
 @given(zone=zones, window=windows, fold=folds, data=st.data())
-def test_a_part_finds_every_instant(zone: ZoneInfo, window: Window, fold: int, data: st.DataObject) -> None:
+def test_a_part_finds_every_instant(
+    zone: ZoneInfo, window: Window, fold: int, data: st.DataObject
+) -> None:
     """The narrowest reading again."""
     parts = [DateRule(ZoneClock(zone)).span(window)]
     for _ in range(3):
-        parts = [half for part in parts for half in (part.halves() if part.first < part.last else (part,))]
+        parts = [
+            half
+            for part in parts
+            for half in (part.halves() if part.first < part.last else (part,))
+        ]
 
     for _ in range(10):
         at = data.draw(st.integers(window.start_us, window.end_us - 1))
         assert any(
-            instant(part.start_datetime, zone, fold) + SECOND <= at < instant(part.end_datetime, zone, fold)
+            instant(part.start_datetime, zone, fold) + SECOND
+            <= at
+            < instant(part.end_datetime, zone, fold)
             for part in parts
         )
 
 
 @given(zone=zones, window=windows, fold=folds, data=st.data())
-def test_seams_leave_no_instant_out(zone: ZoneInfo, window: Window, fold: int, data: st.DataObject) -> None:
+def test_seams_leave_no_instant_out(
+    zone: ZoneInfo, window: Window, fold: int, data: st.DataObject
+) -> None:
     """Whatever lies on one side of an instant is found by the span that begins or ends there."""
     rule = DateRule(ZoneClock(zone))
     span = rule.span(window)
@@ -148,7 +175,12 @@ def test_seams_leave_no_instant_out(zone: ZoneInfo, window: Window, fold: int, d
     behind = Span(max(span.first, rule.first_second(seam)), span.last)
     before = Span(span.first, min(span.last, rule.last_second(seam)))
 
-    for at, part in ((seam, behind), (window.end - MICROSECOND, behind), (seam, before), (window.start, before)):
+    for at, part in (
+        (seam, behind),
+        (window.end - MICROSECOND, behind),
+        (seam, before),
+        (window.start, before),
+    ):
         first = instant(part.start_datetime, zone, fold) + SECOND
         assert first <= epoch_us(at) < instant(part.end_datetime, zone, fold)
 

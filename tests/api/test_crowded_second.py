@@ -21,7 +21,9 @@ RECORDS_PER_DAY = 80_000
 
 
 def read(sim: Simulator, *, batch: int, **options: Any) -> dict[str, bytes]:
-    client = CdrClient(Settings(base_url=sim.url, key=sim.key, max_retries=0, timeout=120, **options), batch=batch)
+    client = CdrClient(
+        Settings(base_url=sim.url, key=sim.key, max_retries=0, timeout=120, **options), batch=batch
+    )
     try:
         with client.read(WINDOW) as found:
             records = [record for page in found for record in page]
@@ -31,7 +33,8 @@ def read(sim: Simulator, *, batch: int, **options: Any) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("continuation", "final"), [("batch", "short"), ("cursor", "full_then_empty"), ("batch", "always_empty")]
+    ("continuation", "final"),
+    [("batch", "short"), ("cursor", "full_then_empty"), ("batch", "always_empty")],
 )
 def test_tokens_lead_through_a_second(continuation: Any, final: Any) -> None:
     readings = Readings(cap=2, continuation=continuation, final=final)
@@ -52,7 +55,9 @@ def test_pages_lead_through_a_second(beyond_end: Any, duplicates: float) -> None
 def test_circling_tokens_are_an_error(misbehaviour: Any) -> None:
     readings = Readings(cap=2, misbehaviour=misbehaviour)
     with Simulator(records_per_day=RECORDS_PER_DAY, readings=readings) as sim:
-        with pytest.raises(VoisoPaginationError, match="token led back to records that were already read"):
+        with pytest.raises(
+            VoisoPaginationError, match="token led back to records that were already read"
+        ):
             read(sim, batch=2)
         assert len(sim.requests) < 100
 
@@ -61,7 +66,10 @@ def test_handle_of_a_second_is_an_error() -> None:
     readings = Readings(cap=2, continuation="handle")
     with (
         Simulator(records_per_day=RECORDS_PER_DAY, readings=readings) as sim,
-        pytest.raises(VoisoPaginationError, match=r"already read, after 1 batches\. .*Narrow the task's filters"),
+        pytest.raises(
+            VoisoPaginationError,
+            match=r"already read, after 1 batches\. .*Narrow the task's filters",
+        ),
     ):
         read(sim, batch=2)
 
@@ -70,7 +78,9 @@ def test_missing_token_of_a_second_is_an_error() -> None:
     readings = Readings(cap=2, misbehaviour="missing")
     with (
         Simulator(records_per_day=RECORDS_PER_DAY, readings=readings) as sim,
-        pytest.raises(VoisoPaginationError, match="holds 2 records or more, and the API gives no token"),
+        pytest.raises(
+            VoisoPaginationError, match="holds 2 records or more, and the API gives no token"
+        ),
     ):
         read(sim, batch=2)
 

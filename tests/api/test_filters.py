@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_voiso.api.v2.filters import FILTERS, RESERVED, check_filter_names, filter_params, is_rendered
+from airflow_provider_voiso.api.v2.filters import (
+    FILTERS,
+    RESERVED,
+    check_filter_names,
+    filter_params,
+    is_rendered,
+)
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.simulator.filters import PARAMETERS
 
@@ -33,7 +39,9 @@ def test_reserved_names_are_refused_whatever_their_value(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Type", "agent_id", "queue", "types", "", "key ", "secret=1&key"])
 def test_unknown_names_are_refused_with_the_list_of_known_ones(name: str) -> None:
-    with pytest.raises(VoisoConfigurationError, match=r"Unknown filter .*agent_ids, .*wrapup_codes"):
+    with pytest.raises(
+        VoisoConfigurationError, match=r"Unknown filter .*agent_ids, .*wrapup_codes"
+    ):
         check_filter_names({name: "x"})
 
 
@@ -57,7 +65,9 @@ def test_unknown_names_are_refused_with_the_list_of_known_ones(name: str) -> Non
         ([[1, 2], 3], "holds a comma"),
     ],
 )
-def test_values_that_select_nothing_or_everything_by_accident_are_refused(value: Any, complaint: str) -> None:
+def test_values_that_select_nothing_or_everything_by_accident_are_refused(
+    value: Any, complaint: str
+) -> None:
     with pytest.raises(VoisoConfigurationError, match=f"'agent_ids'.* {complaint}"):
         filter_params({"agent_ids": value})
 
@@ -96,7 +106,11 @@ def test_every_item_reaches_the_api_as_it_was_given(filters: dict[str, Any]) -> 
         assert params[name].split(",") == [str(item) for item in given_items]
 
 
-@given(st.dictionaries(st.text(), st.none() | st.text() | st.booleans() | st.lists(items | st.none()), min_size=1))
+@given(
+    st.dictionaries(
+        st.text(), st.none() | st.text() | st.booleans() | st.lists(items | st.none()), min_size=1
+    )
+)
 def test_whatever_is_given_is_used_whole_or_refused(filters: dict[str, Any]) -> None:
     try:
         params = filter_params(filters)

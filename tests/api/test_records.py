@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_voiso.api.records import decode, keys
 from airflow_provider_voiso.api.v2.answer import parse_page
-from airflow_provider_voiso.exceptions import VoisoAuthenticationError, VoisoError, VoisoResponseError
+from airflow_provider_voiso.exceptions import (
+    VoisoAuthenticationError,
+    VoisoError,
+    VoisoResponseError,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_voiso.api.page import Page
@@ -26,7 +30,8 @@ json_values = st.recursive(
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(codec="utf-8")),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
     ),
     max_leaves=8,
 )
@@ -63,7 +68,10 @@ def test_records_are_kept_byte_for_byte(values: list[dict[str, object]], ascii_o
     "raw",
     [
         b'{"cpc":0.30,"uuid":"a","timestamp":"2026-11-10T00:00:00Z","n":1E+2,"big":123456789012345678901234567890}',
-        b'{ "uuid" : "\\u0061" , "timestamp":"2026-11-10T00:00:00Z","text":"\\/\\u00e9\\ud83d\\ude00\xf0\x9f\x98\x80"}',
+        (
+            b'{ "uuid" : "\\u0061" , '
+            b'"timestamp":"2026-11-10T00:00:00Z","text":"\\/\\u00e9\\ud83d\\ude00\xf0\x9f\x98\x80"}'
+        ),
         b'{"timestamp":"2026-11-10T00:00:00Z","uuid":"a","uuid2":null,"x":{"y":[{},[],""]},"text":"\\r\\n\\t\\u2028"}',
     ],
 )
@@ -85,7 +93,9 @@ def test_pretty_printed_records_become_one_line_each(
 
 def test_a_line_break_inside_a_text_is_no_json() -> None:
     with pytest.raises(VoisoResponseError, match="not the JSON object"):
-        parse_page(b'{"records":[{"uuid":"a","timestamp":"2026-11-10T00:00:00Z","text":"two\nlines"}]}')
+        parse_page(
+            b'{"records":[{"uuid":"a","timestamp":"2026-11-10T00:00:00Z","text":"two\nlines"}]}'
+        )
 
 
 @pytest.mark.parametrize(
@@ -114,7 +124,8 @@ def test_a_null_error_is_no_error() -> None:
         ("2024-07-31T12:43:09,5Z", "2024-07-31T12:43:09.500000"),
         (" 2024-07-31T12:43:09.407Z ", "2024-07-31T12:43:09.407000"),
         ("2024-07-31T23:59:59.999999Z", "2024-07-31T23:59:59.999999"),
-        # Rounded, these would belong to the next day, whose export would not find them among its own.
+        # Rounded, these would belong to the next day, whose export would not find them among its
+        # own.
         ("2024-07-31T23:59:59.9999996Z", "2024-07-31T23:59:59.999999"),
         ("2024-07-31T23:59:59.999999999Z", "2024-07-31T23:59:59.999999"),
         ("2024-02-29T00:00:00.000000001-00:01", "2024-02-29T00:01:00"),
@@ -188,13 +199,17 @@ def test_a_record_that_cannot_be_placed_is_an_error_that_does_not_show_it(raw: b
         (b'{"error":"Something","records":[]}', "error object"),
     ],
 )
-def test_anything_but_records_is_an_error_that_does_not_show_it(body: bytes, complaint: str) -> None:
+def test_anything_but_records_is_an_error_that_does_not_show_it(
+    body: bytes, complaint: str
+) -> None:
     with pytest.raises(VoisoResponseError, match=complaint) as caught:
         parse_page(body)
     assert TEXT not in str(caught.value)
 
 
-@pytest.mark.parametrize("error", ["Invalid User API Key", "invalid api key", {"message": "Unknown API key"}])
+@pytest.mark.parametrize(
+    "error", ["Invalid User API Key", "invalid api key", {"message": "Unknown API key"}]
+)
 def test_an_error_that_names_the_key_is_about_the_key(error: object) -> None:
     with pytest.raises(VoisoAuthenticationError, match="the key is invalid"):
         parse_page(json.dumps({"error": error}).encode())
@@ -206,11 +221,15 @@ def test_no_body_escapes_the_error_tree(body: bytes) -> None:
         parse_page(body)
 
 
-@pytest.mark.parametrize("text", [rb"\ud83d", rb"\ude00 \uD83D", rb"\\ud83d", rb"\\\ud83d", rb"\ud83d\ude00"])
+@pytest.mark.parametrize(
+    "text", [rb"\ud83d", rb"\ude00 \uD83D", rb"\\ud83d", rb"\\\ud83d", rb"\ud83d\ude00"]
+)
 def test_half_of_a_surrogate_pair_is_kept_as_it_was_sent(text: bytes) -> None:
     record = b'{"uuid": "a", "timestamp": "2026-11-10T00:00:00Z", "text": "' + text + b'"}'
     other = b'{"uuid": "b", "timestamp": "2026-11-10T00:00:01Z"}'
-    page = parse_page(b'{"total": 1, "records": [' + record + b" , " + other + b'], "search_token": null}')
+    page = parse_page(
+        b'{"total": 1, "records": [' + record + b" , " + other + b'], "search_token": null}'
+    )
     assert contents(page) == [record, other]
     assert page.uuids == ["a", "b"]
     assert decode(record) == json.loads(record)
@@ -218,15 +237,20 @@ def test_half_of_a_surrogate_pair_is_kept_as_it_was_sent(text: bytes) -> None:
 
 def test_uuids_that_differ_in_a_surrogate_stay_different() -> None:
     uuids = [r"a\ud800", r"a\ud801", "a?", r"a\ud83d\ude00", r"a\\ud800"]
-    raws = [b'{"uuid": "' + uuid.encode() + b'", "timestamp": "2026-11-10T00:00:00Z"}' for uuid in uuids]
+    raws = [
+        b'{"uuid": "' + uuid.encode() + b'", "timestamp": "2026-11-10T00:00:00Z"}' for uuid in uuids
+    ]
     page = parse_page(answer(*raws))
     assert page.raws == raws
     assert len(set(page.uuids)) == len(uuids)
-    # Whole pairs must read as they do where nothing else needs care, or a record read twice would count twice.
+    # Whole pairs must read as they do where nothing else needs care, or a record read twice would
+    # count twice.
     assert page.uuids[3] == "a\N{GRINNING FACE}"
 
 
-@pytest.mark.parametrize("number", ["1" + "0" * 400, "1" + "0" * 5000, "-1e999", "1e999999999999999999999", "0.1"])
+@pytest.mark.parametrize(
+    "number", ["1" + "0" * 400, "1" + "0" * 5000, "-1e999", "1e999999999999999999999", "0.1"]
+)
 def test_a_number_of_any_size_is_no_obstacle(number: str) -> None:
     found = decode(b'{"n":' + number.encode() + b"}")["n"]
     assert found in {number, 0.1, 10**400}

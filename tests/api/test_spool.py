@@ -29,7 +29,9 @@ WINDOW = Window(START, START + timedelta(days=1))
 
 def raw(uuid: str, seconds: float = 0, text: str = "") -> bytes:
     at = START + timedelta(seconds=seconds)
-    return json.dumps({"uuid": uuid, "timestamp": at.isoformat(timespec="milliseconds"), "text": text}).encode()
+    return json.dumps(
+        {"uuid": uuid, "timestamp": at.isoformat(timespec="milliseconds"), "text": text}
+    ).encode()
 
 
 def page(records: Iterable[bytes]) -> Page:
@@ -49,7 +51,9 @@ def content(spool: SpooledRecords) -> list[bytes]:
 
 
 moments = st.integers(0, 86_399_999).map(lambda milliseconds: milliseconds / 1000)
-drawn = st.lists(st.tuples(st.integers(0, 40), moments, st.sampled_from(["", "changed"])), max_size=60)
+drawn = st.lists(
+    st.tuples(st.integers(0, 40), moments, st.sampled_from(["", "changed"])), max_size=60
+)
 
 
 def test_records_come_by_timestamp_then_uuid() -> None:
@@ -60,7 +64,10 @@ def test_records_come_by_timestamp_then_uuid() -> None:
         assert spool.size == sum(len(record) + 1 for record in records)
 
 
-@given(st.lists(st.tuples(st.uuids().map(str), moments), unique_by=lambda pair: pair[0], max_size=40), st.data())
+@given(
+    st.lists(st.tuples(st.uuids().map(str), moments), unique_by=lambda pair: pair[0], max_size=40),
+    st.data(),
+)
 def test_the_order_does_not_depend_on_the_order_of_arrival(
     drawn_records: list[tuple[str, float]], data: st.DataObject
 ) -> None:
@@ -69,13 +76,19 @@ def test_the_order_does_not_depend_on_the_order_of_arrival(
     cut = data.draw(st.integers(0, len(records)))
     with spooled(records) as one, spooled(shuffled[:cut], shuffled[cut:]) as other:
         assert content(one) == content(other)
-        assert content(one) == [record for _, _, record in sorted(zip(*reversed(keys(records)), records, strict=True))]
+        assert content(one) == [
+            record for _, _, record in sorted(zip(*reversed(keys(records)), records, strict=True))
+        ]
 
 
 @given(st.lists(drawn, max_size=5))
-def test_a_uuid_is_given_once_in_a_state_that_was_read(pages: list[list[tuple[int, float, str]]]) -> None:
+def test_a_uuid_is_given_once_in_a_state_that_was_read(
+    pages: list[list[tuple[int, float, str]]],
+) -> None:
     """Within a page, within a slice of time, across both."""
-    answers = [[raw(f"u{number}", seconds, text) for number, seconds, text in records] for records in pages]
+    answers = [
+        [raw(f"u{number}", seconds, text) for number, seconds, text in records] for records in pages
+    ]
     states: dict[str, set[bytes]] = {}
     for answer in answers:
         for uuid, record in zip(keys(answer)[0], answer, strict=True):
@@ -85,7 +98,9 @@ def test_a_uuid_is_given_once_in_a_state_that_was_read(pages: list[list[tuple[in
         uuids = keys(found)[0]
         assert sorted(uuids) == sorted(states)
         assert spool.records == len(found)
-        assert spool.duplicates == sum(len(answer) - len(set(keys(answer)[0])) for answer in answers)
+        assert spool.duplicates == sum(
+            len(answer) - len(set(keys(answer)[0])) for answer in answers
+        )
         assert spool.changed == sum(len(each) > 1 for each in states.values())
         assert all(record in states[uuid] for uuid, record in zip(uuids, found, strict=True))
 
@@ -109,7 +124,9 @@ def test_a_record_that_moved_to_another_time_is_given_where_it_was_read_last() -
 INSIDE = [raw("first", 0), raw("last", 86_399.999)]
 
 
-on_linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's list of open files")
+on_linux = pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="needs Linux's list of open files"
+)
 
 
 @pytest.fixture
@@ -123,7 +140,10 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_large_window_goes_to_a_file_without_a_name(directory: Path) -> None:
     text = "x" * 50_000
     pages = [
-        [raw(f"{answer:03}-{n:03}", (answer * 7919 + n * 104_729) % 86_400, text) for n in range(20)]
+        [
+            raw(f"{answer:03}-{n:03}", (answer * 7919 + n * 104_729) % 86_400, text)
+            for n in range(20)
+        ]
         for answer in range(20)
     ]
     with spooled(*pages) as spool:
@@ -158,7 +178,9 @@ def test_a_disk_that_is_full_is_named() -> None:
         file._file.close()
         file._file = open("/dev/full", "wb", buffering=0)  # noqa: PTH123, SIM115 - closed by the spool
         spool.add(page(INSIDE).in_order())  # written while the next answer is on its way
-        with pytest.raises(VoisoSpoolError, match=r"local disk: No space left on device\. Nothing was exported"):
+        with pytest.raises(
+            VoisoSpoolError, match=r"local disk: No space left on device\. Nothing was exported"
+        ):
             spool.seal()
 
 
@@ -190,7 +212,9 @@ def test_an_empty_spool() -> None:
 def test_a_file_that_was_cut_is_noticed() -> None:
     with spooled(INSIDE) as spool:
         os.ftruncate(spool._file._file.fileno(), spool.size - 1)
-        with pytest.raises(VoisoSpoolError, match=r"local disk: Input/output error\. Nothing was exported"):
+        with pytest.raises(
+            VoisoSpoolError, match=r"local disk: Input/output error\. Nothing was exported"
+        ):
             list(spool)
 
 
@@ -213,7 +237,10 @@ def test_pages_are_as_small_as_what_is_read_back_at_once() -> None:
 @pytest.mark.parametrize("disposition", ["waiting", "active", "Active"])
 def test_unfinished_conversations_are_counted(disposition: str) -> None:
     open_chat = json.loads(raw("chat", 5)) | {"disposition": disposition}
-    over = json.loads(raw("call", 6, "still waiting")) | {"disposition": "answered", "queue": "active"}
+    over = json.loads(raw("call", 6, "still waiting")) | {
+        "disposition": "answered",
+        "queue": "active",
+    }
 
     with spooled([json.dumps(open_chat).encode(), json.dumps(over).encode()]) as spool:
         assert spool.unfinished == 1

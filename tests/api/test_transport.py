@@ -69,7 +69,9 @@ def get() -> Iterator[Get]:
         settings: dict[str, Any] = {"key": "some-key", "timeout": 120.0, **options}
         identity = (url, *settings.items())
         if identity not in open_ones:
-            open_ones[identity] = Transport(Settings(base_url=url, **settings), key_in_query(settings["key"]))
+            open_ones[identity] = Transport(
+                Settings(base_url=url, **settings), key_in_query(settings["key"])
+            )
         return open_ones[identity].get(path, {}, parse)
 
     yield ask
@@ -145,7 +147,10 @@ def test_what_may_pass_is_tried_again_until_the_whole_answer_came(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[1,2,\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[1,",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n[1,2]\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nContent-Encoding: gzip\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nContent-Encoding: "
+            b"gzip\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        ),
         b"HTTP/1.1 200 OK\r\nContent-Le",
         b"HTTP/1.1 abc\r\n\r\n",
         b"SSH-2.0-OpenSSH_9.2\r\n",
@@ -163,7 +168,9 @@ def test_what_may_pass_is_tried_again_until_the_whole_answer_came(
         "end",
     ],
 )
-def test_an_answer_that_broke_off_never_counts(answer: bytes, get: Get, pauses: list[float]) -> None:
+def test_an_answer_that_broke_off_never_counts(
+    answer: bytes, get: Get, pauses: list[float]
+) -> None:
     with RawServer(lambda number: [answer, None] if number < 2 else [http(BODY)]) as server:
         assert get(server.url) == json.loads(BODY)
         assert len(server.requests) == 3
@@ -275,7 +282,9 @@ def test_silence_meets_the_deadline(get: Get, pauses: list[float]) -> None:
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
     ],
 )
-def test_the_api_says_how_long_to_wait(retry_after: str, expected: float, get: Get, pauses: list[float]) -> None:
+def test_the_api_says_how_long_to_wait(
+    retry_after: str, expected: float, get: Get, pauses: list[float]
+) -> None:
     with Simulator() as sim:
         sim.faults.add("status", status=429, path="agents", retry_after=retry_after)
         sim.faults.add("status", status=503, path="agents", retry_after=retry_after)
@@ -285,7 +294,9 @@ def test_the_api_says_how_long_to_wait(retry_after: str, expected: float, get: G
     assert expected <= pauses[1] <= expected + 2
 
 
-def test_tasks_that_are_told_to_wait_do_not_come_back_together(get: Get, pauses: list[float]) -> None:
+def test_tasks_that_are_told_to_wait_do_not_come_back_together(
+    get: Get, pauses: list[float]
+) -> None:
     with Simulator() as sim:
         sim.faults.add("status", status=429, path="agents", retry_after="7", times=None)
         for _ in range(20):
@@ -300,15 +311,20 @@ def test_tasks_that_are_told_to_wait_do_not_come_back_together(get: Get, pauses:
 def test_the_api_names_the_date_until_which_to_wait(get: Get, pauses: list[float]) -> None:
     until = datetime.now(timezone.utc) + timedelta(seconds=60)
     with Simulator() as sim:
-        sim.faults.add("status", status=429, path="agents", retry_after=format_datetime(until, usegmt=True))
+        sim.faults.add(
+            "status", status=429, path="agents", retry_after=format_datetime(until, usegmt=True)
+        )
         get(sim.url, key=sim.key)
     assert 30 < pauses[0] <= 61
 
 
 @pytest.mark.parametrize(
-    "retry_after", ["nan", "soon", "", "Fri, 99 Foo 2026", "12 apples", "Tue, 10 Nov 2026 0:0:0 -0000"]
+    "retry_after",
+    ["nan", "soon", "", "Fri, 99 Foo 2026", "12 apples", "Tue, 10 Nov 2026 0:0:0 -0000"],
 )
-def test_a_retry_after_that_means_nothing_is_passed_over(retry_after: str, get: Get, pauses: list[float]) -> None:
+def test_a_retry_after_that_means_nothing_is_passed_over(
+    retry_after: str, get: Get, pauses: list[float]
+) -> None:
     with Simulator() as sim:
         sim.faults.add("status", status=429, path="agents", retry_after=retry_after)
         get(sim.url, key=sim.key)
@@ -358,7 +374,9 @@ def test_each_status_has_its_error_and_its_number_of_tries(
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_an_error_and_the_key_is_sent_nowhere(status: int, get: Get) -> None:
     with Simulator() as sim, RawServer(lambda _: [http(BODY)]) as elsewhere:
-        sim.faults.add("redirect", status=status, location=f"{elsewhere.url}/", path="agents", times=None)
+        sim.faults.add(
+            "redirect", status=status, location=f"{elsewhere.url}/", path="agents", times=None
+        )
         with pytest.raises(VoisoBadRequestError, match="redirects") as caught:
             get(sim.url, key=sim.key)
         assert elsewhere.url not in str(caught.value)
@@ -418,10 +436,31 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixt
 
 
 SECRET = Secret("k+/=&%<ü>-secret-a387")
-PARAMS = {"start_datetime": "2026-11-09T23:59:59", "end_datetime": "2026-11-11T00:00:01", "search_token": "to+ken=="}
+PARAMS = {
+    "start_datetime": "2026-11-09T23:59:59",
+    "end_datetime": "2026-11-11T00:00:01",
+    "search_token": "to+ken==",
+}
 FAULTS: list[Any] = [
-    *["reset_before", "reset_within", "truncated", "cut", "invalid_json", "html", "error_body", "missing_records"],
-    *["scalar_records", "no_uuid", "no_timestamp", "bad_timestamp", "lying_gzip", "redirect", "status"],
+    *[
+        "reset_before",
+        "reset_within",
+        "truncated",
+        "cut",
+        "invalid_json",
+        "html",
+        "error_body",
+        "missing_records",
+    ],
+    *[
+        "scalar_records",
+        "no_uuid",
+        "no_timestamp",
+        "bad_timestamp",
+        "lying_gzip",
+        "redirect",
+        "status",
+    ],
 ]
 
 
@@ -480,16 +519,25 @@ class TestNothingTellsTheKey:
     ) -> None:
         monkeypatch.setattr(HTTPConnection, "debuglevel", 1)
         verify = str(certificate)
-        with Simulator(key=SECRET.text, records_per_day=10, certificate=verify if scheme == "https" else None) as sim:
+        with Simulator(
+            key=SECRET.text, records_per_day=10, certificate=verify if scheme == "https" else None
+        ) as sim:
             assert len(ask_for_records(sim.url, SECRET.text, verify=verify))
 
     def test_when_a_signal_interrupts_it(self) -> None:
-        with RawServer(lambda _: [60.0]) as server, pytest.raises(InterruptionError) as caught, interrupted(0.2):
+        with (
+            RawServer(lambda _: [60.0]) as server,
+            pytest.raises(InterruptionError) as caught,
+            interrupted(0.2),
+        ):
             ask_for_records(server.url, SECRET.text, timeout=60.0)
         SECRET.assert_absent_from(caught.value)
 
-    def test_when_the_connection_broke_before_a_signal_interrupts_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        # Where the signal arrives while a failure is handled, that one, which holds the URL, becomes the context.
+    def test_when_the_connection_broke_before_a_signal_interrupts_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Where the signal arrives while a failure is handled, that one, which holds the URL,
+        # becomes the context.
         monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool._put_conn", interrupt)
         with RawServer(lambda _: [None]) as server, pytest.raises(InterruptionError) as caught:
             ask_for_records(server.url, SECRET.text)
@@ -503,7 +551,9 @@ class TestNothingTellsTheKey:
             with pytest.raises(VoisoError) as caught:
                 ask_for_records(sim.url, SECRET.text)
             SECRET.assert_absent_from(caught.value)
-            assert not any(uuid in text_of(caught.value) for uuid in sim.truth(DAY, DAY + timedelta(days=1)))
+            assert not any(
+                uuid in text_of(caught.value) for uuid in sim.truth(DAY, DAY + timedelta(days=1))
+            )
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500])
     def test_when_the_status_is_an_error(self, status: int) -> None:
@@ -533,14 +583,20 @@ class TestNothingTellsTheKey:
         SECRET.assert_absent_from(caught.value)
 
     def test_when_headers_cannot_be_read(self) -> None:
-        broken = http(b'{"records": []}').replace(b"\r\nContent", b"\r\nno header at all\r\nContent", 1)
+        broken = http(b'{"records": []}').replace(
+            b"\r\nContent", b"\r\nno header at all\r\nContent", 1
+        )
         with RawServer(lambda _: [broken, None]) as server, suppress(VoisoError):
             ask_for_records(server.url, SECRET.text)
 
     def test_when_nobody_answers(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-        for url in (f"http://127.0.0.1:{port}", "http://no-such-host.invalid", "http://127.0.0.1:99999"):
+        for url in (
+            f"http://127.0.0.1:{port}",
+            "http://no-such-host.invalid",
+            "http://127.0.0.1:99999",
+        ):
             with pytest.raises(VoisoError) as caught:
                 ask_for_records(url, SECRET.text)
             SECRET.assert_absent_from(caught.value)
@@ -551,7 +607,10 @@ class TestNothingTellsTheKey:
         SECRET.assert_absent_from(caught.value)
 
     def test_when_the_certificate_is_refused(self, certificate: Path) -> None:
-        with Simulator(certificate=str(certificate), key=SECRET.text) as sim, pytest.raises(VoisoError) as caught:
+        with (
+            Simulator(certificate=str(certificate), key=SECRET.text) as sim,
+            pytest.raises(VoisoError) as caught,
+        ):
             ask_for_records(sim.url, SECRET.text)
         SECRET.assert_absent_from(caught.value)
 
@@ -595,7 +654,9 @@ def test_requests_take_turns(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_another_way_to_authorize(everything_logged: pytest.LogCaptureFixture) -> None:
     def bearer(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {SECRET.text.encode('ascii', 'ignore').decode()}"
+        request.headers["Authorization"] = (
+            f"Bearer {SECRET.text.encode('ascii', 'ignore').decode()}"
+        )
         return request
 
     with RawServer(lambda _: [http(BODY)]) as server:
@@ -613,7 +674,9 @@ def test_another_way_to_authorize(everything_logged: pytest.LogCaptureFixture) -
 
 def test_queries_of_others_are_logged(everything_logged: pytest.LogCaptureFixture) -> None:
     with RawServer(lambda _: [http(BODY)]) as server:
-        transport = Transport(Settings(base_url=server.url, key="some-key"), key_in_query("some-key"))
+        transport = Transport(
+            Settings(base_url=server.url, key="some-key"), key_in_query("some-key")
+        )
         transport.get(AGENTS, {}, parse)
         requests.get(f"{server.url}/of-another?package=1", timeout=120)
         transport.close()
@@ -628,7 +691,9 @@ def test_defects_of_a_parser_stay_what_they_are() -> None:
         raise UnicodeDecodeError("utf-8", BODY, 0, 1, "as a defect of ours would")
 
     with RawServer(lambda _: [http(BODY)]) as server:
-        transport = Transport(Settings(base_url=server.url, key="some-key"), key_in_query("some-key"))
+        transport = Transport(
+            Settings(base_url=server.url, key="some-key"), key_in_query("some-key")
+        )
         with pytest.raises(UnicodeDecodeError):
             transport.get(AGENTS, {}, stumble)
         transport.close()

@@ -13,7 +13,11 @@ from airflow_provider_voiso.api.client import CdrClient
 from airflow_provider_voiso.api.records import keys
 from airflow_provider_voiso.api.settings import Settings
 from airflow_provider_voiso.api.window import Window
-from airflow_provider_voiso.exceptions import VoisoClockError, VoisoConfigurationError, VoisoUnsettledError
+from airflow_provider_voiso.exceptions import (
+    VoisoClockError,
+    VoisoConfigurationError,
+    VoisoUnsettledError,
+)
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
 from tests.conftest import WORLDS
 
@@ -25,9 +29,16 @@ CAP = 100
 
 
 def read(
-    sim: Simulator, window: Window, filters: dict[str, Any] | None = None, *, batch: int = CAP, **options: Any
+    sim: Simulator,
+    window: Window,
+    filters: dict[str, Any] | None = None,
+    *,
+    batch: int = CAP,
+    **options: Any,
 ) -> dict[str, bytes]:
-    client = CdrClient(Settings(base_url=sim.url, key=sim.key, max_retries=0, timeout=120, **options), batch=batch)
+    client = CdrClient(
+        Settings(base_url=sim.url, key=sim.key, max_retries=0, timeout=120, **options), batch=batch
+    )
     try:
         with client.read(window, filters) as spool:
             records = [record for page in spool for record in page]
@@ -71,7 +82,9 @@ readings = st.builds(
     start=st.integers(0, 86_400_000),
     milliseconds=st.integers(1, 86_400_000),
     connections=st.sampled_from([1, 1, 3]),
-    filters=st.sampled_from([None, None, {"type": "inbound"}, {"type": "chat"}, {"duration_from": 60}]),
+    filters=st.sampled_from(
+        [None, None, {"type": "inbound"}, {"type": "chat"}, {"duration_from": 60}]
+    ),
 )
 def test_any_api_gives_exactly_the_window(
     readings: Readings,
@@ -85,7 +98,14 @@ def test_any_api_gives_exactly_the_window(
     first = DAY + timedelta(milliseconds=start)
     window = Window(first, first + timedelta(milliseconds=milliseconds))
     with Simulator(records_per_day=records_per_day, readings=readings) as sim:
-        got = read(sim, window, filters, per_page=per_page, max_connections=connections, longest_interaction=200)
+        got = read(
+            sim,
+            window,
+            filters,
+            per_page=per_page,
+            max_connections=connections,
+            longest_interaction=200,
+        )
         assert got == sim.truth(window.start, window.end, filters)
 
 
@@ -129,7 +149,9 @@ def test_records_that_stay_are_read(
             return
 
         stayed = sim.truth(window.start, window.end, state="stayed")
-        states = [sim.truth(window.start, window.end, state=step) for step in range(drift.steps + 1)]
+        states = [
+            sim.truth(window.start, window.end, state=step) for step in range(drift.steps + 1)
+        ]
         assert stayed.items() <= got.items()
         for uuid, record in got.items():
             assert any(state.get(uuid) == record for state in states)

@@ -11,15 +11,23 @@ PACKAGE = [Measurement(seconds=each, cpu=1, peak_mb=200) for each in (1, 2, 4)]
 
 
 def lines(results: Results) -> list[str]:
-    text = render(results, arguments="--only s3", records=100_000, large=1_000_000, rounds=3, latency=0.2)
+    text = render(
+        results, arguments="--only s3", records=100_000, large=1_000_000, rounds=3, latency=0.2
+    )
     return [re.sub(" +", " ", line) for line in text.splitlines() if line.startswith("| ")]
 
 
 def test_times_are_compared_round_by_round() -> None:
-    floor = Series("S3", "floor", [Measurement(seconds=each, cpu=0.5, peak_mb=50) for each in (0.8, 1, 2)])
-    peer = Series("S3", "peer", [Measurement(seconds=each, cpu=9, peak_mb=900) for each in (8, 20, 36)])
+    floor = Series(
+        "S3", "floor", [Measurement(seconds=each, cpu=0.5, peak_mb=50) for each in (0.8, 1, 2)]
+    )
+    peer = Series(
+        "S3", "peer", [Measurement(seconds=each, cpu=9, peak_mb=900) for each in (8, 20, 36)]
+    )
     absent = Series("S3", "absent", skipped="not installed")
-    _, _, *rows = lines(Results([[Series("S3", "this package", PACKAGE), floor, peer, absent]], [], []))
+    _, _, *rows = lines(
+        Results([[Series("S3", "this package", PACKAGE), floor, peer, absent]], [], [])
+    )
     assert rows == [
         "| S3 | this package | 2.00 | 1.00 | 200 | 0.0 | 1 | |",
         "| | floor | 1.00 | 0.50 | 50 | 0.0 | 0.50 / 0.50 / 0.80 | 50% of the floor |",
@@ -37,7 +45,9 @@ def test_a_group_that_cannot_run_says_why() -> None:
 
 def test_latency_counts_requests_and_probes() -> None:
     told = {"requests": 13, "probes": 2}
-    series = Series("latency", "defaults", [Measurement(seconds=each, told=told) for each in (3, 3.5, 5)])
+    series = Series(
+        "latency", "defaults", [Measurement(seconds=each, told=told) for each in (3, 3.5, 5)]
+    )
     assert lines(Results([], [series], []))[-1] == "| defaults | 3.00 / 3.50 / 5.00 | 13 | 2 |"
 
 

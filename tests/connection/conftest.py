@@ -51,7 +51,9 @@ def airflow_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
 
 
 @pytest.fixture(scope="session")
-def airflow_cli(airflow_environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+def airflow_cli(
+    airflow_environment: dict[str, str],
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     program = Path(sys.executable).with_name("airflow")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -31,13 +31,16 @@ pytestmark = [
     pytest.mark.usefixtures("installed"),
     pytest.mark.skipif(CHROMIUM is None, reason="neither chromium nor google-chrome is installed"),
     pytest.mark.skipif(
-        tuple(map(int, airflow_version.split(".")[:2])) < (3, 2), reason="this Airflow reads the hook's own form"
+        tuple(map(int, airflow_version.split(".")[:2])) < (3, 2),
+        reason="this Airflow reads the hook's own form",
     ),
 ]
 
 
 @pytest.fixture
-def api_server(airflow_environment: dict[str, str], airflow_cli: Callable[..., Any], tmp_path: Path) -> Iterator[str]:
+def api_server(
+    airflow_environment: dict[str, str], airflow_cli: Callable[..., Any], tmp_path: Path
+) -> Iterator[str]:
     airflow_cli("db", "migrate")
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = str(free.getsockname()[1])
@@ -79,7 +82,9 @@ def answers(url: str) -> bool:
 def page(api_server: str) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
         page = browser.new_page(base_url=api_server)
         page.set_default_timeout(120_000)
         yield page

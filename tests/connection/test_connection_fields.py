@@ -40,10 +40,14 @@ def test_field_behaviour_follows_the_schema_of_this_airflow() -> None:
 
 def test_provider_info_is_read_without_airflow() -> None:
     program = (
-        "import sys; from airflow_provider_voiso.provider_info import get_provider_info; get_provider_info();"
-        "print(sorted({name.split('.')[0] for name in sys.modules} & {'airflow', 'wtforms', 'requests'}))"
+        "import sys; from airflow_provider_voiso.provider_info import get_provider_info; "
+        "get_provider_info();"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'airflow', 'wtforms', "
+        "'requests'}))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -61,7 +65,10 @@ def test_connection_type_is_the_one_of_its_hook() -> None:
 
 
 def test_every_setting_is_a_field() -> None:
-    assert {field.name for field in EXTRA_FIELDS} == {field.name for field in fields(Settings)} - {"base_url", "key"}
+    assert {field.name for field in EXTRA_FIELDS} == {field.name for field in fields(Settings)} - {
+        "base_url",
+        "key",
+    }
 
 
 def test_schema_of_every_kind_of_field() -> None:
@@ -75,7 +82,11 @@ def test_schema_of_every_kind_of_field() -> None:
     assert declared["timeout"]["schema"] == {
         "type": ["number", "null"], "default": 60, "minimum": 0.1, "maximum": 3600
     }  # fmt: skip
-    assert declared["requests_per_second"]["schema"] == {"type": ["number", "null"], "minimum": 0.001, "maximum": 1000}
+    assert declared["requests_per_second"]["schema"] == {
+        "type": ["number", "null"],
+        "minimum": 0.001,
+        "maximum": 1000,
+    }
     assert declared["verify"]["schema"] == {"type": ["string", "null"], "default": "true"}
     assert declared["timezone"]["schema"] == {"type": ["string", "null"], "default": "auto"}
     assert all(field["label"] and field["description"] for field in declared.values())
@@ -101,7 +112,9 @@ def bind(form: dict[str, str]) -> Any:
     for module in ("flask_appbuilder", "flask_babel"):
         pytest.importorskip(module, reason="Airflow 3 draws its own form")
     multi_dict = import_module("werkzeug.datastructures").MultiDict
-    return type("VoisoForm", (import_module("wtforms").Form,), form_widgets(EXTRA_FIELDS))(multi_dict(form))
+    return type("VoisoForm", (import_module("wtforms").Form,), form_widgets(EXTRA_FIELDS))(
+        multi_dict(form)
+    )
 
 
 def test_widgets_are_the_declared_fields() -> None:

@@ -29,13 +29,17 @@ def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 def test_airflow_knows_the_provider(airflow_cli: AirflowCli) -> None:
-    (provider,) = rows(airflow_cli("providers", "get", "airflow-provider-voiso", "--output", "json"))
+    (provider,) = rows(
+        airflow_cli("providers", "get", "airflow-provider-voiso", "--output", "json")
+    )
     assert provider["Provider"] == "airflow-provider-voiso"
 
 
 def test_airflow_imports_the_hook(airflow_cli: AirflowCli) -> None:
     (hook,) = (
-        row for row in rows(airflow_cli("providers", "hooks", "--output", "json")) if row["connection_type"] == "voiso"
+        row
+        for row in rows(airflow_cli("providers", "hooks", "--output", "json"))
+        if row["connection_type"] == "voiso"
     )
     assert hook["class"] == "airflow_provider_voiso.hooks.voiso.VoisoHook"
     assert hook["conn_id_attribute_name"] == "voiso_conn_id"

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 KEY = "a387aaf1f101fcfe284aaf61"
 NUMBERS = [field for field in EXTRA_FIELDS if field.maximum is not None]
 # Airflow 2.11 warns of an extra that is not a JSON object, where 3.x leaves that to the reader.
-ignore_what_2_11_says_of_extras = pytest.mark.filterwarnings("ignore:Encountered .*JSON.* in `extra`")
+ignore_what_2_11_says_of_extras = pytest.mark.filterwarnings(
+    "ignore:Encountered .*JSON.* in `extra`"
+)
 
 
 def connection_from_uri(uri: str) -> Connection:
@@ -103,7 +105,9 @@ def test_host_becomes_base_url(host: str, expected: str) -> None:
         ("secret]", "not a"),
     ],
 )
-def test_host_that_is_refused(host: str | None, complaint: str, make_connection: MakeConnection) -> None:
+def test_host_that_is_refused(
+    host: str | None, complaint: str, make_connection: MakeConnection
+) -> None:
     with pytest.raises(VoisoConfigurationError, match=complaint) as caught:
         settings_from_connection(make_connection(host=host))
     message = str(caught.value)
@@ -124,7 +128,9 @@ def test_host_that_is_refused(host: str | None, complaint: str, make_connection:
         ("cc-ams03", None, 443, "https://cc-ams03.voiso.com:443"),
     ],
 )
-def test_schema_and_port_fields(host: str, schema: str | None, port: int | None, expected: str) -> None:
+def test_schema_and_port_fields(
+    host: str, schema: str | None, port: int | None, expected: str
+) -> None:
     assert base_url(host, schema, port) == expected
 
 
@@ -137,13 +143,19 @@ def test_schema_and_port_fields(host: str, schema: str | None, port: int | None,
         ("cc-ams03", None, 0, "port"),
     ],
 )
-def test_schema_and_port_that_contradict(host: str, schema: str | None, port: int | None, complaint: str) -> None:
+def test_schema_and_port_that_contradict(
+    host: str, schema: str | None, port: int | None, complaint: str
+) -> None:
     with pytest.raises(ValueError, match=complaint):
         base_url(host, schema, port)
 
 
 @given(
-    st.one_of(st.text(), st.text("abz09.-_:/[]@?#% ", max_size=20), st.from_regex(r"(https?://)?[a-z.:\[\]0-9]{1,9}"))
+    st.one_of(
+        st.text(),
+        st.text("abz09.-_:/[]@?#% ", max_size=20),
+        st.from_regex(r"(https?://)?[a-z.:\[\]0-9]{1,9}"),
+    )
 )
 def test_base_url_is_a_bare_origin_or_an_error(host: str) -> None:
     try:
@@ -183,7 +195,10 @@ def test_defaults_of_the_form_are_those_of_the_settings(make_connection: MakeCon
     bare = settings_from_connection(make_connection())
     assert bare == Settings("https://cc-ams03.voiso.com", KEY)
     assert settings_from_connection(make_connection(extra=json.dumps(filled))) == bare
-    assert settings_from_connection(make_connection(extra=json.dumps(dict.fromkeys(filled, " ")))) == bare
+    assert (
+        settings_from_connection(make_connection(extra=json.dumps(dict.fromkeys(filled, " "))))
+        == bare
+    )
 
 
 def plain(value: Any) -> Any:
@@ -193,7 +208,9 @@ def plain(value: Any) -> Any:
 valid_extras = st.fixed_dictionaries(
     {},
     optional={
-        "timezone": st.sampled_from(["auto", "UTC", "Europe/Berlin", "America/Sao_Paulo", "Etc/GMT+3"]),
+        "timezone": st.sampled_from(
+            ["auto", "UTC", "Europe/Berlin", "America/Sao_Paulo", "Etc/GMT+3"]
+        ),
         "longest_interaction": st.floats(0, 8784),
         "per_page": st.integers(1, 10_000),
         "timeout": st.floats(0.1, 3600),
@@ -208,7 +225,12 @@ valid_extras = st.fixed_dictionaries(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=valid_extras, as_text=st.booleans(), prefixed=st.booleans(), as_uri=st.booleans())
 def test_values_survive_every_way_of_storing_them(
-    *, values: dict[str, Any], as_text: bool, prefixed: bool, as_uri: bool, make_connection: MakeConnection
+    *,
+    values: dict[str, Any],
+    as_text: bool,
+    prefixed: bool,
+    as_uri: bool,
+    make_connection: MakeConnection,
 ) -> None:
     stored = {
         f"extra__voiso__{name}" if prefixed else name: plain(value) if as_text else value
@@ -222,8 +244,18 @@ def test_values_survive_every_way_of_storing_them(
 
 @pytest.mark.parametrize("field", NUMBERS, ids=lambda field: field.name)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
-@given(st.one_of(st.integers(), st.floats(), st.booleans(), st.text(max_size=8), st.lists(st.integers(), max_size=2)))
-def test_number_in_its_range_or_an_error(field: Any, make_connection: MakeConnection, value: Any) -> None:
+@given(
+    st.one_of(
+        st.integers(),
+        st.floats(),
+        st.booleans(),
+        st.text(max_size=8),
+        st.lists(st.integers(), max_size=2),
+    )
+)
+def test_number_in_its_range_or_an_error(
+    field: Any, make_connection: MakeConnection, value: Any
+) -> None:
     assume(not (isinstance(value, str) and not value.strip()))
     conn = make_connection(extra=json.dumps({field.name: value}))
     number = float("nan")
@@ -243,7 +275,10 @@ def test_number_in_its_range_or_an_error(field: Any, make_connection: MakeConnec
 @pytest.mark.parametrize(
     ("extra", "complaint"),
     [
-        ('{"timezon": "UTC"}', r"unknown field 'timezon'\. Known are timezone, longest_interaction"),
+        (
+            '{"timezon": "UTC"}',
+            r"unknown field 'timezon'\. Known are timezone, longest_interaction",
+        ),
         ('{"extra__http__timeout": "5"}', "unknown field 'extra__http__timeout'"),
         ('{"timezone": "Europe/Atlantis"}', "'timezone'.*IANA name"),
         ('{"timezone": "Europe"}', "'timezone'"),
@@ -283,7 +318,9 @@ def test_verify_takes_a_bundle_that_exists(tmp_path: Path, make_connection: Make
 
 @pytest.mark.parametrize("password", [None, "", " \n", "two words", "two\nlines"])
 def test_key_that_is_refused(password: str | None, make_connection: MakeConnection) -> None:
-    with pytest.raises(VoisoConfigurationError, match=r"^The password of the connection 'voiso_test' .*API key"):
+    with pytest.raises(
+        VoisoConfigurationError, match=r"^The password of the connection 'voiso_test' .*API key"
+    ):
         settings_from_connection(make_connection(password=password))
 
 
@@ -309,7 +346,9 @@ def test_key_is_stripped(make_connection: MakeConnection) -> None:
     ],
 )
 @ignore_what_2_11_says_of_extras
-def test_no_error_shows_a_key_in_the_wrong_place(fields: dict[str, str], make_connection: MakeConnection) -> None:
+def test_no_error_shows_a_key_in_the_wrong_place(
+    fields: dict[str, str], make_connection: MakeConnection
+) -> None:
     with pytest.raises(VoisoConfigurationError) as caught:
         settings_from_connection(make_connection(**fields))
     assert KEY not in str(caught.value)
@@ -323,8 +362,13 @@ def test_key_is_masked_once_it_is_read(make_connection: MakeConnection) -> None:
     assert redact(f"key={key}&page=1") == "key=***&page=1"
 
 
-@pytest.mark.parametrize("encode", [str, quote_plus, lambda key: quote(key, safe="")], ids=["as is", "+", "%20"])
+@pytest.mark.parametrize(
+    "encode", [str, quote_plus, lambda key: quote(key, safe="")], ids=["as is", "+", "%20"]
+)
 def test_key_is_masked_in_every_spelling_of_a_query(encode: Callable[[str], str]) -> None:
     key = "sl/ash two+words~tilde&amp=é"
     mask_key(key)
-    assert redact(f"GET /api/v2/cdr?page=1&key={encode(key)}&x=1") == "GET /api/v2/cdr?page=1&key=***&x=1"
+    assert (
+        redact(f"GET /api/v2/cdr?page=1&key={encode(key)}&x=1")
+        == "GET /api/v2/cdr?page=1&key=***&x=1"
+    )

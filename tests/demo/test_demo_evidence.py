@@ -48,7 +48,9 @@ def test_what_s3_holds_for_a_day_is_every_line_below_its_folder(tmp_path: Path) 
     with SeaweedS3(tmp_path / "s3") as s3:
         client = s3.client()
         for key, uuids in objects.items():
-            body = gzip.compress(b"".join(json.dumps({"uuid": uuid}).encode() + b"\n" for uuid in uuids))
+            body = gzip.compress(
+                b"".join(json.dumps({"uuid": uuid}).encode() + b"\n" for uuid in uuids)
+            )
             client.put_object(Bucket=s3.bucket, Key=key, Body=body)
         assert sorted(uuids_in_s3(client, s3.bucket, DAY)) == ["a", "b", "b"]
 
@@ -57,7 +59,11 @@ def test_what_sql_holds_for_a_day_is_every_row_that_ended_on_it_in_utc(tmp_path:
     database = tmp_path / "warehouse.db"
     with sqlite3.connect(database) as connection:
         connection.execute("CREATE TABLE voiso_cdr (uuid TEXT, ended_at TEXT)")
-        rows = [("a", "2026-11-22 00:00:00.000000"), ("b", "2026-11-22 23:59:59.999000"), ("c", "2026-11-23 00:00:00")]
+        rows = [
+            ("a", "2026-11-22 00:00:00.000000"),
+            ("b", "2026-11-22 23:59:59.999000"),
+            ("c", "2026-11-23 00:00:00"),
+        ]
         connection.executemany("INSERT INTO voiso_cdr VALUES (?, ?)", rows)
     connection.close()
     assert uuids_in_sqlite(database, "voiso_cdr", DAY) == ["a", "b"]
@@ -68,7 +74,11 @@ def test_what_postgres_holds_for_a_day_is_every_row_that_ended_on_it_in_utc(tmp_
         connection = psycopg2.connect(server.uri)
         with connection, connection.cursor() as cursor:
             cursor.execute("CREATE TABLE voiso_cdr (uuid text, ended_at timestamptz)")
-            rows = [("a", "2026-11-22 00:00+00"), ("b", "2026-11-23 00:59+01"), ("c", "2026-11-22 00:30+01")]
+            rows = [
+                ("a", "2026-11-22 00:00+00"),
+                ("b", "2026-11-23 00:59+01"),
+                ("c", "2026-11-22 00:30+01"),
+            ]
             cursor.executemany("INSERT INTO voiso_cdr VALUES (%s, %s)", rows)
         connection.close()
         assert uuids_in_postgres(server.uri, "voiso_cdr", DAY) == ["a", "b"]

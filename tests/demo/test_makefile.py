@@ -36,7 +36,12 @@ def test_make_alone_only_shows_the_help() -> None:
 @pytest.mark.parametrize("command", commands())
 def test_every_command_can_be_made_from_a_fresh_clone(command: str, tmp_path: Path) -> None:
     (tmp_path / "benchmarks").mkdir()
-    for name in ("requirements-dev.txt", "requirements-overrides.txt", "pyproject.toml", "benchmarks/requirements.txt"):
+    for name in (
+        "requirements-dev.txt",
+        "requirements-overrides.txt",
+        "pyproject.toml",
+        "benchmarks/requirements.txt",
+    ):
         (tmp_path / name).touch()
     planned = make("--dry-run", command, cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr

@@ -26,7 +26,9 @@ def test_redis_listens_on_this_machine_only_and_leaves_nothing_behind(tmp_path: 
         listening = {
             connection.laddr.ip
             for connection in psutil.net_connections("inet")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == redis.port
+            if connection.status == psutil.CONN_LISTEN
+            and connection.laddr
+            and connection.laddr.port == redis.port
         }
         assert listening == {LOOPBACK}
         with socket.create_connection((LOOPBACK, redis.port)) as client:
@@ -36,7 +38,9 @@ def test_redis_listens_on_this_machine_only_and_leaves_nothing_behind(tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["redis.log"]
 
 
-def test_a_missing_redis_is_named_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_redis_is_named_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PartError, match="redis-server is missing: apt-get install redis-server"):
         Redis(tmp_path)
@@ -48,7 +52,10 @@ def test_a_missing_redis_is_named_with_the_way_out(tmp_path: Path, monkeypatch: 
         ({("w1", S3): 30, ("w2", S3): 30, ("w1", SQL): 15, ("w2", SQL): 45}, True),
         ({("w1", S3): 30, ("w2", S3): 30, ("w1", SQL): 14, ("w2", SQL): 46}, False),
         ({("w1", S3): 30, ("w2", S3): 30, ("w1", SQL): 60}, False),
-        ({("w1", S3): 30, ("w2", S3): 30, ("w1", SQL): 30, ("w2", SQL): 29, ("host", SQL): 1}, False),
+        (
+            {("w1", S3): 30, ("w2", S3): 30, ("w1", SQL): 30, ("w2", SQL): 29, ("host", SQL): 1},
+            False,
+        ),
         ({}, False),
     ],
 )

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from tests.servers.postgres import Postgres
 
 MYSQL_KINDS = ["mysql mysql-connector-python", "mysql mysqlclient", "mysql mysqlclient files"]
-WINDOW = Window(datetime(2026, 11, 22, tzinfo=timezone.utc), datetime(2026, 11, 23, tzinfo=timezone.utc))
+WINDOW = Window(
+    datetime(2026, 11, 22, tzinfo=timezone.utc), datetime(2026, 11, 23, tzinfo=timezone.utc)
+)
 
 
 class MakeRecord(Protocol):
@@ -67,14 +69,23 @@ class Destination:
         return load_window(self.hook, self.job(**options), pages)
 
     def job(self, **options: Any) -> Job:
-        defaults = {"mode": "replace_window", "create_table": True, "add_columns": False, "table": self.table}
+        defaults = {
+            "mode": "replace_window",
+            "create_table": True,
+            "add_columns": False,
+            "table": self.table,
+        }
         return Job(window=self.window, **{**defaults, **options})
 
     def create(self, *, key: str = ", PRIMARY KEY (uuid)", **types: str | None) -> None:
         """Create the table with some of its columns changed to other types, or left out."""
         dialect = PostgresDialect() if self.kind == "portable" else dialect_of(self.hook)
-        declared = {column.name: types.get(column.name, dialect.declared(column)) for column in COLUMNS}
-        columns = ", ".join(f'"{name}" {kind}' for name, kind in declared.items() if kind is not None)
+        declared = {
+            column.name: types.get(column.name, dialect.declared(column)) for column in COLUMNS
+        }
+        columns = ", ".join(
+            f'"{name}" {kind}' for name, kind in declared.items() if kind is not None
+        )
         self.execute(f"CREATE TABLE calls ({columns}{key})")
 
     def take_records_without_end(self) -> None:
@@ -93,7 +104,9 @@ class Destination:
         return [tuple(row) for row in found]
 
     def rows(self) -> set[tuple[Any, ...]]:
-        names = ", ".join(column.name if column.name != "extra" else self.text("extra") for column in COLUMNS)
+        names = ", ".join(
+            column.name if column.name != "extra" else self.text("extra") for column in COLUMNS
+        )
         return set(self.execute(f'SELECT {names} FROM "{self.table.name}"'))
 
     def uuids(self) -> set[str]:
@@ -151,10 +164,14 @@ def make_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destination:
 
 
 def make_duckdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destination:
-    hooks = pytest.importorskip("duckdb_provider.hooks.duckdb_hook", reason="airflow-provider-duckdb is not installed")
+    hooks = pytest.importorskip(
+        "duckdb_provider.hooks.duckdb_hook", reason="airflow-provider-duckdb is not installed"
+    )
     connection = {"conn_type": "duckdb", "host": str(tmp_path / "calls.duckdb")}
     monkeypatch.setenv("AIRFLOW_CONN_CALLS_DUCKDB", json.dumps(connection))
-    return Destination("duckdb", hooks.DuckDBHook("calls_duckdb"), connection, TableName(None, "calls"), WINDOW)
+    return Destination(
+        "duckdb", hooks.DuckDBHook("calls_duckdb"), connection, TableName(None, "calls"), WINDOW
+    )
 
 
 class BridgeHook(PostgresHook):
@@ -169,7 +186,9 @@ def make_postgres(host: str, database: str, monkeypatch: pytest.MonkeyPatch) -> 
     PostgresHook("server").run(f"CREATE DATABASE {database}", autocommit=True)
     connection = {**server, "schema": database}
     monkeypatch.setenv("AIRFLOW_CONN_CALLS_POSTGRES", json.dumps(connection))
-    return Destination("postgres", PostgresHook("calls_postgres"), connection, TableName(None, "calls"), WINDOW)
+    return Destination(
+        "postgres", PostgresHook("calls_postgres"), connection, TableName(None, "calls"), WINDOW
+    )
 
 
 def make_mysql(kind: str, port: int, database: str, monkeypatch: pytest.MonkeyPatch) -> Destination:
@@ -178,7 +197,9 @@ def make_mysql(kind: str, port: int, database: str, monkeypatch: pytest.MonkeyPa
 
     _, client, *files = kind.split()
     if client == "mysqlclient":
-        pytest.importorskip("MySQLdb", reason="mysqlclient is not installed: it must be built from source")
+        pytest.importorskip(
+            "MySQLdb", reason="mysqlclient is not installed: it must be built from source"
+        )
     server = {
         "conn_type": "mysql",
         "host": "127.0.0.1",
@@ -199,7 +220,9 @@ def sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destination:
 
 
 @pytest.fixture
-def postgres(postgres_host: str, database_names: Iterator[str], monkeypatch: pytest.MonkeyPatch) -> Destination:
+def postgres(
+    postgres_host: str, database_names: Iterator[str], monkeypatch: pytest.MonkeyPatch
+) -> Destination:
     return make_postgres(postgres_host, next(database_names), monkeypatch)
 
 
@@ -215,15 +238,23 @@ def portable(postgres: Destination) -> Destination:
 
 @pytest.fixture
 def mysql(
-    request: pytest.FixtureRequest, mariadb_port: int, database_names: Iterator[str], monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    mariadb_port: int,
+    database_names: Iterator[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Destination:
-    return make_mysql(getattr(request, "param", MYSQL_KINDS[0]), mariadb_port, next(database_names), monkeypatch)
+    return make_mysql(
+        getattr(request, "param", MYSQL_KINDS[0]), mariadb_port, next(database_names), monkeypatch
+    )
 
 
 def by_name(request: pytest.FixtureRequest, kind: str) -> Destination:
     """Return a database of a kind, such as ``postgres`` or ``mysql mysqlclient``."""
     if kind.startswith("mysql"):
-        port, names = request.getfixturevalue("mariadb_port"), request.getfixturevalue("database_names")
+        port, names = (
+            request.getfixturevalue("mariadb_port"),
+            request.getfixturevalue("database_names"),
+        )
         return make_mysql(kind, port, next(names), request.getfixturevalue("monkeypatch"))
     found: Destination = request.getfixturevalue(kind)
     return found

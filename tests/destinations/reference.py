@@ -56,7 +56,9 @@ def reference(record: bytes) -> dict[str, Any]:
             if not is_whole:
                 extra["timestamp"] = value
         else:
-            extra.update(take({name: value}, {**FIELDS, "sla": NO_COLUMN, "timestamp": NO_COLUMN}, columns))
+            extra.update(
+                take({name: value}, {**FIELDS, "sla": NO_COLUMN, "timestamp": NO_COLUMN}, columns)
+            )
     if extra:
         columns["extra"] = extra
     return columns

@@ -95,7 +95,9 @@ def test_a_full_record_fills_every_column_with_its_type() -> None:
 
 
 @pytest.mark.parametrize("record", [FULL, {**dict.fromkeys(FULL), "uuid": "u"}, {"uuid": "u"}])
-def test_what_is_documented_is_read_the_fast_way(record: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_documented_is_read_the_fast_way(
+    record: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delattr("airflow_provider_voiso.destinations.columns._exact_columns")
     assert as_dict(record)["uuid"] == record["uuid"]
 
@@ -111,7 +113,10 @@ def test_absent_and_null_are_none(more: dict[str, Any]) -> None:
     null = as_dict({**dict.fromkeys(FULL), "uuid": "u", **more})
     absent = as_dict({"uuid": "u", **more})
     assert null == absent
-    assert {name for name, value in absent.items() if value is not None} == {"uuid", *(["extra"] if more else [])}
+    assert {name for name, value in absent.items() if value is not None} == {
+        "uuid",
+        *(["extra"] if more else []),
+    }
 
 
 def test_an_unknown_field_goes_to_extra_and_leaves_the_rest_alone() -> None:
@@ -191,8 +196,18 @@ def test_a_value_that_does_not_fit_is_kept_in_extra_as_it_was_sent(field: str, v
         ("text", '""', "text", ""),
         ("text", '"\\\\u0000 \\ud83d\\ude00"', "text", "\\u0000 😀"),
         ("text", '"\\"cpc\\":\\"1.12345678\\""', "text", '"cpc":"1.12345678"'),
-        ("timestamp", '"2024-07-31t12:43:09.5z"', "ended_at", datetime(2024, 7, 31, 12, 43, 9, 500000, timezone.utc)),
-        ("timestamp", '"2024-07-31 12:43:09+0530"', "ended_at", datetime(2024, 7, 31, 7, 13, 9, 0, timezone.utc)),
+        (
+            "timestamp",
+            '"2024-07-31t12:43:09.5z"',
+            "ended_at",
+            datetime(2024, 7, 31, 12, 43, 9, 500000, timezone.utc),
+        ),
+        (
+            "timestamp",
+            '"2024-07-31 12:43:09+0530"',
+            "ended_at",
+            datetime(2024, 7, 31, 7, 13, 9, 0, timezone.utc),
+        ),
         (
             "timestamp",
             '"2024-07-31T12:43:09.123456000Z"',
@@ -202,7 +217,9 @@ def test_a_value_that_does_not_fit_is_kept_in_extra_as_it_was_sent(field: str, v
         ("sla", '{"time_to_reply":null}', "sla_reply_seconds", None),
     ],
 )
-def test_a_value_that_fits_fills_its_column(field: str, sent: str, column: str, value: Any, more: str) -> None:
+def test_a_value_that_fits_fills_its_column(
+    field: str, sent: str, column: str, value: Any, more: str
+) -> None:
     row = as_dict(f'{{"{field}":{sent}{more}}}'.encode())
     assert row[column] == value
     assert row["extra"] == ('{"new":1}' if more else None)
@@ -215,8 +232,13 @@ def test_digits_below_the_microsecond_are_cut_from_the_column_and_kept_in_extra(
 
 
 def test_numbers_in_extra_keep_every_digit() -> None:
-    row = as_dict(b'{"a": [1.0, 1e400, -0, 0.1000000000000000055511151231257827, 123456789012345678901234567890]}')
-    expected = '{"a":[1.0,1e400,-0,0.1000000000000000055511151231257827,123456789012345678901234567890]}'
+    row = as_dict(
+        b'{"a": [1.0, 1e400, -0, 0.1000000000000000055511151231257827, '
+        b"123456789012345678901234567890]}"
+    )
+    expected = (
+        '{"a":[1.0,1e400,-0,0.1000000000000000055511151231257827,123456789012345678901234567890]}'
+    )
     assert original_extra(row["extra"]) == expected
 
 
@@ -247,7 +269,15 @@ def test_an_empty_page_has_no_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    "record", [b'["secret"]', b'"secret"', b"null", b'{"a":secret}', b'{"a":"secret\xff"}', b'{"secret":NaN}']
+    "record",
+    [
+        b'["secret"]',
+        b'"secret"',
+        b"null",
+        b'{"a":secret}',
+        b'{"a":"secret\xff"}',
+        b'{"secret":NaN}',
+    ],
 )
 def test_what_is_no_object_is_an_error_that_does_not_repeat_it(record: bytes) -> None:
     with pytest.raises(VoisoResponseError) as raised:
@@ -265,11 +295,17 @@ def test_a_duration_is_its_seconds(seconds: int) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-RECORD = st.dictionaries(st.sampled_from([*FULL, "new", "extra", "other"]), JSON | st.sampled_from([*FULL.values()]))
+RECORD = st.dictionaries(
+    st.sampled_from([*FULL, "new", "extra", "other"]), JSON | st.sampled_from([*FULL.values()])
+)
 
 
 @given(RECORD, st.booleans())
@@ -281,9 +317,13 @@ def test_nothing_is_dropped(record: dict[str, Any], ascii_only: bool) -> None:
             kept = extra.get("sla", {})
             for name, item in value.items():
                 column = next((column for column, known in SLA.items() if known == name), None)
-                assert item is None or kept.get(name) == item or (column and row[column] is not None)
+                assert (
+                    item is None or kept.get(name) == item or (column and row[column] is not None)
+                )
         elif value is not None and not (field in extra and extra[field] == value):
-            column = next((column for column, known in FIELD_OF_COLUMN.items() if known == field), field)
+            column = next(
+                (column for column, known in FIELD_OF_COLUMN.items() if known == field), field
+            )
             if column not in {"ended_at", "duration_seconds", "cpc"}:
                 assert row[column] == value
             else:
@@ -315,7 +355,9 @@ def test_deep_nesting_is_kept_or_an_error(depth: int, brackets: tuple[str, str])
         assert original_extra(row[-1]) == '{"new":' + nested + "}"
 
 
-@pytest.mark.parametrize("timestamp", ["2026-11-10T12:00:00+05:75", "2026-11-10 12:00:00.1234567-0360"])
+@pytest.mark.parametrize(
+    "timestamp", ["2026-11-10T12:00:00+05:75", "2026-11-10 12:00:00.1234567-0360"]
+)
 def test_an_offset_that_no_clock_has_is_counted_as_the_window_counts_it(timestamp: str) -> None:
     record = json.dumps({"uuid": "a", "timestamp": timestamp}).encode()
     [row] = rows([record])
@@ -371,7 +413,9 @@ def test_columns_that_a_table_lacks_move_to_extra() -> None:
     *kept, extra = without_columns(page, missing)
 
     names = [column.name for column in COLUMNS if column.name not in missing]
-    assert [*kept] == [columns(page)[index] for index, column in enumerate(COLUMNS) if column.name in names][:-1]
+    assert [*kept] == [
+        columns(page)[index] for index, column in enumerate(COLUMNS) if column.name in names
+    ][:-1]
     moved = {"text": "line 1\nline 2", "duration": "48:16:27", "cpc": 0.3972, "num_segments": 2}
     assert [text and json.loads(text) for text in extra] == [
         {**moved, "sla": {"time_to_reply": "00:00:23"}},
@@ -396,10 +440,14 @@ def test_moved_columns_say_what_the_record_said(records: list[dict[str, Any]]) -
     uuids, extras = without_columns(page, lacking)
 
     again = [
-        {"uuid": uuid, **json.loads(original_extra(extra or "{}"))} for uuid, extra in zip(uuids, extras, strict=True)
+        {"uuid": uuid, **json.loads(original_extra(extra or "{}"))}
+        for uuid, extra in zip(uuids, extras, strict=True)
     ]
     expected = [dict(zip(NAMES, row, strict=True)) for row in rows(page)]
-    found = [dict(zip(NAMES, row, strict=True)) for row in rows([json.dumps(record).encode() for record in again])]
+    found = [
+        dict(zip(NAMES, row, strict=True))
+        for row in rows([json.dumps(record).encode() for record in again])
+    ]
     for row in (*expected, *found):
         row["extra"] = json.loads(original_extra(row["extra"] or "{}"))
     assert found == expected

@@ -101,7 +101,10 @@ def test_text_is_quoted_where_it_must_be(text: str, cell: str) -> None:
 
 def test_every_record_ends_its_line_and_no_record_is_no_line() -> None:
     assert csv_lines([]) == b""
-    assert [line["uuid"] for line in read(csv_header() + csv_lines(encode({"uuid": "a"}, {"uuid": "b"})))] == ["a", "b"]
+    assert [
+        line["uuid"]
+        for line in read(csv_header() + csv_lines(encode({"uuid": "a"}, {"uuid": "b"})))
+    ] == ["a", "b"]
 
 
 def test_what_is_no_object_is_an_error() -> None:
@@ -109,10 +112,17 @@ def test_what_is_no_object_is_an_error() -> None:
         csv_lines([b"[]"])
 
 
-HOSTILE = st.lists(st.sampled_from([*"=+-@;\t\r\n' ,\"1a\N{NO-BREAK SPACE}", "\N{FULLWIDTH EQUALS SIGN}"])).map("".join)
+HOSTILE = st.lists(
+    st.sampled_from([*"=+-@;\t\r\n' ,\"1a\N{NO-BREAK SPACE}", "\N{FULLWIDTH EQUALS SIGN}"])
+).map("".join)
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(["uuid", "agent", "text", "new"]), st.text() | HOSTILE), max_size=4))
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["uuid", "agent", "text", "new"]), st.text() | HOSTILE),
+        max_size=4,
+    )
+)
 def test_any_text_is_read_back(records: list[dict[str, str]]) -> None:
     page = encode(*records)
     expected = [["" if value is None else value for value in row] for row in rows(page)]
@@ -127,20 +137,38 @@ def test_no_cell_begins_a_formula_whatever_separator_is_assumed(text: str) -> No
     cells += re.split("[;\r\n]", lines) + re.split("[\t\r\n]", lines)
     for cell in cells:
         assert not re.match(
-            r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20](?!-*$|[0-9.]*$|[A-Za-z_][\w.]*$)", cell.replace('"', "")
+            r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20](?!-*$|[0-9.]*$|[A-Za-z_][\w.]*$)",
+            cell.replace('"', ""),
         )
 
 
 def test_a_spreadsheet_computes_nothing(tmp_path: Path) -> None:
     if shutil.which("ssconvert") is None:
         pytest.skip("the spreadsheet program gnumeric is not installed")
-    texts = ["=1+1", "@SUM(1)", "+1+1", "-1-1", " =1+1", "a;=1+1", 'a","=1+1', "a\n=1+1", "\t=1+1", "+15557571011"]
+    texts = [
+        "=1+1",
+        "@SUM(1)",
+        "+1+1",
+        "-1-1",
+        " =1+1",
+        "a;=1+1",
+        'a","=1+1',
+        "a\n=1+1",
+        "\t=1+1",
+        "+15557571011",
+    ]
     file, opened = tmp_path / "calls.csv", tmp_path / "calls.xml"
-    file.write_bytes(csv_header() + csv_lines(encode(*({"uuid": text, "text": text} for text in texts))))
+    file.write_bytes(
+        csv_header() + csv_lines(encode(*({"uuid": text, "text": text} for text in texts)))
+    )
     formula = tmp_path / "formula.csv"
     formula.write_text("=1+1\n")
     for source, expected in ((formula, 1), (file, 0)):
-        subprocess.run(["ssconvert", "-T", "Gnumeric_XmlIO:sax:0", source, opened], check=True, capture_output=True)
+        subprocess.run(
+            ["ssconvert", "-T", "Gnumeric_XmlIO:sax:0", source, opened],
+            check=True,
+            capture_output=True,
+        )
         # A cell without a ValueType is an expression.
         cells = re.findall(r"<gnm:Cell [^>]*>", opened.read_text())
         assert cells
@@ -149,8 +177,20 @@ def test_a_spreadsheet_computes_nothing(tmp_path: Path) -> None:
 
 def test_postgres_copies_a_file_without_loss(postgres: Destination, tmp_path: Path) -> None:
     page = encode(
-        {"uuid": "1", "agent": "", "text": 'a "b", c\r\nd\n\te \\', "queue": "\\N", "cpc": 0.5, "new": "x"},
-        {"uuid": "2", "timestamp": "2024-07-31T12:43:09.123456-03:00", "text": " \\.", "duration": "00:00:01"},
+        {
+            "uuid": "1",
+            "agent": "",
+            "text": 'a "b", c\r\nd\n\te \\',
+            "queue": "\\N",
+            "cpc": 0.5,
+            "new": "x",
+        },
+        {
+            "uuid": "2",
+            "timestamp": "2024-07-31T12:43:09.123456-03:00",
+            "text": " \\.",
+            "duration": "00:00:01",
+        },
         {"uuid": "\\."},
         {"uuid": "3", "text": "=1;'=2\n- three"},
     )

@@ -87,7 +87,11 @@ def exported(s3: SeaweedS3, account: CdrClient, monkeypatch: pytest.MonkeyPatch)
         if endpoint_url:
             connection["extra"].update(endpoint_url=endpoint_url)
         monkeypatch.setenv("AIRFLOW_CONN_AWS_TEST", json.dumps(connection))
-        arguments: dict[str, Any] = {"file_format": "ndjson", "compression": "gzip", "replace_other": False}
+        arguments: dict[str, Any] = {
+            "file_format": "ndjson",
+            "compression": "gzip",
+            "replace_other": False,
+        }
         return ExportedObject(
             S3Store(bucket=s3.bucket, aws_conn_id="aws_test", upload_args=None),
             key=KEY,
@@ -111,7 +115,9 @@ def lines(read: WindowRead) -> bytes:
     return b"".join(record + b"\n" for records in read for record in records)
 
 
-def test_object_says_what_it_holds(s3: SeaweedS3, exported: MakeObject, account: CdrClient, read: WindowRead) -> None:
+def test_object_says_what_it_holds(
+    s3: SeaweedS3, exported: MakeObject, account: CdrClient, read: WindowRead
+) -> None:
     exported(filters=FILTERS).write(read)
 
     metadata = s3.client().head_object(Bucket=s3.bucket, Key=KEY)["Metadata"]
@@ -135,7 +141,9 @@ def test_same_export_again(s3: SeaweedS3, exported: MakeObject, read: WindowRead
     assert gzip.decompress(stored(s3)).startswith(b"uuid,")
 
 
-@pytest.mark.parametrize("other", [{"window": NEXT_DAY}, {"filters": FILTERS}], ids=["window", "selection"])
+@pytest.mark.parametrize(
+    "other", [{"window": NEXT_DAY}, {"filters": FILTERS}], ids=["window", "selection"]
+)
 class TestAnotherExport:
     def test_refused_before_reading(
         self, s3: SeaweedS3, exported: MakeObject, read: WindowRead, other: dict[str, Any]
@@ -182,8 +190,10 @@ def test_refusal_names_both(exported: MakeObject, account: CdrClient, read: Wind
 
     held, exports = account.selection(FILTERS).digest, account.selection().digest
     assert str(caught.value) == (
-        f"s3://voiso-cdr/calls holds the window {NEXT_DAY} of the selection {held} (127.0.0.1), and "
-        f"this task exports the window {DAY} of the selection {exports} (127.0.0.1). It was left as "
+        f"s3://voiso-cdr/calls holds the window {NEXT_DAY} of the selection {held} (127.0.0.1), "
+        "and "
+        f"this task exports the window {DAY} of the selection {exports} (127.0.0.1). It was left "
+        "as "
         "it was. Give each a key of its own, or set replace_other=True if the object is to hold "
         "whatever was exported last."
     )
@@ -213,11 +223,16 @@ def test_object_that_says_too_little(
 
     assert gzip.decompress(stored(s3)) == lines(read)
     said = [record.getMessage() for record in caplog.records]
-    assert said == ["s3://voiso-cdr/calls does not say which window and selection it holds; replacing it."]
+    assert said == [
+        "s3://voiso-cdr/calls does not say which window and selection it holds; replacing it."
+    ]
 
 
 def test_window_alone_is_compared(s3: SeaweedS3, exported: MakeObject) -> None:
-    put(s3, **{"window-start": "2024-11-09T00:00:00+00:00", "window-end": "2024-11-10T00:00:00+00:00"})
+    put(
+        s3,
+        **{"window-start": "2024-11-09T00:00:00+00:00", "window-end": "2024-11-10T00:00:00+00:00"},
+    )
 
     with pytest.raises(VoisoConfigurationError, match="2024-11-09"):
         exported().check()
@@ -316,7 +331,9 @@ def test_object_is_hidden(exported: MakeObject, read: WindowRead, shaped: Any) -
     hidden = exported(endpoint_url=shaped.url)
     hidden.check()
 
-    with pytest.raises(VoisoReconciliationError, match=r"was written, but cannot .* S3 answered 403.*s3:GetObject"):
+    with pytest.raises(
+        VoisoReconciliationError, match=r"was written, but cannot .* S3 answered 403.*s3:GetObject"
+    ):
         hidden.write(read)
 
 
@@ -375,15 +392,23 @@ def test_records_that_get_lost(s3: SeaweedS3, exported: MakeObject, read: Window
 
     put(s3)
 
-    with pytest.raises(VoisoReconciliationError, match=f": 0 of {read.records} records were written"):
+    with pytest.raises(
+        VoisoReconciliationError, match=f": 0 of {read.records} records were written"
+    ):
         exported().write(cast("Any", Lossy()))
 
     assert stored(s3) == b"before"
 
 
-def test_disk_is_full(s3: SeaweedS3, exported: MakeObject, read: WindowRead, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_is_full(
+    s3: SeaweedS3, exported: MakeObject, read: WindowRead, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put(s3)
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "w+b", buffering=0))  # noqa: PTH123, SIM115
+
+    def full_disk(**_: Any) -> Any:
+        return open("/dev/full", "w+b", buffering=0)  # noqa: PTH123 - closed by the store
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full_disk)
 
     with pytest.raises(VoisoSpoolError, match="No space left on device"):
         exported().write(read)
@@ -413,7 +438,9 @@ def test_temporary_file_is_removed(
 
 
 def test_server_that_is_missing(exported: MakeObject) -> None:
-    with pytest.raises(VoisoDestinationError, match="got no answer: EndpointConnectionError") as caught:
+    with pytest.raises(
+        VoisoDestinationError, match="got no answer: EndpointConnectionError"
+    ) as caught:
         exported(endpoint_url="http://127.0.0.1:9").check()
 
     assert str(DAY) in str(caught.value)

@@ -72,21 +72,38 @@ def depth(value: Any) -> int:
 
 
 texts = st.text(max_size=5) | st.sampled_from(
-    ["\0", HALF, "\udc00", f"a{HALF}", "_json", "_json:", '_json:"a"', '_json:"_json"', '{"_json":"1"}', '"x\\u0000"']
+    [
+        "\0",
+        HALF,
+        "\udc00",
+        f"a{HALF}",
+        "_json",
+        "_json:",
+        '_json:"a"',
+        '_json:"_json"',
+        '{"_json":"1"}',
+        '"x\\u0000"',
+    ]
 )
-numbers = st.sampled_from(["0", "-0", "1.50", "1e5", "1E+308", "1e309", "1e-400", "0e-99999", "9" * 300, "9" * 1001])
+numbers = st.sampled_from(
+    ["0", "-0", "1.50", "1e5", "1E+308", "1e309", "1e-400", "0e-99999", "9" * 300, "9" * 1001]
+)
 json_texts = st.recursive(
     texts.map(json.dumps) | numbers | st.sampled_from(["null", "true"]),
     lambda inner: (
         st.lists(inner, max_size=3).map(lambda items: "[" + ", ".join(items) + "]")
         | st.lists(st.tuples(texts, inner), max_size=3).map(
-            lambda fields: "{" + ",".join(f"{json.dumps(name)}: {value}" for name, value in fields) + "}"
+            lambda fields: (
+                "{" + ",".join(f"{json.dumps(name)}: {value}" for name, value in fields) + "}"
+            )
         )
     ),
     max_leaves=6,
 )
 extras = st.dictionaries(texts, json_texts, min_size=1, max_size=4).map(
-    lambda fields: "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in fields.items()) + "}"
+    lambda fields: (
+        "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in fields.items()) + "}"
+    )
 )
 
 
@@ -128,7 +145,12 @@ SENT = [
     '{"timestamp2":1e99999999999999999999}',
     '{"n":0e-99999999}',
     '{"":{"":[]}}',
-    json.dumps({"odd": "".join(map(chr, [*range(1, 32), 127, 0x2028, 0xFFFE, 0xFFFF, 0x10FFFF])), "q\"\\\n'": 1}),
+    json.dumps(
+        {
+            "odd": "".join(map(chr, [*range(1, 32), 127, 0x2028, 0xFFFE, 0xFFFF, 0x10FFFF])),
+            "q\"\\\n'": 1,
+        }
+    ),
 ]
 EXTRA_OF_EVERY_ROW = {
     "sqlite": """

@@ -18,7 +18,12 @@ import pytest
 from airflow_provider_voiso.api.page import Lines
 from airflow_provider_voiso.destinations.columns import COLUMNS, rows
 from airflow_provider_voiso.destinations.files.csv_format import original
-from airflow_provider_voiso.destinations.files.writing import CONTENT_TYPE, check_format, extension, write_file
+from airflow_provider_voiso.destinations.files.writing import (
+    CONTENT_TYPE,
+    check_format,
+    extension,
+    write_file,
+)
 from airflow_provider_voiso.exceptions import VoisoResponseError
 from airflow_provider_voiso.simulator import Simulator
 
@@ -28,7 +33,11 @@ if TYPE_CHECKING:
 START = datetime(2026, 11, 10, tzinfo=timezone.utc)
 NAMES = [column.name for column in COLUMNS]
 EVERY_FORMAT = [
-    *((file_format, compression) for file_format in ("ndjson", "csv") for compression in ("gzip", "zstd", None)),
+    *(
+        (file_format, compression)
+        for file_format in ("ndjson", "csv")
+        for compression in ("gzip", "zstd", None)
+    ),
     *(("parquet", compression) for compression in ("gzip", "zstd", None)),
 ]
 
@@ -37,7 +46,13 @@ EVERY_FORMAT = [
 def records() -> list[bytes]:
     """Return two days of records, with every kind of interaction."""
     truth = Simulator(seed=5, records_per_day=400).truth(START, START + timedelta(days=2))
-    odd = {"uuid": "odd", "timestamp": "2026-11-12T00:00:00Z", "text": 'a,"b"\r\nc;\t', "agent": "", "new": [1.50]}
+    odd = {
+        "uuid": "odd",
+        "timestamp": "2026-11-12T00:00:00Z",
+        "text": 'a,"b"\r\nc;\t',
+        "agent": "",
+        "new": [1.50],
+    }
     return [*truth.values(), json.dumps(odd).encode()]
 
 
@@ -66,7 +81,9 @@ def unpacked(content: bytes, compression: str | None) -> bytes:
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd", None])
-def test_ndjson_holds_every_record_as_it_was_sent(records: list[bytes], compression: str | None) -> None:
+def test_ndjson_holds_every_record_as_it_was_sent(
+    records: list[bytes], compression: str | None
+) -> None:
     content = unpacked(written(in_pages(records), "ndjson", compression), compression)
     assert content == b"".join(record + b"\n" for record in records)
 
@@ -111,8 +128,12 @@ def test_parquet_types_do_not_depend_on_the_records() -> None:
 
 
 @pytest.mark.parametrize(("file_format", "compression"), EVERY_FORMAT)
-def test_the_same_records_give_the_same_bytes(records: list[bytes], file_format: str, compression: str | None) -> None:
-    assert written(in_pages(records), file_format, compression) == written(in_pages(records), file_format, compression)
+def test_the_same_records_give_the_same_bytes(
+    records: list[bytes], file_format: str, compression: str | None
+) -> None:
+    assert written(in_pages(records), file_format, compression) == written(
+        in_pages(records), file_format, compression
+    )
 
 
 @pytest.mark.parametrize("file_format", ["ndjson", "csv"])
@@ -151,7 +172,9 @@ def test_a_gzip_file_tells_neither_a_name_nor_a_time(records: list[bytes]) -> No
 
 @pytest.mark.parametrize(("file_format", "compression"), EVERY_FORMAT)
 @pytest.mark.parametrize("pages", [[], [[]]])
-def test_no_records_give_a_file_that_can_be_read(file_format: str, compression: str | None, pages: list[Page]) -> None:
+def test_no_records_give_a_file_that_can_be_read(
+    file_format: str, compression: str | None, pages: list[Page]
+) -> None:
     content = written(pages, file_format, compression)
     if file_format == "parquet":
         assert pq.read_table(pa.BufferReader(content)).num_rows == 0

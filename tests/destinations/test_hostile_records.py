@@ -36,7 +36,17 @@ if TYPE_CHECKING:
 
 CONTEXT = {"data_interval_start": WINDOW.start, "data_interval_end": WINDOW.end}
 NAMES = [column.name for column in COLUMNS]
-TEXTS = {"type", "agent", "queue", "disposition", "wrapup_code", "sid", "text", "template", "destination_name"}
+TEXTS = {
+    "type",
+    "agent",
+    "queue",
+    "disposition",
+    "wrapup_code",
+    "sid",
+    "text",
+    "template",
+    "destination_name",
+}
 RENAMED = {"from": "from_party", "to": "to_party"}
 NO_TEXTS = {"timestamp", "duration", "agent_id", "cpc", "num_segments", "sla"}
 csv.field_size_limit(1 << 24)
@@ -61,7 +71,12 @@ def account() -> Iterator[Account]:
             params = dict(parse_qsl(urlsplit(self.path).query))
             start, end = params["start_datetime"], params["end_datetime"]
             found = [raw for timestamp, raw in served.records if start <= timestamp[:19] <= end]
-            parts = [b'{"records":[', (b"," + served.blank).join(found), b"]", b',"search_token":null}']
+            parts = [
+                b'{"records":[',
+                (b"," + served.blank).join(found),
+                b"]",
+                b',"search_token":null}',
+            ]
             body = served.before + served.blank.join(parts) + served.blank
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -71,8 +86,13 @@ def account() -> Iterator[Account]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Voiso) as server, pytest.MonkeyPatch.context() as monkeypatch:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), Voiso) as server,
+        pytest.MonkeyPatch.context() as monkeypatch,
+    ):
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
         connection = {
             "conn_type": "voiso",
             "host": f"http://127.0.0.1:{server.server_port}",
@@ -86,14 +106,21 @@ def account() -> Iterator[Account]:
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedS3]:
-    with SeaweedS3(tmp_path_factory.mktemp("s3") / "data") as server, pytest.MonkeyPatch.context() as monkeypatch:
+    with (
+        SeaweedS3(tmp_path_factory.mktemp("s3") / "data") as server,
+        pytest.MonkeyPatch.context() as monkeypatch,
+    ):
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.connection())
         yield server
 
 
 def exported(s3: SeaweedS3, file_format: Any, compression: Any = None) -> bytes:
     operator = VoisoCdrToS3Operator(
-        task_id="export", s3_bucket=s3.bucket, s3_key="hostile", file_format=file_format, compression=compression
+        task_id="export",
+        s3_bucket=s3.bucket,
+        s3_key="hostile",
+        file_format=file_format,
+        compression=compression,
     )
     operator.execute(CONTEXT)
     return s3.client().get_object(Bucket=s3.bucket, Key="hostile")["Body"].read()  # type: ignore[no-any-return]
@@ -133,7 +160,16 @@ def assert_nothing_is_lost(row: tuple[Any, ...], raw: bytes) -> None:
 
 def written(text: str, spellings: list[int]) -> str:
     """Write a JSON text, each of its characters in one of the ways in which it can be written."""
-    escapes = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "/": "\\/"}
+    escapes = {
+        '"': '\\"',
+        "\\": "\\\\",
+        "\b": "\\b",
+        "\f": "\\f",
+        "\n": "\\n",
+        "\r": "\\r",
+        "\t": "\\t",
+        "/": "\\/",
+    }
     parts = []
     for number, character in enumerate(text):
         spelling = spellings[number % len(spellings)] if spellings else 0
@@ -143,7 +179,12 @@ def written(text: str, spellings: list[int]) -> str:
             parts.append(escapes.get(character, escaped) if spelling else escaped)
         else:
             parts.append(
-                [character, escaped, escaped.upper().replace("U", "u"), escapes.get(character, character)][spelling]
+                [
+                    character,
+                    escaped,
+                    escaped.upper().replace("U", "u"),
+                    escapes.get(character, character),
+                ][spelling]
             )
     return '"' + "".join(parts) + '"'
 
@@ -154,7 +195,13 @@ texts = st.builds(
         st.text(max_size=20),
         st.lists(
             st.sampled_from(
-                [*"\0\t\n\r\v\f\x1c\x85\u2028\u2029\ufeff\ud800\udfff\u202e,;\"'\\/%{}|=+@", "\\N", "\\.", "\r\n", "😀"]
+                [
+                    *"\0\t\n\r\v\f\x1c\x85\u2028\u2029\ufeff\ud800\udfff\u202e,;\"'\\/%{}|=+@",
+                    "\\N",
+                    "\\.",
+                    "\r\n",
+                    "😀",
+                ]
             ),
             max_size=8,
         ).map("".join),
@@ -188,7 +235,9 @@ json_texts = st.recursive(
 )
 names = st.builds(
     written,
-    st.sampled_from([*sorted(TEXTS), *RENAMED, *sorted(NO_TEXTS - {"timestamp"}), "", "new", "n\0", "\ud800"]),
+    st.sampled_from(
+        [*sorted(TEXTS), *RENAMED, *sorted(NO_TEXTS - {"timestamp"}), "", "new", "n\0", "\ud800"]
+    ),
     st.lists(st.integers(0, 2), max_size=4),
 )
 fields = st.lists(st.tuples(names, json_texts), max_size=6)
@@ -198,7 +247,9 @@ def records_of(many: list[list[tuple[str, str]]], blank: str = "") -> list[tuple
     """Return records with a uuid and a timestamp, of which ``uuid`` is spelled now so, now so."""
     found = []
     for number, each in enumerate(many):
-        timestamp = (WINDOW.start + timedelta(minutes=1 + number)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        timestamp = (WINDOW.start + timedelta(minutes=1 + number)).strftime(
+            "%Y-%m-%dT%H:%M:%S.000Z"
+        )
         own = [('"uuid"', '"a"') for _ in range(number % 2)] + [
             (['"uuid"', '"u\\u0075id"'][number % 3 % 2], f'"{number}"')
         ]
@@ -213,8 +264,19 @@ AWKWARD = [
     [('"text"', '"' + "x" * 1_000_000 + '"'), ('"n"', '"' + "\\u2028" * 100_000 + '"')],
     [('"n"', "[" * 200 + "]" * 200)],
     [('"text"', '"1"'), ('"te\\u0078t"', '"2"'), ('"n"', "1"), ('"n"', "2")],
-    [('""', '""'), ('"text"', '""'), ('"agent"', '"\\\\."'), ('"queue"', '"\\\\N"'), ('"sid"', '"\ufeff"')],
-    [('"cpc"', "1e999"), ('"agent_id"', "1" + "0" * 400), ('"num_segments"', "1e3"), ('"duration"', '"48:16:27"')],
+    [
+        ('""', '""'),
+        ('"text"', '""'),
+        ('"agent"', '"\\\\."'),
+        ('"queue"', '"\\\\N"'),
+        ('"sid"', '"\ufeff"'),
+    ],
+    [
+        ('"cpc"', "1e999"),
+        ('"agent_id"', "1" + "0" * 400),
+        ('"num_segments"', "1e3"),
+        ('"duration"', '"48:16:27"'),
+    ],
     [('"text"', '"\\ud800\\udc00\\ud800"'), ('"\\udfff"', "null")],
 ]
 
@@ -238,7 +300,11 @@ def test_files_hold_every_record(
     assert header == NAMES
     as_text = [
         [
-            "" if value is None else str(value).replace(" ", "T", 1) if name == "ended_at" else str(value)
+            ""
+            if value is None
+            else str(value).replace(" ", "T", 1)
+            if name == "ended_at"
+            else str(value)
             for name, value in zip(NAMES, row, strict=True)
         ]
         for row in typed
@@ -269,7 +335,9 @@ def test_tables_hold_every_record(
 
 
 @pytest.fixture
-def databases(sqlite: Destination, postgres: Destination, mysql: Destination, duckdb: Destination) -> list[Destination]:
+def databases(
+    sqlite: Destination, postgres: Destination, mysql: Destination, duckdb: Destination
+) -> list[Destination]:
     return [sqlite, postgres, mysql, duckdb]
 
 
@@ -286,7 +354,9 @@ UNREADABLE = [
 ]
 
 
-def test_what_cannot_be_kept_whole_is_an_error(account: Account, s3: SeaweedS3, databases: list[Destination]) -> None:
+def test_what_cannot_be_kept_whole_is_an_error(
+    account: Account, s3: SeaweedS3, databases: list[Destination]
+) -> None:
     account.records, account.blank = records_of([[('"new"', '"kept"')]]), b""
     exported(s3, "ndjson")
     before = [load(destination) for destination in databases]

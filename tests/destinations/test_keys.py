@@ -18,9 +18,37 @@ from hypothesis import strategies as st
 from airflow_provider_voiso.destinations.stores.key import DEFAULT_KEY, object_key
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
-UNPRINTABLE = ["\0", "\n", "\r", "\t", "\x7f", "\x85", "\u2028", "\u202e", "\u200b", "\ud800", "\\", "%5c", "%00"]
+UNPRINTABLE = [
+    "\0",
+    "\n",
+    "\r",
+    "\t",
+    "\x7f",
+    "\x85",
+    "\u2028",
+    "\u202e",
+    "\u200b",
+    "\ud800",
+    "\\",
+    "%5c",
+    "%00",
+]
 PARTS_THAT_LEAD_ELSEWHERE = [
-    *["", " ", ".", "..", " ..", ".. ", "...", "%2e%2e", "%2E.", "%252e%252e", "%25252e.", "%c0%ae/..", "%EF%BC%8E."],
+    *[
+        "",
+        " ",
+        ".",
+        "..",
+        " ..",
+        ".. ",
+        "...",
+        "%2e%2e",
+        "%2E.",
+        "%252e%252e",
+        "%25252e.",
+        "%c0%ae/..",
+        "%EF%BC%8E.",
+    ],
     *[
         "\uff0e\uff0e",
         "\u2024.",
@@ -43,7 +71,10 @@ def key_of(template: str, zone: Any = timezone.utc) -> str:
 @pytest.mark.parametrize(
     ("template", "key"),
     [
-        (DEFAULT_KEY, "voiso/cdr/dt=2026-11-10/cdr_20261110T000000+0000_20261111T000000+0000.csv.gz"),
+        (
+            DEFAULT_KEY,
+            "voiso/cdr/dt=2026-11-10/cdr_20261110T000000+0000_20261111T000000+0000.csv.gz",
+        ),
         ("plain", "plain"),
         ("a/{window_start:%Y/%m/%d}/{window_end:%H%M}.{extension}", "a/2026/11/10/0000.csv.gz"),
         ("{window_start}", "2026-11-10T00:00:00+00:00"),
@@ -69,14 +100,25 @@ def test_a_key_shows_the_window_in_the_zone_it_is_given() -> None:
 
 @pytest.mark.parametrize(
     "template",
-    ["{ds}", "{}", "{0}", "{window}", "{window_start.year}", "{extension:x}", "a/{WINDOW_START}", "{a}{extension}"],
+    [
+        "{ds}",
+        "{}",
+        "{0}",
+        "{window}",
+        "{window_start.year}",
+        "{extension:x}",
+        "a/{WINDOW_START}",
+        "{a}{extension}",
+    ],
 )
 def test_unknown_placeholders_are_named(template: str) -> None:
     with pytest.raises(ValueError, match=r"holds \{.*It may hold \{window_start\}"):
         key_of(template)
 
 
-@pytest.mark.parametrize("template", ["x" * 1025, "ü" * 600, *[f"a/{mark}b" for mark in UNPRINTABLE]])
+@pytest.mark.parametrize(
+    "template", ["x" * 1025, "ü" * 600, *[f"a/{mark}b" for mark in UNPRINTABLE]]
+)
 def test_keys_that_no_path_can_have_are_refused(template: str) -> None:
     with pytest.raises(ValueError, match="must be a path of at most 1024 bytes below the bucket"):
         key_of(template)
@@ -89,7 +131,10 @@ def test_keys_that_lead_elsewhere_are_refused(template: str, part: str) -> None:
         key_of(template.replace("{}", part))
 
 
-@given(st.text(max_size=20), st.lists(st.sampled_from([*PARTS_THAT_LEAD_ELSEWHERE, "/", "%", "a", "25"])).map("".join))
+@given(
+    st.text(max_size=20),
+    st.lists(st.sampled_from([*PARTS_THAT_LEAD_ELSEWHERE, "/", "%", "a", "25"])).map("".join),
+)
 def test_what_a_template_is_filled_with_stays_below_its_prefix(text: str, hostile: str) -> None:
     for name in (text, hostile, text + hostile):
         with suppress(ValueError):
@@ -102,22 +147,39 @@ def test_what_a_template_is_filled_with_stays_below_its_prefix(text: str, hostil
                 key = unicodedata.normalize("NFKC", unquote(key))
 
 
-@given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)), st.timedeltas(timedelta(seconds=1), timedelta(9)))  # noqa: DTZ001 - the zone is added below
-def test_windows_that_differ_have_default_keys_that_differ(local: datetime, length: timedelta) -> None:
+FIRST, LAST = datetime(2000, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - the zone is added below
+
+
+@given(
+    st.datetimes(FIRST, LAST),
+    st.timedeltas(timedelta(seconds=1), timedelta(9)),
+)
+def test_windows_that_differ_have_default_keys_that_differ(
+    local: datetime, length: timedelta
+) -> None:
     start = local.replace(microsecond=0, tzinfo=timezone.utc)
     length -= timedelta(microseconds=length.microseconds)
     zone = ZoneInfo("Europe/Berlin")
 
     def key(first: datetime, last: datetime) -> str:
         return object_key(
-            DEFAULT_KEY, window_start=first.astimezone(zone), window_end=last.astimezone(zone), extension="x"
+            DEFAULT_KEY,
+            window_start=first.astimezone(zone),
+            window_end=last.astimezone(zone),
+            extension="x",
         )
 
-    keys = {key(start, start + length), key(start + length, start + 2 * length), key(start, start + 2 * length)}
+    keys = {
+        key(start, start + length),
+        key(start + length, start + 2 * length),
+        key(start, start + 2 * length),
+    }
     assert len(keys) == 3
 
 
 @pytest.mark.parametrize("template", [2024, 20241110.5, None, ["a"], START])
 def test_key_that_is_no_text(template: Any) -> None:
-    with pytest.raises(VoisoConfigurationError, match=f"is of type {type(template).__name__}, not text"):
+    with pytest.raises(
+        VoisoConfigurationError, match=f"is of type {type(template).__name__}, not text"
+    ):
         key_of(template)

@@ -36,9 +36,18 @@ ORDINARY = [
     json.dumps(FULL, ensure_ascii=False, separators=(",", ":")).encode(),
     json.dumps({**dict.fromkeys(FULL), "uuid": "null"}).encode(),
     json.dumps({**FULL, "sla": {}, "cpc": -12345678.5, "duration": "999999999999:59:59"}).encode(),
-    json.dumps({**FULL, "sla": {"time_to_reply": None, "time_to_resolution": "00:00:00"}, "text": "a\tb\\/"}).encode(),
+    json.dumps(
+        {
+            **FULL,
+            "sla": {"time_to_reply": None, "time_to_resolution": "00:00:00"},
+            "text": "a\tb\\/",
+        }
+    ).encode(),
     b'{"uuid":"\\ud83d\\ude00","timestamp":"1900-01-01T00:00:00.1+23:59","cpc":0}',
-    b'{ "uuid" :\t"b" , "timestamp" : "2999-12-31 23:59:59.999999-23:59" , "cpc" : -0.0001 , "agent_id" : -0 }',
+    (
+        b'{ "uuid" :\t"b" , "timestamp" : "2999-12-31 23:59:59.999999-23:59" , "cpc" : -0.0001 , '
+        b'"agent_id" : -0 }'
+    ),
     b"{}",
 ]
 
@@ -77,10 +86,35 @@ DATES_AND_TIMES = [
         "1900-01-01T00:00:00",
         "2999-12-31T23:59:59",
     ),
-    *("3000-01-01T00:00:00", "9999-12-31T23:59:59", "10000-01-01T00:00:00", "2024-07-31", "2024-07-31T12", ""),
-    *("2024-07-31T12:43", "20240731T124309", " 2024-07-31T12:43:09", "2024-07-31  12:43:09", "2024-W01-1T00:00:00"),
+    *(
+        "3000-01-01T00:00:00",
+        "9999-12-31T23:59:59",
+        "10000-01-01T00:00:00",
+        "2024-07-31",
+        "2024-07-31T12",
+        "",
+    ),
+    *(
+        "2024-07-31T12:43",
+        "20240731T124309",
+        " 2024-07-31T12:43:09",
+        "2024-07-31  12:43:09",
+        "2024-W01-1T00:00:00",
+    ),
 ]
-FRACTIONS = ["", ".", ".5", ",5", ".000", ".123456", ".1234560", ".1234567", ".999999999", ".123456000", ".\u0661"]
+FRACTIONS = [
+    "",
+    ".",
+    ".5",
+    ",5",
+    ".000",
+    ".123456",
+    ".1234560",
+    ".1234567",
+    ".999999999",
+    ".123456000",
+    ".\u0661",
+]
 OFFSETS = [
     *(
         "Z",
@@ -102,7 +136,21 @@ OFFSETS = [
     *("+24:00", "-24:00", "+5:30", "UTC", "+05:30:00", "\u221203:00", "Z\0"),
 ]
 NUMBERS = [
-    *("0", "-0", "7", "1.0", "1e3", "1E+2", "-0.0", "0.5", "0.3972", "0.12345", "0.50000000", "1.500000000000", "1e-3"),
+    *(
+        "0",
+        "-0",
+        "7",
+        "1.0",
+        "1e3",
+        "1E+2",
+        "-0.0",
+        "0.5",
+        "0.3972",
+        "0.12345",
+        "0.50000000",
+        "1.500000000000",
+        "1e-3",
+    ),
     *(
         "99999999.9999",
         "-99999999.9999",
@@ -179,7 +227,9 @@ def quoted(text: str) -> str:
 
 durations = st.sampled_from(DURATIONS).map(quoted) | st.sampled_from(["null", "5", "[]"])
 values = {
-    "timestamp": st.tuples(*map(st.sampled_from, (DATES_AND_TIMES, FRACTIONS, OFFSETS))).map("".join).map(quoted)
+    "timestamp": st.tuples(*map(st.sampled_from, (DATES_AND_TIMES, FRACTIONS, OFFSETS)))
+    .map("".join)
+    .map(quoted)
     | st.datetimes(timezones=st.timezones()).map(lambda at: quoted(at.isoformat()))
     | st.sampled_from(["null", "5", '"2024-07-31T12:43:09\\u005a"']),
     "duration": durations,
@@ -188,17 +238,31 @@ values = {
     "num_segments": st.sampled_from(NUMBERS),
     "sla": st.sampled_from(SLAS)
     | st.dictionaries(
-        st.sampled_from(["time_to_first_response", "time_to_resolution", "time_to_reply"]), durations, max_size=3
-    ).map(lambda sla: "{" + ",".join(f'"{name}":{duration}' for name, duration in sla.items()) + "}"),
+        st.sampled_from(["time_to_first_response", "time_to_resolution", "time_to_reply"]),
+        durations,
+        max_size=3,
+    ).map(
+        lambda sla: "{" + ",".join(f'"{name}":{duration}' for name, duration in sla.items()) + "}"
+    ),
 }
-texts = st.sampled_from(TEXTS) | st.text().map(quoted).map(lambda text: text.encode(errors="ignore").decode())
-field_names = st.sampled_from([*FULL] * 20 + ["new", "", "c\\u0070c", "agent\\u005fid", "te\\u0078t", "UUID"])
-fields = field_names.flatmap(lambda name: st.tuples(st.just(name), values.get(json.loads(f'"{name}"'), texts)))
+texts = st.sampled_from(TEXTS) | st.text().map(quoted).map(
+    lambda text: text.encode(errors="ignore").decode()
+)
+field_names = st.sampled_from(
+    [*FULL] * 20 + ["new", "", "c\\u0070c", "agent\\u005fid", "te\\u0078t", "UUID"]
+)
+fields = field_names.flatmap(
+    lambda name: st.tuples(st.just(name), values.get(json.loads(f'"{name}"'), texts))
+)
 near_misses = st.tuples(st.lists(fields, max_size=3), st.sampled_from(["", " ", "\t", "\r"])).map(
-    lambda made: ("{" + ",".join(f'"{name}"{made[1]}:{made[1]}{value}' for name, value in made[0]) + "}").encode()
+    lambda made: (
+        "{" + ",".join(f'"{name}"{made[1]}:{made[1]}{value}' for name, value in made[0]) + "}"
+    ).encode()
 )
 any_records = st.builds(
-    lambda record, ascii_only: json.dumps(record, ensure_ascii=ascii_only).encode(), RECORD, st.booleans()
+    lambda record, ascii_only: json.dumps(record, ensure_ascii=ascii_only).encode(),
+    RECORD,
+    st.booleans(),
 )
 
 
@@ -207,7 +271,9 @@ def in_lines(records: Sequence[bytes]) -> Lines:
 
 
 def expected(records: Sequence[bytes]) -> Any:
-    arrays = [pa.array(each, field.type) for each, field in zip(columns(records), SCHEMA, strict=True)]
+    arrays = [
+        pa.array(each, field.type) for each, field in zip(columns(records), SCHEMA, strict=True)
+    ]
     return pa.table(arrays, schema=SCHEMA)
 
 
@@ -238,7 +304,8 @@ def test_what_is_documented_is_read_the_fast_way(record: bytes) -> None:
 @pytest.mark.usefixtures("only_fast")
 def test_the_order_is_kept_in_a_block_that_several_threads_read() -> None:
     records = [
-        json.dumps({**FULL, "uuid": str(number), "text": "x" * (number % 700)}).encode() for number in range(10_000)
+        json.dumps({**FULL, "uuid": str(number), "text": "x" * (number % 700)}).encode()
+        for number in range(10_000)
     ]
     lines = in_lines(records)
     assert len(lines.text) > 5 << 20
@@ -262,9 +329,17 @@ def test_any_records(records: list[bytes]) -> None:
 @pytest.mark.parametrize(
     "record",
     [
-        *(f'{{"{name}":{number}}}' for name in ("cpc", "c\\u0070c", "agent_id") for number in NUMBERS),
+        *(
+            f'{{"{name}":{number}}}'
+            for name in ("cpc", "c\\u0070c", "agent_id")
+            for number in NUMBERS
+        ),
         *(f'{{"{name}":{quoted(text)}}}' for name in ("duration", "uuid") for text in DURATIONS),
-        *(f'{{"timestamp":"2024-07-31T12:43:09{offset}"}}' for offset in map(str.strip, OFFSETS) if "\0" not in offset),
+        *(
+            f'{{"timestamp":"2024-07-31T12:43:09{offset}"}}'
+            for offset in map(str.strip, OFFSETS)
+            if "\0" not in offset
+        ),
         *(f'{{"timestamp":"{date_time}Z"}}' for date_time in DATES_AND_TIMES),
         *(f'{{"timestamp":"2024-07-31T12:43:09{fraction}Z"}}' for fraction in FRACTIONS),
         *(f'{{"text":{text}}}' for text in TEXTS),

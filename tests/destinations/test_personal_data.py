@@ -47,12 +47,25 @@ SAID = re.compile(r"marker|1555757101[12]|90817263|918273645|5eed0000|meet me", 
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    for name in (None, "airflow", "psycopg", "urllib3", "botocore", "boto3", "s3transfer", "airflow_provider_voiso"):
+def nothing_is_said(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> Iterator[None]:
+    for name in (
+        None,
+        "airflow",
+        "psycopg",
+        "urllib3",
+        "botocore",
+        "boto3",
+        "s3transfer",
+        "airflow_provider_voiso",
+    ):
         caplog.set_level(logging.DEBUG, name)
     yield
     formatter = logging.Formatter("%(message)s %(args)s")
-    said = [formatter.format(record) + repr(record.__dict__) for record in caplog.get_records("call")]
+    said = [
+        formatter.format(record) + repr(record.__dict__) for record in caplog.get_records("call")
+    ]
     for text in (*said, *capfd.readouterr()):
         assert not SAID.search(text)
 
@@ -108,22 +121,34 @@ POSTGRES_SAYS = {
     ],
     "cast": [TRIGGER[0].format("PERFORM new.to_party::inet;"), TRIGGER[1]],
     "exception": [
-        TRIGGER[0].format(f"RAISE EXCEPTION '%%', {EVERYTHING} USING DETAIL = {EVERYTHING}, HINT = new.text;"),
+        TRIGGER[0].format(
+            f"RAISE EXCEPTION '%%', {EVERYTHING} USING DETAIL = {EVERYTHING}, HINT = new.text;"
+        ),
         TRIGGER[1],
     ],
     "statement": [TRIGGER[0].format("EXECUTE 'SELECT ' || quote_ident(new.text);"), TRIGGER[1]],
     "json": ["CREATE INDEX ON calls ((extra::text::integer))"],
     "commit": [
-        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '%%', new; END $$",
-        "CREATE CONSTRAINT TRIGGER l AFTER INSERT ON calls INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late()",
+        (
+            "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '%%', "
+            "new; END $$"
+        ),
+        (
+            "CREATE CONSTRAINT TRIGGER l AFTER INSERT ON calls INITIALLY DEFERRED FOR EACH ROW EXECUTE "
+            "FUNCTION late()"
+        ),
     ],
 }
 
 
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
-def test_postgres_quotes_records_in_vain(postgres_driver: Destination, record: MakeRecord, mode: str) -> None:
+def test_postgres_quotes_records_in_vain(
+    postgres_driver: Destination, record: MakeRecord, mode: str
+) -> None:
     for statements in POSTGRES_SAYS.values():
-        postgres_driver.execute(f"CREATE TABLE calls ({PostgresDialect().definitions()}, PRIMARY KEY (uuid))")
+        postgres_driver.execute(
+            f"CREATE TABLE calls ({PostgresDialect().definitions()}, PRIMARY KEY (uuid))"
+        )
         for statement in statements:
             postgres_driver.execute(statement)
         before = postgres_driver.execute("SELECT uuid FROM calls")
@@ -135,9 +160,14 @@ def test_postgres_quotes_records_in_vain(postgres_driver: Destination, record: M
         postgres_driver.execute("DROP FUNCTION IF EXISTS speak, late")
 
 
-def test_what_postgres_tells_beside_errors_is_not_repeated(postgres_driver: Destination, record: MakeRecord) -> None:
+def test_what_postgres_tells_beside_errors_is_not_repeated(
+    postgres_driver: Destination, record: MakeRecord
+) -> None:
     postgres_driver.load([])
-    levels = "".join(f"RAISE {level} '%%', {EVERYTHING};" for level in ("DEBUG", "LOG", "INFO", "NOTICE", "WARNING"))
+    levels = "".join(
+        f"RAISE {level} '%%', {EVERYTHING};"
+        for level in ("DEBUG", "LOG", "INFO", "NOTICE", "WARNING")
+    )
     for statement in (TRIGGER[0].format(levels), TRIGGER[1]):
         postgres_driver.execute(statement)
     assert postgres_driver.load([[record(UUID, **PERSON)]]) == 1
@@ -158,7 +188,9 @@ SQLITE_SAYS = {
 
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
 @pytest.mark.parametrize("why", SQLITE_SAYS)
-def test_sqlite_quotes_records_in_vain(sqlite: Destination, record: MakeRecord, why: str, mode: str) -> None:
+def test_sqlite_quotes_records_in_vain(
+    sqlite: Destination, record: MakeRecord, why: str, mode: str
+) -> None:
     for statement in SQLITE_SAYS[why]:
         sqlite.execute(statement)
     with pytest.raises(VoisoDestinationError) as raised:
@@ -191,7 +223,9 @@ MYSQL_SAYS = {
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
 @pytest.mark.parametrize("why", MYSQL_SAYS)
 @pytest.mark.parametrize("mysql", MYSQL_KINDS, indirect=True)
-def test_mysql_quotes_records_in_vain(mysql: Destination, record: MakeRecord, why: str, mode: str) -> None:
+def test_mysql_quotes_records_in_vain(
+    mysql: Destination, record: MakeRecord, why: str, mode: str
+) -> None:
     for statement in MYSQL_SAYS[why]:
         mysql.execute(statement)
     with pytest.raises(VoisoError) as raised:
@@ -213,7 +247,9 @@ DUCKDB_SAYS = {
 
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
 @pytest.mark.parametrize("why", DUCKDB_SAYS)
-def test_duckdb_quotes_records_in_vain(duckdb: Destination, record: MakeRecord, why: str, mode: str) -> None:
+def test_duckdb_quotes_records_in_vain(
+    duckdb: Destination, record: MakeRecord, why: str, mode: str
+) -> None:
     for statement in DUCKDB_SAYS[why]:
         duckdb.execute(statement)
     with pytest.raises(VoisoDestinationError) as raised:
@@ -250,7 +286,12 @@ def answers() -> dict[str, bytes]:
 def test_no_answer_is_repeated(why: str, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
     start = datetime(2026, 11, 22, tzinfo=timezone.utc)
     with RawServer(lambda _: [http(answers()[why], status=status)]) as server:
-        connection = {"conn_type": "voiso", "host": server.url, "password": "some-key", "extra": {"max_retries": 1}}
+        connection = {
+            "conn_type": "voiso",
+            "host": server.url,
+            "password": "some-key",
+            "extra": {"max_retries": 1},
+        }
         monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps(connection))
         monkeypatch.setattr("airflow_provider_voiso.api.transport.time.sleep", lambda _: None)
         hook = VoisoHook()
@@ -267,7 +308,10 @@ def test_no_answer_is_repeated(why: str, status: str, monkeypatch: pytest.Monkey
 def test_an_s3_server_that_repeats_what_it_was_sent_is_not_repeated(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for name in ("botocore", "s3transfer"):  # which log whole answers, and errors as the server words them
+    for name in (
+        "botocore",
+        "s3transfer",
+    ):  # which log whole answers, and errors as the server words them
         caplog.set_level(logging.INFO, name)
     start = datetime(2026, 11, 22, tzinfo=timezone.utc)
     said = f"<Error><Code>Refused</Code><Message>{PERSON}{UUID}</Message><Resource>{UUID}</Resource></Error>".encode()
@@ -277,7 +321,8 @@ def test_an_s3_server_that_repeats_what_it_was_sent_is_not_repeated(
         RawServer(lambda _: [http(said, status="403 Forbidden"), None]) as s3,
     ):
         monkeypatch.setenv(
-            "AIRFLOW_CONN_VOISO_DEFAULT", json.dumps({"conn_type": "voiso", "host": voiso.url, "password": "some-key"})
+            "AIRFLOW_CONN_VOISO_DEFAULT",
+            json.dumps({"conn_type": "voiso", "host": voiso.url, "password": "some-key"}),
         )
         extra = {
             "endpoint_url": s3.url,
@@ -288,5 +333,7 @@ def test_an_s3_server_that_repeats_what_it_was_sent_is_not_repeated(
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(aws))
         operator = VoisoCdrToS3Operator(task_id="export", s3_bucket="voiso-cdr", s3_key="calls")
         with pytest.raises(VoisoDestinationError, match="s3://voiso-cdr/calls") as raised:
-            operator.execute({"data_interval_start": start, "data_interval_end": start + timedelta(days=1)})
+            operator.execute(
+                {"data_interval_start": start, "data_interval_end": start + timedelta(days=1)}
+            )
     assert_unsaid(raised.value)

@@ -30,7 +30,8 @@ CUSTOMER_KEY = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "a/b", "a/../b", "..a", "a b", "a\n", "a\0", "a%2fb", "a?x", "a#", "a@b:c"]
+    "name",
+    ["", ".", "..", "a/b", "a/../b", "..a", "a b", "a\n", "a\0", "a%2fb", "a?x", "a#", "a@b:c"],
 )
 def test_names_of_no_bucket_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not the name of a bucket"):
@@ -46,7 +47,9 @@ def test_names_of_buckets(name: str) -> None:
 
 @pytest.mark.parametrize("name", [20241110, None, ["voiso-cdr"]])
 def test_bucket_that_is_no_text(name: Any) -> None:
-    with pytest.raises(VoisoConfigurationError, match=f"s3_bucket is of type {type(name).__name__}, not text"):
+    with pytest.raises(
+        VoisoConfigurationError, match=f"s3_bucket is of type {type(name).__name__}, not text"
+    ):
         check_bucket(name)
 
 
@@ -137,7 +140,9 @@ def test_parts_of_killed_upload(s3: SeaweedS3, store: MakeStore) -> None:
 
     left = [upload for upload in unfinished(s3) if upload["Key"].startswith("killed")]
     for upload in left:
-        client.abort_multipart_upload(Bucket=s3.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        client.abort_multipart_upload(
+            Bucket=s3.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+        )
     assert stored(s3, "killed") == b"content"
     assert [upload["Key"] for upload in left] == ["killed-not"]
 
@@ -153,7 +158,9 @@ class TestConditions:
         assert stored(s3, "new") == content
         assert unfinished(s3) == []
 
-    def test_another_state_is_expected(self, s3: SeaweedS3, store: MakeStore, content: bytes) -> None:
+    def test_another_state_is_expected(
+        self, s3: SeaweedS3, store: MakeStore, content: bytes
+    ) -> None:
         put(store(), "changed", b"first")
         first = store().describe("changed")
         put(store(), "changed", b"second")
@@ -187,7 +194,11 @@ class TestConditions:
 
 
 def test_upload_args_reach_object(s3: SeaweedS3, store: MakeStore) -> None:
-    extra = {"StorageClass": "STANDARD_IA", "ServerSideEncryption": "AES256", "ContentType": "text/plain"}
+    extra = {
+        "StorageClass": "STANDARD_IA",
+        "ServerSideEncryption": "AES256",
+        "ContentType": "text/plain",
+    }
     given = store(upload_args={**extra, "Metadata": {"Team": "sales"}})
     given.check()
 
@@ -233,13 +244,31 @@ def test_args_that_others_take(store: MakeStore) -> None:
         ({"Bucket": "another"}, "'Bucket', which boto3's uploads do not take"),
         ({"xyzzy": "a"}, "They take: ACL, "),
         ({1: "a"}, "holds 1, which"),
-        ({"StorageClass": 1}, "StorageClass in upload_extra_args is of type int; S3 takes a string"),
+        (
+            {"StorageClass": 1},
+            "StorageClass in upload_extra_args is of type int; S3 takes a string",
+        ),
         ({"StorageClass": None}, "of type NoneType"),
-        ({"Tagging": {"team": "sales"}}, "of type dict; S3 takes a string. Write tags as 'team=sales&kind=cdr'"),
-        ({"Metadata": "team=sales"}, "Metadata in upload_extra_args is of type str; S3 takes a map"),
-        ({"Metadata": {"team": 7}}, "Metadata 'team' in upload_extra_args is of type int, not text"),
-        ({"Metadata": {"team": "Köln"}}, "Metadata 'team' in upload_extra_args is not printable ASCII"),
-        ({"Metadata": {"team": "a\nb"}}, "Metadata 'team' in upload_extra_args is not printable ASCII"),
+        (
+            {"Tagging": {"team": "sales"}},
+            "of type dict; S3 takes a string. Write tags as 'team=sales&kind=cdr'",
+        ),
+        (
+            {"Metadata": "team=sales"},
+            "Metadata in upload_extra_args is of type str; S3 takes a map",
+        ),
+        (
+            {"Metadata": {"team": 7}},
+            "Metadata 'team' in upload_extra_args is of type int, not text",
+        ),
+        (
+            {"Metadata": {"team": "Köln"}},
+            "Metadata 'team' in upload_extra_args is not printable ASCII",
+        ),
+        (
+            {"Metadata": {"team": "a\nb"}},
+            "Metadata 'team' in upload_extra_args is not printable ASCII",
+        ),
         ({"Metadata": {"größe": "a"}}, "a name that S3 cannot store"),
         ({"Metadata": {"a b": "a"}}, "a name that S3 cannot store"),
         ({"Metadata": {1: "a"}}, "a name that S3 cannot store"),
@@ -275,30 +304,42 @@ def test_named_connection_is_missing(s3: SeaweedS3, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("conn_id", ["aws_default", None])
-def test_credentials_of_environment(s3: SeaweedS3, monkeypatch: pytest.MonkeyPatch, conn_id: Any) -> None:
+def test_credentials_of_environment(
+    s3: SeaweedS3, monkeypatch: pytest.MonkeyPatch, conn_id: Any
+) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.secret)
     monkeypatch.setenv("AWS_DEFAULT_REGION", s3.region)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint_url)
 
-    assert put(S3Store(bucket=s3.bucket, aws_conn_id=conn_id, upload_args=None), "environment", b"content")
+    assert put(
+        S3Store(bucket=s3.bucket, aws_conn_id=conn_id, upload_args=None), "environment", b"content"
+    )
 
     assert stored(s3, "environment") == b"content"
 
 
 @pytest.mark.parametrize("conn_id", ["aws_default", "aws_test", None])
-def test_no_credentials_at_all(s3: SeaweedS3, store: MakeStore, monkeypatch: pytest.MonkeyPatch, conn_id: Any) -> None:
+def test_no_credentials_at_all(
+    s3: SeaweedS3, store: MakeStore, monkeypatch: pytest.MonkeyPatch, conn_id: Any
+) -> None:
     store(login="", password="")
     monkeypatch.setenv("AWS_DEFAULT_REGION", s3.region)
     bare = S3Store(bucket=s3.bucket, aws_conn_id=conn_id, upload_args=None)
 
-    with pytest.raises(VoisoConfigurationError, match=r"There are no AWS credentials \(NoCredentialsError\)"):
+    with pytest.raises(
+        VoisoConfigurationError, match=r"There are no AWS credentials \(NoCredentialsError\)"
+    ):
         bare.describe("a")
 
 
 @pytest.mark.parametrize(
     "extra",
-    [{"endpoint_url": "no url"}, {"profile_name": "none"}, {"config_kwargs": {"signature_version": "none"}}],
+    [
+        {"endpoint_url": "no url"},
+        {"profile_name": "none"},
+        {"config_kwargs": {"signature_version": "none"}},
+    ],
     ids=lambda extra: next(iter(extra)),
 )
 def test_connection_that_makes_no_client(store: MakeStore, extra: dict[str, Any]) -> None:
@@ -315,14 +356,21 @@ def test_bucket_that_is_missing(s3: SeaweedS3, store: MakeStore, content: bytes)
     with pytest.raises(StoreError, match=r"S3 answered NoSuchBucket\. Check the bucket"):
         put(missing, "a", content)
 
-    assert "no-such-bucket" not in {bucket["Name"] for bucket in s3.client().list_buckets()["Buckets"]}
+    assert "no-such-bucket" not in {
+        bucket["Name"] for bucket in s3.client().list_buckets()["Buckets"]
+    }
 
 
 @pytest.mark.parametrize(
     ("connection", "code"),
-    [({"login": "someone"}, "InvalidAccessKeyId"), ({"password": "another-secret"}, "SignatureDoesNotMatch")],
+    [
+        ({"login": "someone"}, "InvalidAccessKeyId"),
+        ({"password": "another-secret"}, "SignatureDoesNotMatch"),
+    ],
 )
-def test_credentials_that_are_wrong(store: MakeStore, connection: dict[str, str], code: str) -> None:
+def test_credentials_that_are_wrong(
+    store: MakeStore, connection: dict[str, str], code: str
+) -> None:
     wrong = store(**connection)
 
     for ask in (lambda: wrong.describe("a"), lambda: put(wrong, "a", b"content")):

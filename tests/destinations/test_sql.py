@@ -24,12 +24,19 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.destinations.columns import Page
     from tests.destinations.conftest import Destination, MakeRecord
 
-NOT_EXACT = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+NOT_EXACT = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
 
 
 @pytest.mark.parametrize(
     ("text", "schema", "name"),
-    [("calls", None, "calls"), ("voiso.calls_2", "voiso", "calls_2"), ("_A", None, "_A"), ("a" * 63, None, "a" * 63)],
+    [
+        ("calls", None, "calls"),
+        ("voiso.calls_2", "voiso", "calls_2"),
+        ("_A", None, "_A"),
+        ("a" * 63, None, "a" * 63),
+    ],
 )
 def test_a_table_name_is_read(text: str, schema: str | None, name: str) -> None:
     table = TableName.parse(text)
@@ -39,7 +46,22 @@ def test_a_table_name_is_read(text: str, schema: str | None, name: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", "a.", ".a", "a.b.c", "1a", "a-b", "a b", 'a"b', "a;b", "a\n", "é", "a" * 64, "calls; DROP TABLE calls"],
+    [
+        "",
+        ".",
+        "a.",
+        ".a",
+        "a.b.c",
+        "1a",
+        "a-b",
+        "a b",
+        'a"b',
+        "a;b",
+        "a\n",
+        "é",
+        "a" * 64,
+        "calls; DROP TABLE calls",
+    ],
 )
 def test_what_is_no_table_name_is_refused_with_the_rule(text: str) -> None:
     with pytest.raises(ValueError, match=r"Give `name` or `schema\.name`"):
@@ -47,11 +69,21 @@ def test_what_is_no_table_name_is_refused_with_the_rule(text: str) -> None:
 
 
 def test_a_window_is_loaded_with_every_value(client: Destination, record: MakeRecord) -> None:
-    sla = {"time_to_first_response": "00:00:01", "time_to_resolution": "48:16:27", "time_to_reply": "00:00:03"}
+    sla = {
+        "time_to_first_response": "00:00:01",
+        "time_to_resolution": "48:16:27",
+        "time_to_reply": "00:00:03",
+    }
     page = [
         record("1", cpc=12345678.9012, agent_id=2**63 - 1, num_segments=-(2**63), text="", sla=sla),
-        record("2", text="tab\t newline\r\n backslash \\. \\N 'quote' \"double\" %s ? {} \u2028 😀\n\\.\n", sid="0049"),
-        record("3", "2026-11-21T23:00:00.123456-01:00", agent="a\0b", queue="\ud800", agent_id="abc"),
+        record(
+            "2",
+            text="tab\t newline\r\n backslash \\. \\N 'quote' \"double\" %s ? {} \u2028 😀\n\\.\n",
+            sid="0049",
+        ),
+        record(
+            "3", "2026-11-21T23:00:00.123456-01:00", agent="a\0b", queue="\ud800", agent_id="abc"
+        ),
     ]
     assert client.load([page[:2], page[2:]]) == 3
     assert stored(client) == {row[0]: row for row in rows(page)}
@@ -66,7 +98,9 @@ def stored(destination: Destination) -> dict[str, tuple[Any, ...]]:
             values["ended_at"] = values["ended_at"] and datetime.fromisoformat(values["ended_at"])
             values["cpc"] = None if values["cpc"] is None else Decimal(repr(values["cpc"]))
         if destination.family == "mysql":
-            values["ended_at"] = values["ended_at"] and values["ended_at"].replace(tzinfo=timezone.utc)
+            values["ended_at"] = values["ended_at"] and values["ended_at"].replace(
+                tzinfo=timezone.utc
+            )
         found[values["uuid"]] = tuple(values.values())
     return found
 
@@ -77,10 +111,13 @@ VALUES = st.fixed_dictionaries(
         "agent": st.text(),
         "text": st.text() | st.integers(),
         "agent_id": st.integers(),
-        "cpc": st.decimals(-(10**8), 10**8, places=4).map(float) | st.floats(allow_nan=False, allow_infinity=False),
+        "cpc": st.decimals(-(10**8), 10**8, places=4).map(float)
+        | st.floats(allow_nan=False, allow_infinity=False),
         "duration": st.integers(0, 10**9).map(lambda hours: f"{hours:02}:00:59"),
         "timestamp": st.datetimes(timezones=st.just(timezone.utc)).map(datetime.isoformat),
-        "new": st.lists(st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.none()),
+        "new": st.lists(
+            st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.none()
+        ),
     },
 )
 
@@ -89,8 +126,12 @@ VALUES = st.fixed_dictionaries(
 @given(fields=st.lists(VALUES, max_size=4))
 def test_whatever_is_loaded_comes_back(client: Destination, fields: list[dict[str, Any]]) -> None:
     client.take_records_without_end()
-    page = [json.dumps({**record, "uuid": str(number)}).encode() for number, record in enumerate(fields)]
-    client.load([[json.dumps({"uuid": str(number)}).encode() for number in range(4)]], mode="upsert")
+    page = [
+        json.dumps({**record, "uuid": str(number)}).encode() for number, record in enumerate(fields)
+    ]
+    client.load(
+        [[json.dumps({"uuid": str(number)}).encode() for number in range(4)]], mode="upsert"
+    )
     assert client.load([page], mode="upsert") == len(page)
     expected = {row[0]: row for row in rows(page)}
     assert {uuid: row for uuid, row in stored(client).items() if uuid in expected} == expected
@@ -109,14 +150,18 @@ def test_the_charset_of_the_connection_does_not_matter(
 
 
 def test_instants_sort_as_text_in_sqlite(sqlite: Destination, record: MakeRecord) -> None:
-    sqlite.load([[record("1", "2026-11-22T01:00:00+01:00"), record("2", "2026-11-22T23:59:59.9-00:00")]])
+    sqlite.load(
+        [[record("1", "2026-11-22T01:00:00+01:00"), record("2", "2026-11-22T23:59:59.9-00:00")]]
+    )
     assert sqlite.column("ended_at") == {
         "1": "2026-11-22T00:00:00.000000+00:00",
         "2": "2026-11-22T23:59:59.900000+00:00",
     }
 
 
-def test_replacing_removes_the_rows_of_the_window_and_no_others(destination: Destination, record: MakeRecord) -> None:
+def test_replacing_removes_the_rows_of_the_window_and_no_others(
+    destination: Destination, record: MakeRecord
+) -> None:
     destination.take_records_without_end()
     destination.load(
         [
@@ -140,8 +185,12 @@ def test_an_empty_window_is_emptied(destination: Destination, record: MakeRecord
     assert destination.uuids() == set()
 
 
-def test_replacing_moves_a_record_whose_end_has_changed(destination: Destination, record: MakeRecord) -> None:
-    destination.load([[record("1", "2026-11-20T12:00:00Z", agent="old"), record("2")]], mode="upsert")
+def test_replacing_moves_a_record_whose_end_has_changed(
+    destination: Destination, record: MakeRecord
+) -> None:
+    destination.load(
+        [[record("1", "2026-11-20T12:00:00Z", agent="old"), record("2")]], mode="upsert"
+    )
     destination.load([[record("1", agent="new"), record("2")]])
     assert destination.column("agent") == {"1": "new", "2": None}
 
@@ -150,14 +199,20 @@ def test_records_outside_of_the_window_are_kept_when_they_are_given(
     destination: Destination, record: MakeRecord
 ) -> None:
     destination.take_records_without_end()
-    page = [record("in"), record("out", "2026-11-25T00:00:00Z"), record("nowhere", timestamp="unknown")]
+    page = [
+        record("in"),
+        record("out", "2026-11-25T00:00:00Z"),
+        record("nowhere", timestamp="unknown"),
+    ]
     assert destination.load([page]) == 3
     assert destination.load([page]) == 3
     assert destination.uuids() == {"in", "out", "nowhere"}
 
 
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
-def test_loading_twice_is_loading_once(destination: Destination, record: MakeRecord, mode: str) -> None:
+def test_loading_twice_is_loading_once(
+    destination: Destination, record: MakeRecord, mode: str
+) -> None:
     pages = [[record("1", agent="A"), record("2")], [record("3", new=[1])]]
     destination.load(pages, mode=mode)
     once = destination.rows()
@@ -175,7 +230,9 @@ def test_an_upsert_updates_adds_and_keeps(destination: Destination, record: Make
     assert destination.column("note") == {"1": "by hand", "2": "by hand", "3": None}
 
 
-def test_the_created_table_has_a_key_and_an_index(destination: Destination, record: MakeRecord) -> None:
+def test_the_created_table_has_a_key_and_an_index(
+    destination: Destination, record: MakeRecord
+) -> None:
     if destination.family == "duckdb":
         pytest.skip("the table that a load creates in DuckDB has neither")
     table = TableName(None, "c" * 63)
@@ -194,7 +251,9 @@ def test_the_created_table_has_a_key_and_an_index(destination: Destination, reco
 
 def test_mysql_keeps_rows_by_time(mysql: Destination, record: MakeRecord) -> None:
     mysql.load([[record("1", "2026-11-22T02:00:00Z"), record("2", "2026-11-22T01:00:00Z")]])
-    by_key = mysql.execute("SELECT uuid FROM calls FORCE INDEX (PRIMARY) WHERE ended_at > '2000-01-01'")
+    by_key = mysql.execute(
+        "SELECT uuid FROM calls FORCE INDEX (PRIMARY) WHERE ended_at > '2000-01-01'"
+    )
     assert by_key == [("2",), ("1",)]
     with pytest.raises(VoisoDestinationError, match=r"IntegrityError \(.*1048\)"):
         mysql.load([[record("3", timestamp="unknown")]])
@@ -217,7 +276,9 @@ def test_sqlite_has_no_schemas(sqlite: Destination, record: MakeRecord) -> None:
 
 
 @pytest.mark.parametrize("name", ["select", "Calls", "_calls"])
-def test_any_plain_identifier_is_a_table(destination: Destination, record: MakeRecord, name: str) -> None:
+def test_any_plain_identifier_is_a_table(
+    destination: Destination, record: MakeRecord, name: str
+) -> None:
     destination.load([[record("1")]], table=TableName(None, name))
     assert destination.load([[record("2")]], table=TableName(None, name), mode="upsert") == 1
     assert {uuid for (uuid,) in destination.execute(f'SELECT uuid FROM "{name}"')} == {"1", "2"}
@@ -228,15 +289,22 @@ def test_the_cursor_of_the_connection_does_not_matter(
     postgres: Destination, record: MakeRecord, monkeypatch: pytest.MonkeyPatch, cursor: str
 ) -> None:
     extra = {"cursor": cursor}
-    monkeypatch.setenv("AIRFLOW_CONN_CALLS_POSTGRES", json.dumps({**postgres.connection, "extra": extra}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_CALLS_POSTGRES", json.dumps({**postgres.connection, "extra": extra})
+    )
     assert type(postgres.hook)("calls_postgres").connection.extra_dejson == extra
     postgres.hook = type(postgres.hook)("calls_postgres")
     assert postgres.load([[record("1")]], mode="upsert") == 1
     assert postgres.load([[record("1")]]) == 1
 
 
-def test_duckdb_takes_the_rows_of_many_blocks_in_their_places(duckdb: Destination, record: MakeRecord) -> None:
-    page = [record(str(number), agent_id=number, cpc=number / 8, text=f"\\ \"{number}'") for number in range(4321)]
+def test_duckdb_takes_the_rows_of_many_blocks_in_their_places(
+    duckdb: Destination, record: MakeRecord
+) -> None:
+    page = [
+        record(str(number), agent_id=number, cpc=number / 8, text=f"\\ \"{number}'")
+        for number in range(4321)
+    ]
     assert duckdb.load([page[:4000], [], page[4000:]]) == len(page)
     assert stored(duckdb) == {row[0]: row for row in rows(page)}
 
@@ -256,14 +324,19 @@ def test_duckdb_needs_no_key_to_hold_each_uuid_once(
     duckdb.load([before], mode="upsert")
     duckdb.load([[b'{"uuid":"40","agent":"at no time"}', b'{"uuid":"60"}']], mode="upsert")
     assert duckdb.load([[record(str(number), agent="new") for number in range(25, 50)]]) == 25
-    agents = {**{str(number): "old" for number in range(25)}, **{str(number): "new" for number in range(25, 50)}}
+    agents = {
+        **{str(number): "old" for number in range(25)},
+        **{str(number): "new" for number in range(25, 50)},
+    }
     assert duckdb.column("agent") == {**agents, "60": None}
     assert duckdb.execute("SELECT count(*) FROM calls") == [(51,)]
 
 
 def test_duckdb_prints_no_progress_into_the_log_of_a_task(duckdb: Destination) -> None:
     with dialect_of(duckdb.hook).connect(duckdb.hook) as connection:
-        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (False,)
+        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (
+            False,
+        )
 
 
 @pytest.mark.parametrize("key", ["", "CREATE UNIQUE INDEX calls_uuid ON calls (uuid)"])
@@ -286,7 +359,9 @@ def test_duckdb_keeps_few_rows_in_memory_for_the_time_of_a_load(
     assert limits[-1].endswith("GiB" if key else "MiB")  # an index could not be held in less
 
 
-def test_duckdb_leaves_no_rows_of_a_killed_load_beside_its_file(duckdb: Destination, record: MakeRecord) -> None:
+def test_duckdb_leaves_no_rows_of_a_killed_load_beside_its_file(
+    duckdb: Destination, record: MakeRecord
+) -> None:
     file = Path(duckdb.connection["host"])
     beside = file.with_name(f"{file.name}.tmp")
     beside.mkdir()
@@ -312,19 +387,36 @@ def test_the_dialect_follows_the_hook(sqlite: Destination, postgres: Destination
     assert dialect_of(BridgeHook("calls_postgres")).strategies == ("row by row",)
 
 
-def test_an_unknown_database_is_loaded_by_standard_sql(portable: Destination, record: MakeRecord) -> None:
-    page = [record("1", agent="old"), record("moved", "2026-11-20T12:00:00Z"), record("other", "2026-11-25T00:00:00Z")]
+def test_an_unknown_database_is_loaded_by_standard_sql(
+    portable: Destination, record: MakeRecord
+) -> None:
+    page = [
+        record("1", agent="old"),
+        record("moved", "2026-11-20T12:00:00Z"),
+        record("other", "2026-11-25T00:00:00Z"),
+    ]
     assert portable.load([page], mode="upsert") == 3
-    assert portable.load([[record("1", agent="new")], [record("moved"), record("nowhere", timestamp="?")]]) == 3
+    assert (
+        portable.load(
+            [[record("1", agent="new")], [record("moved"), record("nowhere", timestamp="?")]]
+        )
+        == 3
+    )
     assert portable.column("agent") == {"1": "new", "moved": None, "other": None, "nowhere": None}
     assert portable.load([]) == 0
     assert portable.uuids() == {"other", "nowhere"}
 
 
-def test_an_unknown_database_keeps_its_rows_when_a_load_fails(portable: Destination, record: MakeRecord) -> None:
+def test_an_unknown_database_keeps_its_rows_when_a_load_fails(
+    portable: Destination, record: MakeRecord
+) -> None:
     portable.load([[record("old")]])
-    portable.execute("CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
-    portable.execute("CREATE TRIGGER dropping BEFORE INSERT ON calls FOR EACH ROW EXECUTE FUNCTION nothing()")
+    portable.execute(
+        "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+    )
+    portable.execute(
+        "CREATE TRIGGER dropping BEFORE INSERT ON calls FOR EACH ROW EXECUTE FUNCTION nothing()"
+    )
     with pytest.raises(VoisoDestinationError, match="rows missing"):
         portable.load([[record("new")]])
     portable.execute("ALTER TABLE calls DROP COLUMN ended_at")

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     from tests.destinations.conftest import Destination, MakeRecord
 
-HOLDING = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+HOLDING = (
+    "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+)
 PASSWORD = "Tr0ub4dor&3@"  # noqa: S105 - of no one
 
 
@@ -38,7 +40,9 @@ def table(destination: Destination, **options: Any) -> SqlTable:
     return SqlTable(hook=destination.hook, **arguments)
 
 
-def reconnected(destination: Destination, monkeypatch: pytest.MonkeyPatch, **fields: Any) -> Destination:
+def reconnected(
+    destination: Destination, monkeypatch: pytest.MonkeyPatch, **fields: Any
+) -> Destination:
     """Return the destination with other fields of its connection."""
     conn_id = destination.hook.get_conn_id()
     value = json.dumps({**destination.connection, **fields})
@@ -129,13 +133,17 @@ def test_check_names_missing_server(postgres: Destination, monkeypatch: pytest.M
 def test_mysql_names_refused_login(mysql: Destination, monkeypatch: pytest.MonkeyPatch) -> None:
     other = reconnected(mysql, monkeypatch, login="nobody", password=PASSWORD)
 
-    with pytest.raises(VoisoDestinationError, match=r"cannot be reached.*1045.*Access denied") as raised:
+    with pytest.raises(
+        VoisoDestinationError, match=r"cannot be reached.*1045.*Access denied"
+    ) as raised:
         table(other).check()
 
     assert PASSWORD not in text_of(raised.value)
 
 
-def test_mysqlclient_names_refused_login(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mysqlclient_names_refused_login(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mysql = by_name(request, "mysql mysqlclient")
 
     test_mysql_names_refused_login(mysql, monkeypatch)
@@ -204,7 +212,9 @@ def test_failing_hook_is_misconfigured(
     with pytest.raises(VoisoConfigurationError) as raised:
         table(postgres).check()
 
-    assert f"{type(error).__name__} (no code): {str(error).rstrip('.')}. Nothing of" in str(raised.value)
+    assert f"{type(error).__name__} (no code): {str(error).rstrip('.')}. Nothing of" in str(
+        raised.value
+    )
 
 
 @pytest.mark.parametrize(
@@ -262,7 +272,9 @@ def str_forms(password: str) -> set[str]:
         "bad option in \"host=x password = 'other'\"",
     ],
 )
-def test_address_words_are_withheld(postgres: Destination, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+def test_address_words_are_withheld(
+    postgres: Destination, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
     monkeypatch.setattr(postgres.hook, "get_conn", raising(ValueError(words)))
 
     with pytest.raises(VoisoConfigurationError) as raised:

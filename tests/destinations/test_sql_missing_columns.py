@@ -32,7 +32,10 @@ def extras(destination: Destination) -> dict[str, Any]:
 def test_values_go_to_extra(client: Destination, record: MakeRecord, mode: str) -> None:
     client.create(sid=None, cpc=None, duration_seconds=None, from_party=None)
     page = [
-        b'{"uuid":"1","timestamp":"2026-11-22T12:00:00Z","cpc":1.10,"sid":"S","from":"\\u0037 \\"\xc5\x82","new":1e5}',
+        (
+            b'{"uuid":"1","timestamp":"2026-11-22T12:00:00Z","cpc":1.10,"sid":"S","from":"\\u0037 '
+            b'\\"\xc5\x82","new":1e5}'
+        ),
         record("2", duration="0:01:05", agent="A"),
         record("3"),
     ]
@@ -72,14 +75,26 @@ def test_odd_records_are_kept(sqlite: Destination) -> None:
     sqlite.load([page])
 
     found = extras(sqlite)
-    assert found["1"] == {"\ud800": ["1.50", {"a": None}], "agent": "B", "agent_id": "7", "text": "5"}
+    assert found["1"] == {
+        "\ud800": ["1.50", {"a": None}],
+        "agent": "B",
+        "agent_id": "7",
+        "text": "5",
+    }
     assert found["2"] == {"agent_id": "7"}
 
 
 def test_every_optional_column_may_lack(destination: Destination, record: MakeRecord) -> None:
     absent: dict[str, Any] = dict.fromkeys(OPTIONAL)
     destination.create(**absent)
-    fields: dict[str, Any] = {"agent": "A", "queue": "Q", "to": "1", "num_segments": 2, "sla": SLA, "type": "sms"}
+    fields: dict[str, Any] = {
+        "agent": "A",
+        "queue": "Q",
+        "to": "1",
+        "num_segments": 2,
+        "sla": SLA,
+        "type": "sms",
+    }
 
     loaded = destination.loaded([[record("1", **fields)]])
 
@@ -89,7 +104,9 @@ def test_every_optional_column_may_lack(destination: Destination, record: MakeRe
     assert extras(destination) == {"2": {**fields, "num_segments": "2"}}
 
 
-def test_names_are_logged_once(sqlite: Destination, record: MakeRecord, caplog: pytest.LogCaptureFixture) -> None:
+def test_names_are_logged_once(
+    sqlite: Destination, record: MakeRecord, caplog: pytest.LogCaptureFixture
+) -> None:
     sqlite.create(sid=None, agent=None)
 
     with caplog.at_level(logging.WARNING):

@@ -28,8 +28,12 @@ PHONE = "15557571011"
 WINDOW = "[2026-11-22T00:00:00+00:00, 2026-11-23T00:00:00+00:00)"
 
 
-def test_a_missing_table_is_not_created_unasked(destination: Destination, record: MakeRecord) -> None:
-    with pytest.raises(VoisoConfigurationError, match=r"calls does not exist.*create_table=True") as raised:
+def test_a_missing_table_is_not_created_unasked(
+    destination: Destination, record: MakeRecord
+) -> None:
+    with pytest.raises(
+        VoisoConfigurationError, match=r"calls does not exist.*create_table=True"
+    ) as raised:
         destination.load([[record("1")]], create_table=False)
     assert WINDOW in str(raised.value)
     assert destination.load([[record("1")]]) == 1
@@ -42,7 +46,9 @@ def test_missing_columns_are_added_when_asked(destination: Destination, record: 
     assert {"sid", "extra"} <= destination.columns()
 
 
-def test_columns_are_not_added_when_the_load_fails(destination: Destination, record: MakeRecord) -> None:
+def test_columns_are_not_added_when_the_load_fails(
+    destination: Destination, record: MakeRecord
+) -> None:
     destination.create(sid=None, agent=f"{destination.long_text} CHECK (agent <> 'bad')")
     with pytest.raises(VoisoDestinationError):
         destination.load([[record("1", agent="bad")]], add_columns=True)
@@ -52,7 +58,9 @@ def test_columns_are_not_added_when_the_load_fails(destination: Destination, rec
 
 
 @pytest.mark.parametrize("column", ["uuid", "ended_at"])
-def test_a_table_without_our_keys_is_another_table(destination: Destination, record: MakeRecord, column: str) -> None:
+def test_a_table_without_our_keys_is_another_table(
+    destination: Destination, record: MakeRecord, column: str
+) -> None:
     destination.create(key="", **{column: None})
     with pytest.raises(VoisoConfigurationError, match=f"lacks {column}"):
         destination.load([[record("1")]], add_columns=True)
@@ -121,14 +129,38 @@ def test_columns_of_unusable_types_are_named(
 @pytest.mark.parametrize(
     ("kind", "types"),
     [
-        ("sqlite", {"ended_at": "TIMESTAMP", "agent": "VARCHAR(200)", "agent_id": "BIGINT", "extra": "JSON"}),
+        (
+            "sqlite",
+            {
+                "ended_at": "TIMESTAMP",
+                "agent": "VARCHAR(200)",
+                "agent_id": "BIGINT",
+                "extra": "JSON",
+            },
+        ),
         ("sqlite", {"cpc": "DECIMAL(20, 6)", "sid": ""}),
         ("sqlite", {"uuid": "TEXT NOT NULL", "ended_at": "TEXT NOT NULL"}),
         ("postgres", {"agent": "character varying", "agent_id": "numeric(19,0)", "cpc": "numeric"}),
-        ("postgres", {"extra": "text", "ended_at": "timestamp(6) with time zone NOT NULL", "cpc": "numeric(20,6)"}),
-        ("postgres", {"uuid": "character varying(36)", "agent_id": "numeric", "extra": "character varying"}),
-        ("duckdb", {"extra": "JSON", "agent": "VARCHAR(3)", "agent_id": "HUGEINT", "cpc": "DECIMAL(18,6)"}),
-        ("mysql mysqlclient files", {"agent": "mediumtext", "extra": "mediumtext", "cpc": "decimal(20,6)"}),
+        (
+            "postgres",
+            {
+                "extra": "text",
+                "ended_at": "timestamp(6) with time zone NOT NULL",
+                "cpc": "numeric(20,6)",
+            },
+        ),
+        (
+            "postgres",
+            {"uuid": "character varying(36)", "agent_id": "numeric", "extra": "character varying"},
+        ),
+        (
+            "duckdb",
+            {"extra": "JSON", "agent": "VARCHAR(3)", "agent_id": "HUGEINT", "cpc": "DECIMAL(18,6)"},
+        ),
+        (
+            "mysql mysqlclient files",
+            {"agent": "mediumtext", "extra": "mediumtext", "cpc": "decimal(20,6)"},
+        ),
         ("mysql mysql-connector-python", {"uuid": "varchar(36) collate utf8mb4_general_ci"}),
     ],
 )
@@ -138,7 +170,12 @@ def test_other_types_that_hold_every_value_are_fine(
 ) -> None:
     destination = by_name(request, kind)
     destination.create(**types)
-    assert destination.load([[record("1", agent="A", agent_id=7, new=1, sid="00", cpc=0.5)]], mode=mode) == 1
+    assert (
+        destination.load(
+            [[record("1", agent="A", agent_id=7, new=1, sid="00", cpc=0.5)]], mode=mode
+        )
+        == 1
+    )
     assert destination.column("agent_id") == {"1": 7}
     assert destination.column("sid") == {"1": "00"}
 
@@ -148,14 +185,20 @@ def test_other_types_that_hold_every_value_are_fine(
     [
         ({"cpc": "{cpc} NOT NULL"}, "cpc is NOT NULL and must allow NULL"),
         ({"sid": "{sid} DEFAULT 'none' NOT NULL"}, "sid is NOT NULL and must allow NULL"),
-        ({"key": ", note INTEGER NOT NULL, PRIMARY KEY (uuid)"}, "requires a value in note.*default"),
+        (
+            {"key": ", note INTEGER NOT NULL, PRIMARY KEY (uuid)"},
+            "requires a value in note.*default",
+        ),
     ],
     ids=["not null", "default", "another's column"],
 )
 def test_required_columns_are_refused(
     destination: Destination, record: MakeRecord, changed: dict[str, str], says: str
 ) -> None:
-    types = {column: dialect_of(destination.hook).declared(column_of(column)) for column in ("cpc", "sid")}
+    types = {
+        column: dialect_of(destination.hook).declared(column_of(column))
+        for column in ("cpc", "sid")
+    }
     destination.create(**{name: text.format(**types) for name, text in changed.items()})
 
     with pytest.raises(VoisoConfigurationError, match=says):
@@ -170,14 +213,18 @@ def test_generated_columns_are_refused(destination: Destination, record: MakeRec
     how = " VIRTUAL" if destination.family == "duckdb" else " STORED"
     destination.create(queue=f"{destination.long_text} GENERATED ALWAYS AS (agent){how}")
 
-    with pytest.raises(VoisoConfigurationError, match="queue is generated and must be an ordinary column"):
+    with pytest.raises(
+        VoisoConfigurationError, match="queue is generated and must be an ordinary column"
+    ):
         destination.load([[record("1", queue="Q")]])
 
     assert destination.uuids() == set()
 
 
 def duckdb_tells_generated_columns(destination: Destination) -> bool:
-    return bool(destination.execute("SELECT 1 FROM duckdb_columns() WHERE column_name = 'is_generated'"))
+    return bool(
+        destination.execute("SELECT 1 FROM duckdb_columns() WHERE column_name = 'is_generated'")
+    )
 
 
 def column_of(name: str) -> Column:
@@ -185,9 +232,12 @@ def column_of(name: str) -> Column:
 
 
 @pytest.mark.parametrize(
-    "note", ["INTEGER", "INTEGER DEFAULT 1 NOT NULL", "INTEGER GENERATED ALWAYS AS (duration_seconds + 1)"]
+    "note",
+    ["INTEGER", "INTEGER DEFAULT 1 NOT NULL", "INTEGER GENERATED ALWAYS AS (duration_seconds + 1)"],
 )
-def test_others_columns_are_left_alone(destination: Destination, record: MakeRecord, note: str) -> None:
+def test_others_columns_are_left_alone(
+    destination: Destination, record: MakeRecord, note: str
+) -> None:
     if destination.family == "postgres" and "ALWAYS" in note:
         note += " STORED"
     destination.create(key=f", note {note}, PRIMARY KEY (uuid)")
@@ -199,13 +249,22 @@ def test_others_columns_are_left_alone(destination: Destination, record: MakeRec
 def test_json_of_mariadb_is_refused(mysql: Destination, record: MakeRecord) -> None:
     mysql.create(extra="JSON")
 
-    with pytest.raises(VoisoConfigurationError, match=r"extra is longtext check \(json_valid\) and must be LONGTEXT"):
+    with pytest.raises(
+        VoisoConfigurationError,
+        match=r"extra is longtext check \(json_valid\) and must be LONGTEXT",
+    ):
         mysql.load([[record("1", new=[[[[1]]]])]])
 
 
-@pytest.mark.skipif(sqlite3.sqlite_version_info < (3, 37), reason="this SQLite has no strict tables")
-@pytest.mark.parametrize(("sid", "says"), [("TEXT", ""), ("ANY", ""), ("BLOB", "sid is STRICT BLOB")])
-def test_strict_tables_take_text(sqlite: Destination, record: MakeRecord, sid: str, says: str) -> None:
+@pytest.mark.skipif(
+    sqlite3.sqlite_version_info < (3, 37), reason="this SQLite has no strict tables"
+)
+@pytest.mark.parametrize(
+    ("sid", "says"), [("TEXT", ""), ("ANY", ""), ("BLOB", "sid is STRICT BLOB")]
+)
+def test_strict_tables_take_text(
+    sqlite: Destination, record: MakeRecord, sid: str, says: str
+) -> None:
     columns = {column.name: "TEXT" for column in COLUMNS if column.type != "integer"}
     columns.update({column.name: "INTEGER" for column in COLUMNS if column.type == "integer"})
     columns.update({"cpc": "REAL", "sid": sid})
@@ -225,7 +284,9 @@ def test_strict_tables_take_text(sqlite: Destination, record: MakeRecord, sid: s
 def test_an_engine_without_transactions_is_refused(mysql: Destination, record: MakeRecord) -> None:
     mysql.load([[record("old")]])
     mysql.execute("ALTER TABLE calls ENGINE = Aria")
-    with pytest.raises(VoisoConfigurationError, match=r"kept by Aria, which has no transactions.*InnoDB"):
+    with pytest.raises(
+        VoisoConfigurationError, match=r"kept by Aria, which has no transactions.*InnoDB"
+    ):
         mysql.load([[record("new")]])
     assert mysql.uuids() == {"old"}
 
@@ -249,7 +310,9 @@ NO_KEYS = ["", ", PRIMARY KEY (uuid, ended_at)", ", UNIQUE (sid)"]
 
 
 @pytest.mark.parametrize("key", NO_KEYS)
-def test_an_upsert_needs_a_unique_uuid(destination: Destination, record: MakeRecord, key: str) -> None:
+def test_an_upsert_needs_a_unique_uuid(
+    destination: Destination, record: MakeRecord, key: str
+) -> None:
     if destination.family == "mysql":
         key = key.replace("sid", "sid(9)")  # it has no keys on unlimited text
     destination.create(key=key)
@@ -279,12 +342,16 @@ def test_the_same_uuid_twice_is_a_failed_reconciliation(
     destination: Destination, record: MakeRecord, mode: str
 ) -> None:
     destination.load([[record("old")]])
-    with pytest.raises(VoisoReconciliationError, match=r"3 records were read.*2 of these have a uuid"):
+    with pytest.raises(
+        VoisoReconciliationError, match=r"3 records were read.*2 of these have a uuid"
+    ):
         destination.load([[record("1"), record("2")], [record("1")]], mode=mode)
     assert destination.uuids() == {"old"}
 
 
-def test_a_record_without_uuid_is_a_failed_reconciliation(destination: Destination, record: MakeRecord) -> None:
+def test_a_record_without_uuid_is_a_failed_reconciliation(
+    destination: Destination, record: MakeRecord
+) -> None:
     destination.load([[record("old")]])
     with pytest.raises(VoisoReconciliationError):
         destination.load([[record("1"), b'{"timestamp":"2026-11-22T12:00:00Z"}']])
@@ -298,14 +365,17 @@ def test_a_row_that_the_database_drops_is_a_failed_reconciliation(
     destination.load([[record("old")]])
     if destination.kind == "sqlite":
         destination.execute(
-            "CREATE TRIGGER dropping BEFORE INSERT ON calls WHEN new.uuid = '2' BEGIN SELECT RAISE(IGNORE); END"
+            "CREATE TRIGGER dropping BEFORE INSERT ON calls WHEN new.uuid = '2' BEGIN SELECT "
+            "RAISE(IGNORE); END"
         )
     elif destination.family == "mysql":
         pytest.skip("a trigger of MySQL cannot drop a row")
     elif destination.family == "duckdb":
         pytest.skip("DuckDB has no triggers")
     else:
-        destination.execute("CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+        destination.execute(
+            "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+        )
         destination.execute(
             "CREATE TRIGGER dropping BEFORE INSERT ON calls FOR EACH ROW WHEN (new.uuid = '2') "
             "EXECUTE FUNCTION nothing()"
@@ -329,16 +399,21 @@ def test_a_row_that_the_database_moves_into_the_window_is_a_failed_reconciliatio
         destination.execute(f"CREATE TRIGGER moving AFTER INSERT ON calls BEGIN {moved}; END")
     else:
         destination.execute(
-            f"CREATE FUNCTION move() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {moved}; RETURN new; END$$"
+            f"CREATE FUNCTION move() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {moved}; RETURN "
+            "new; END$$"
         )
-        destination.execute("CREATE TRIGGER moving AFTER INSERT ON calls FOR EACH ROW EXECUTE FUNCTION move()")
+        destination.execute(
+            "CREATE TRIGGER moving AFTER INSERT ON calls FOR EACH ROW EXECUTE FUNCTION move()"
+        )
     with pytest.raises(VoisoReconciliationError, match="2 rows in the window in place of 1"):
         destination.load([[record("1")]])
     assert destination.uuids() == {"old", "far"}
 
 
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
-@pytest.mark.parametrize("error", [VoisoResponseError("no"), OSError("disk"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [VoisoResponseError("no"), OSError("disk"), KeyboardInterrupt()], ids=repr
+)
 def test_a_page_that_fails_leaves_the_table_alone(
     destination: Destination, record: MakeRecord, mode: str, error: BaseException
 ) -> None:
@@ -353,7 +428,9 @@ def test_a_page_that_fails_leaves_the_table_alone(
     assert destination.uuids() == {"old"}
 
 
-def test_what_the_database_says_is_never_repeated(destination: Destination, record: MakeRecord) -> None:
+def test_what_the_database_says_is_never_repeated(
+    destination: Destination, record: MakeRecord
+) -> None:
     destination.create(from_party=f"{destination.long_text} CHECK (from_party <> '15557571011')")
     destination.load([[record("old")]])
     with pytest.raises(VoisoDestinationError) as raised:

@@ -52,7 +52,9 @@ def staging(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def load_at_once(destination: Destination, record: MakeRecord, mode: str) -> None:
     """Load the window from two threads, each of which has staged its records before the other goes on."""
-    staged = threading.Barrier(1 if destination.family == "duckdb" else 2)  # the one opens the file after the other
+    staged = threading.Barrier(
+        1 if destination.family == "duckdb" else 2
+    )  # the one opens the file after the other
 
     def pages(agent: str) -> Pages:
         some = [record(str(number), agent=agent) for number in range(50)]
@@ -65,7 +67,9 @@ def load_at_once(destination: Destination, record: MakeRecord, mode: str) -> Non
 
 @pytest.mark.usefixtures("staging")
 @pytest.mark.parametrize("exists", [True, False], ids=["table", "no table"])
-def test_of_two_loads_at_once_one_stands(destination: Destination, record: MakeRecord, exists: bool) -> None:
+def test_of_two_loads_at_once_one_stands(
+    destination: Destination, record: MakeRecord, exists: bool
+) -> None:
     if exists:
         destination.load([[record("old", agent="old")]])
     load_at_once(destination, record, "replace_window")
@@ -73,11 +77,16 @@ def test_of_two_loads_at_once_one_stands(destination: Destination, record: MakeR
     assert destination.uuids() == {*map(str, range(50)), f"of {agent}"}
 
 
-def test_of_two_loads_without_a_stage_one_stands(destination: Destination, record: MakeRecord) -> None:
+def test_of_two_loads_without_a_stage_one_stands(
+    destination: Destination, record: MakeRecord
+) -> None:
     begin = threading.Barrier(2)
 
     def load(agent: str) -> int:
-        pages = [[record(str(number), agent=agent) for number in range(500)], [record(f"of {agent}", agent=agent)]]
+        pages = [
+            [record(str(number), agent=agent) for number in range(500)],
+            [record(f"of {agent}", agent=agent)],
+        ]
         begin.wait(PATIENCE)
         return destination.load(pages)
 
@@ -87,7 +96,9 @@ def test_of_two_loads_without_a_stage_one_stands(destination: Destination, recor
     assert destination.uuids() == {*map(str, range(500)), f"of {agent}"}
 
 
-def test_a_lock_that_is_never_given_is_told_by_its_code(mysql: Destination, record: MakeRecord) -> None:
+def test_a_lock_that_is_never_given_is_told_by_its_code(
+    mysql: Destination, record: MakeRecord
+) -> None:
     mysql.load([[record("old")]])
     mysql.execute("SET GLOBAL innodb_lock_wait_timeout = 1")
     try:
@@ -103,7 +114,9 @@ def test_a_lock_that_is_never_given_is_told_by_its_code(mysql: Destination, reco
 
 
 @pytest.mark.parametrize("exists", [True, False], ids=["table", "no table"])
-def test_of_two_upserts_at_once_the_last_stands(destination: Destination, record: MakeRecord, exists: bool) -> None:
+def test_of_two_upserts_at_once_the_last_stands(
+    destination: Destination, record: MakeRecord, exists: bool
+) -> None:
     if exists:
         destination.load([[record("0", agent="old")]])
     load_at_once(destination, record, "upsert")
@@ -114,16 +127,23 @@ def test_of_two_upserts_at_once_the_last_stands(destination: Destination, record
     assert len(set(agents.values())) == 1
 
 
-def test_two_loads_add_the_missing_columns_once(destination: Destination, record: MakeRecord) -> None:
+def test_two_loads_add_the_missing_columns_once(
+    destination: Destination, record: MakeRecord
+) -> None:
     instant = "DATETIME(6)" if destination.family == "mysql" else "TIMESTAMP WITH TIME ZONE"
     destination.execute(f"CREATE TABLE calls (uuid VARCHAR(36) PRIMARY KEY, ended_at {instant})")
-    staged = threading.Barrier(1 if destination.family == "duckdb" else 2)  # the one opens the file after the other
+    staged = threading.Barrier(
+        1 if destination.family == "duckdb" else 2
+    )  # the one opens the file after the other
 
     def pages(uuid: str) -> Pages:
         return Pages([[record(uuid, sid=uuid)]], staged)
 
     with ThreadPoolExecutor(2) as pool:
-        loads = [pool.submit(destination.load, pages(uuid), mode="upsert", add_columns=True) for uuid in "ab"]
+        loads = [
+            pool.submit(destination.load, pages(uuid), mode="upsert", add_columns=True)
+            for uuid in "ab"
+        ]
         assert [load.result(PATIENCE) for load in loads] == [1, 1]
     assert destination.column("sid") == {"a": "a", "b": "b"}
 
@@ -144,12 +164,16 @@ def test_the_isolation_that_the_database_prefers_does_not_matter(
     test_of_two_loads_at_once_one_stands(postgres, record, exists=True)
 
 
-def test_a_load_waits_for_other_writers_and_readers_do_not_wait(postgres: Destination, record: MakeRecord) -> None:
+def test_a_load_waits_for_other_writers_and_readers_do_not_wait(
+    postgres: Destination, record: MakeRecord
+) -> None:
     postgres.execute(f"ALTER DATABASE {postgres.connection['schema']} SET lock_timeout = '30s'")
     postgres.load([[record("old")]])
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'calls'::regclass"
     with closing(postgres.hook.get_conn()) as other, ThreadPoolExecutor(1) as pool:
-        other.cursor().execute("INSERT INTO calls (uuid, ended_at) VALUES ('late', '2026-11-22T01:00:00Z')")
+        other.cursor().execute(
+            "INSERT INTO calls (uuid, ended_at) VALUES ('late', '2026-11-22T01:00:00Z')"
+        )
         load = pool.submit(postgres.load, [[record("new")]])
         while not (postgres.execute(waiting)[0][0] or load.done()):
             pass
@@ -177,7 +201,9 @@ def test_readers_see_the_old_state_until_the_commit(
     assert destination.uuids() == {"new"}
 
 
-HOLDING = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+HOLDING = (
+    "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+)
 
 
 def test_a_load_waits_until_no_other_process_has_the_file(
@@ -232,7 +258,9 @@ load_window({hook}({conn_id!r}), job, Pages())
 
 
 @pytest.mark.parametrize("moment", ["staging", "before the commit"])
-def test_a_killed_load_leaves_the_old_state(destination: Destination, record: MakeRecord, moment: str) -> None:
+def test_a_killed_load_leaves_the_old_state(
+    destination: Destination, record: MakeRecord, moment: str
+) -> None:
     destination.load([[record("old")]])
     script = DYING.format(
         tests=str(Path(__file__).parents[2]),
@@ -243,7 +271,10 @@ def test_a_killed_load_leaves_the_old_state(destination: Destination, record: Ma
     )
     root = Path(airflow_provider_voiso.__file__).parents[1]
     died = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, check=False
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        check=False,
     )
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
     assert destination.uuids() == {"old"}

@@ -24,7 +24,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def voiso_connection(simulator: Simulator, key: str = KEY, **extra: Any) -> str:
-    return json.dumps({"conn_type": "voiso", "host": simulator.url, "password": key, "extra": extra})
+    return json.dumps(
+        {"conn_type": "voiso", "host": simulator.url, "password": key, "extra": extra}
+    )
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +41,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     shutil.copytree(ROOT / "example_dags", dags, dirs_exist_ok=True)
     with ExitStack() as stack:
         voiso, halting, late, malformed = (
-            stack.enter_context(Simulator(key=KEY, seed=seed, records_per_day=RECORDS_PER_DAY, exact=True, drift=drift))
+            stack.enter_context(
+                Simulator(
+                    key=KEY, seed=seed, records_per_day=RECORDS_PER_DAY, exact=True, drift=drift
+                )
+            )
             for seed, drift in ((1, None), (1, None), (3, Drift(appear=1.0)), (4, None))
         )
         malformed.faults.add("bad_timestamp", times=None)
@@ -68,7 +74,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         airflow_home = home / "airflow home"
         temporary = airflow_home / "tmp"
         temporary.mkdir(parents=True)
-        lineage = {"type": "file", "log_file_path": str(airflow_home / "lineage.jsonl"), "append": True}
+        lineage = {
+            "type": "file",
+            "log_file_path": str(airflow_home / "lineage.jsonl"),
+            "append": True,
+        }
         env = {
             **{f"AIRFLOW_CONN_{name.upper()}": value for name, value in connections.items()},
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",

@@ -9,7 +9,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.e2e.world import COLUMNS, RECORDS_PER_DAY, comparable, day_before, needs_partitions, on_airflow_3, rows
+from tests.e2e.world import (
+    COLUMNS,
+    RECORDS_PER_DAY,
+    comparable,
+    day_before,
+    needs_partitions,
+    on_airflow_3,
+    rows,
+)
 
 if TYPE_CHECKING:
     from tests.e2e.world import World
@@ -25,13 +33,17 @@ def assert_exported(world: World, run_id: str, window: tuple[datetime, datetime]
     assert len(truth) == RECORDS_PER_DAY
     for task_id in ("to_s3", "to_postgres", "to_sqlite"):
         manifest = world.airflow.api.xcom("exports", run_id, task_id)
-        assert [manifest["window_start"], manifest["window_end"]] == [bound.isoformat() for bound in window]
+        assert [manifest["window_start"], manifest["window_end"]] == [
+            bound.isoformat() for bound in window
+        ]
         assert manifest["records"] == len(truth)
     assert world.lines(f"exports/{window[0]:%Y-%m-%d}.") == list(truth.values())
     expected = rows(truth)
     for kind in ("postgres", "sqlite"):
         found = world.table(kind, "exports")
-        assert {uuid: row for uuid, row in found.items() if window[0] <= row[2] < window[1]} == expected
+        assert {
+            uuid: row for uuid, row in found.items() if window[0] <= row[2] < window[1]
+        } == expected
 
 
 def test_a_scheduled_run_exports_the_day_before_its_tick(world: World) -> None:
@@ -40,14 +52,19 @@ def test_a_scheduled_run_exports_the_day_before_its_tick(world: World) -> None:
     assert_exported(world, run["dag_run_id"], day_before(run["logical_date"]))
 
 
-def test_a_manual_run_without_a_date_exports_the_last_complete_day(world: World, undated_run: str) -> None:
+def test_a_manual_run_without_a_date_exports_the_last_complete_day(
+    world: World, undated_run: str
+) -> None:
     run = world.run("exports", undated_run)
     assert run["logical_date"] is None
     assert_exported(world, undated_run, day_before(run["run_after"]))
 
 
 def test_a_window_can_come_from_the_conf_of_a_run(world: World) -> None:
-    start, end = datetime(2026, 3, 3, 6, 30, tzinfo=BERLIN), datetime(2026, 3, 3, 18, 15, 30, tzinfo=BERLIN)
+    start, end = (
+        datetime(2026, 3, 3, 6, 30, tzinfo=BERLIN),
+        datetime(2026, 3, 3, 18, 15, 30, tzinfo=BERLIN),
+    )
     conf = {"start": start.isoformat(), "end": end.isoformat()}
     run_id = world.airflow.api.trigger("window_of_conf", conf=conf)
     world.succeed("window_of_conf", run_id)
@@ -58,7 +75,10 @@ def test_a_window_can_come_from_the_conf_of_a_run(world: World) -> None:
 
 def test_a_window_that_is_not_over_fails_and_says_so(world: World) -> None:
     now = datetime.now(timezone.utc)
-    conf = {"start": (now - timedelta(days=1)).isoformat(), "end": (now + timedelta(days=1)).isoformat()}
+    conf = {
+        "start": (now - timedelta(days=1)).isoformat(),
+        "end": (now + timedelta(days=1)).isoformat(),
+    }
     before = world.objects("window_of_conf/")
     run_id = world.airflow.api.trigger("window_of_conf", conf=conf)
     assert world.airflow.api.wait_for_run("window_of_conf", run_id) == "failed"
@@ -81,5 +101,7 @@ def test_a_partition_is_a_calendar_day_of_its_zone(world: World) -> None:
     truth = world.voiso.truth(start, datetime(2026, 3, 30, tzinfo=BERLIN))
     [body] = world.objects("voiso/berlin/dt=2026-03-29/").values()
     found = parquet.read_table(BytesIO(body)).to_pylist()
-    assert {row["uuid"]: comparable([row[name] for name in COLUMNS]) for row in found} == rows(truth)
+    assert {row["uuid"]: comparable([row[name] for name in COLUMNS]) for row in found} == rows(
+        truth
+    )
     assert len(found) == len(truth)

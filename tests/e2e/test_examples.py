@@ -23,7 +23,10 @@ EXAMPLES = sorted(path.stem for path in (Path(__file__).parents[2] / "example_da
 
 @pytest.mark.parametrize(
     "dag_id",
-    [pytest.param(name, marks=needs_partitions if "partition" in name else ()) for name in EXAMPLES],
+    [
+        pytest.param(name, marks=needs_partitions if "partition" in name else ())
+        for name in EXAMPLES
+    ],
 )
 def test_the_scheduled_run_of_an_example_succeeds(world: World, dag_id: str) -> None:
     world.succeed(dag_id, world.scheduled_run(dag_id)["dag_run_id"])
@@ -41,7 +44,9 @@ def test_the_daily_examples_hold_the_day_before(world: World) -> None:
             assert world.table("sqlite", "voiso_cdr") == rows(truth)
 
 
-def test_the_hourly_example_holds_the_matching_calls_of_the_hour_and_its_lookback(world: World) -> None:
+def test_the_hourly_example_holds_the_matching_calls_of_the_hour_and_its_lookback(
+    world: World,
+) -> None:
     first, *later = world.airflow.api.runs("voiso_cdr_inbound", run_type="scheduled")
     for run in (first, *later):
         world.succeed("voiso_cdr_inbound", run["dag_run_id"])
@@ -55,7 +60,9 @@ def test_the_hourly_example_holds_the_matching_calls_of_the_hour_and_its_lookbac
     assert world.table("sqlite", "voiso_inbound") == expected
 
 
-def test_the_example_in_parts_holds_the_day_before_in_six_objects_and_in_one_table(world: World) -> None:
+def test_the_example_in_parts_holds_the_day_before_in_six_objects_and_in_one_table(
+    world: World,
+) -> None:
     dag_id = "voiso_cdr_in_parts"
     run = world.scheduled_run(dag_id)
     world.succeed(dag_id, run["dag_run_id"])
@@ -69,7 +76,9 @@ def test_the_example_in_parts_holds_the_day_before_in_six_objects_and_in_one_tab
     assert sorted(lines) == sorted(truth.values())
     assert world.table("sqlite", dag_id) == rows(truth)
     tasks = world.airflow.api.task_instances(dag_id, run["dag_run_id"])
-    assert {(task["task_id"], task["rendered_map_index"]) for task in tasks if task["map_index"] >= 0} == {
+    assert {
+        (task["task_id"], task["rendered_map_index"]) for task in tasks if task["map_index"] >= 0
+    } == {
         (task_id, f"{part['window_start']} to {part['window_end']}")
         for task_id in ("export_to_s3", "export_to_sql")
         for part in sub_windows(Window(*window), parts=6)

@@ -32,7 +32,9 @@ def loaded(world: World, old: dict[str, Row]) -> dict[str, Row]:
 
 def tables_like(world: World, name: str) -> set[str]:
     """Return the names of PostgreSQL's tables that have this in their name, temporary ones included."""
-    found = world.postgres("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE %s", f"%{name}%")
+    found = world.postgres(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE %s", f"%{name}%"
+    )
     return {relname for (relname,) in found}
 
 
@@ -46,14 +48,17 @@ def barrier(world: World) -> Iterator[psycopg2.extensions.connection]:
     middle = sorted(world.voiso.truth(*DAY))[1_000]
     world.postgres(
         "CREATE FUNCTION wait_in_the_middle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF NEW.uuid = '{middle}' THEN PERFORM pg_advisory_xact_lock({BARRIER}); END IF; RETURN NEW; END $$"
+        f"IF NEW.uuid = '{middle}' THEN PERFORM pg_advisory_xact_lock({BARRIER}); END IF; RETURN "
+        "NEW; END $$"
     )
     with closing(psycopg2.connect(world.warehouse.uri)) as connection:
         connection.cursor().execute(f"SELECT pg_advisory_lock({BARRIER})")
         yield connection
 
 
-def test_a_task_killed_while_it_reads_leaves_the_old_state_and_its_retry_the_new(world: World) -> None:
+def test_a_task_killed_while_it_reads_leaves_the_old_state_and_its_retry_the_new(
+    world: World,
+) -> None:
     dag_id, tasks = "killed_while_reading", ("to_s3", "to_postgres")
     key = f"{dag_id}/2026-03-10.ndjson.gz"
     put(world, key, b"old")
@@ -76,7 +81,9 @@ def test_a_task_killed_while_it_reads_leaves_the_old_state_and_its_retry_the_new
     assert tables_like(world, dag_id) == {dag_id}
 
 
-def test_a_task_killed_while_it_uploads_leaves_the_old_object_and_its_retry_the_new(world: World) -> None:
+def test_a_task_killed_while_it_uploads_leaves_the_old_object_and_its_retry_the_new(
+    world: World,
+) -> None:
     key = "killed_in_s3/2026-03-10.ndjson"
     put(world, key, b"old")
     world.s3_behind.halt_after(200_000)
@@ -89,7 +96,9 @@ def test_a_task_killed_while_it_uploads_leaves_the_old_object_and_its_retry_the_
     world.succeed("killed_in_s3", run_id)
     assert world.task("killed_in_s3", run_id, "upload")["try_number"] == 2
     truth = world.voiso.truth(*DAY)
-    assert world.objects("killed_in_s3") == {key: b"".join(record + b"\n" for record in truth.values())}
+    assert world.objects("killed_in_s3") == {
+        key: b"".join(record + b"\n" for record in truth.values())
+    }
     assert world.unfinished_uploads() == []
 
 
@@ -98,7 +107,10 @@ def test_a_task_killed_in_the_middle_of_its_inserts_leaves_the_old_rows_and_its_
 ) -> None:
     name = "killed_in_postgres"
     old = seed_table(world.postgres, name, PostgresDialect().definitions())
-    world.postgres(f"CREATE TRIGGER halfway BEFORE INSERT ON {name} FOR EACH ROW EXECUTE FUNCTION wait_in_the_middle()")
+    world.postgres(
+        f"CREATE TRIGGER halfway BEFORE INSERT ON {name} FOR EACH ROW EXECUTE FUNCTION "
+        "wait_in_the_middle()"
+    )
     waiting = f"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = {BARRIER} AND NOT granted"
     run_id = world.airflow.api.trigger(name)
     [(backend,)] = wait_for("the load to be halfway", lambda: world.postgres(waiting), timeout=300)
@@ -114,7 +126,9 @@ def test_a_task_killed_in_the_middle_of_its_inserts_leaves_the_old_rows_and_its_
     assert tables_like(world, name) == {name}
 
 
-def test_a_task_killed_in_its_commit_leaves_the_old_rows_and_its_retry_the_new(world: World) -> None:
+def test_a_task_killed_in_its_commit_leaves_the_old_rows_and_its_retry_the_new(
+    world: World,
+) -> None:
     name = "killed_in_sqlite"
     old = seed_table(world.sqlite, name, SqliteDialect().definitions())
     journal = Path(f"{world.sqlite_file}-journal")
@@ -123,7 +137,9 @@ def test_a_task_killed_in_its_commit_leaves_the_old_rows_and_its_retry_the_new(w
         reader.execute("BEGIN")
         reader.execute(f"SELECT count(*) FROM {name}")
         run_id = world.airflow.api.trigger(name)
-        wait_for("the commit to begin", lambda: journal.exists() and journal.stat().st_size, timeout=300)
+        wait_for(
+            "the commit to begin", lambda: journal.exists() and journal.stat().st_size, timeout=300
+        )
         world.kill(name, run_id, "load")
         reader.execute("ROLLBACK")
         assert world.table("sqlite", name) == old
@@ -132,5 +148,7 @@ def test_a_task_killed_in_its_commit_leaves_the_old_rows_and_its_retry_the_new(w
     assert world.task(name, run_id, "load")["try_number"] == 2
     assert world.table("sqlite", name) == loaded(world, old)
     assert not journal.exists()
-    found = world.sqlite("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE ?", f"%{name}%")
+    found = world.sqlite(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE ?", f"%{name}%"
+    )
     assert found == [(name,)]

@@ -30,7 +30,9 @@ def test_the_sensor_waits_for_records_and_for_two_looks_that_agree(world: World)
     assert world.lines(dag_id) == list(truth.values())
     tries = world.airflow.home.glob(f"logs/dag_id={dag_id}/*/task_id=wait/attempt=*.log")
     log = "\n".join(path.read_text() for path in sorted(tries))
-    looks = re.findall(r"Found (0|at least \d+) records in |Two looks (found the same|are needed)", log)
+    looks = re.findall(
+        r"Found (0|at least \d+) records in |Two looks (found the same|are needed)", log
+    )
     # A busy scheduler may cut a poke off and start it again, which then looks again.
     told = [words for words, _ in groupby("".join(look) for look in looks)]
     found = next(words for words in told if words.startswith("at least"))

@@ -31,5 +31,7 @@ def test_a_wrong_key_is_told_in_words(world: World) -> None:
     with pytest.raises(PartError) as refused:
         world.airflow.airflow("connections", "test", "voiso_wrong_key")
     printed = str(refused.value)
-    assert "does not know the API key (status 401). Check the connection's password" in " ".join(printed.split())
+    assert "does not know the API key (status 401). Check the connection's password" in " ".join(
+        printed.split()
+    )
     Secret(WRONG_KEY).assert_absent(printed)

@@ -37,7 +37,9 @@ def test_a_backfill_that_is_repeated_changes_nothing(world: World) -> None:
     [backfill] = api.get("/backfills", dag_id="exports")["backfills"]
     api.wait_for_backfill(backfill["id"])
     runs = api.runs("exports", run_type="backfill")
-    assert [run["logical_date"] for run in runs] == [f"{day:%Y-%m-%dT%H:%M:%SZ}" for day in BACKFILLED]
+    assert [run["logical_date"] for run in runs] == [
+        f"{day:%Y-%m-%dT%H:%M:%SZ}" for day in BACKFILLED
+    ]
     for run in (world.scheduled_run("exports"), *runs):
         world.succeed("exports", run["dag_run_id"])
     for logical_date in BACKFILLED:
@@ -46,29 +48,42 @@ def test_a_backfill_that_is_repeated_changes_nothing(world: World) -> None:
         assert world.lines(f"exports/{window[0]:%Y-%m-%d}.") == list(truth.values())
         for kind in ("postgres", "sqlite"):
             found = world.table(kind, "exports")
-            assert {uuid: row for uuid, row in found.items() if window[0] <= row[2] < window[1]} == rows(truth)
-    first, first_manifests = dump(world), [manifests(world, "exports", run["dag_run_id"], TASKS) for run in runs]
+            assert {
+                uuid: row for uuid, row in found.items() if window[0] <= row[2] < window[1]
+            } == rows(truth)
+    first, first_manifests = (
+        dump(world),
+        [manifests(world, "exports", run["dag_run_id"], TASKS) for run in runs],
+    )
     assert tries(world, runs) == {1}
 
     dates = ("--from-date", f"{BACKFILLED[0]:%Y-%m-%d}", "--to-date", f"{BACKFILLED[-1]:%Y-%m-%d}")
-    world.airflow.airflow("backfill", "create", "--dag-id", "exports", *dates, "--reprocess-behavior", "completed")
+    world.airflow.airflow(
+        "backfill", "create", "--dag-id", "exports", *dates, "--reprocess-behavior", "completed"
+    )
     again = api.runs("exports", run_type="backfill")
     assert [run["dag_run_id"] for run in again] == [run["dag_run_id"] for run in runs]
     for run in again:
         world.succeed("exports", run["dag_run_id"])
     assert tries(world, again) == {2}
     assert dump(world) == first
-    assert [manifests(world, "exports", run["dag_run_id"], TASKS) for run in again] == first_manifests
+    assert [
+        manifests(world, "exports", run["dag_run_id"], TASKS) for run in again
+    ] == first_manifests
 
 
-def test_a_cleared_task_exports_the_same_window_and_repairs_it(world: World, undated_run: str) -> None:
+def test_a_cleared_task_exports_the_same_window_and_repairs_it(
+    world: World, undated_run: str
+) -> None:
     api, run_id = world.airflow.api, undated_run
     before, first_manifests = dump(world), manifests(world, "exports", run_id, TASKS)
     start, end = day_before(world.run("exports", run_id)["run_after"])
     [key] = world.objects(f"exports/{start:%Y-%m-%d}.")
 
     world.s3.client().put_object(Bucket=world.s3.bucket, Key=key, Body=b"half")
-    world.postgres("DELETE FROM exports WHERE ended_at >= %s AND ended_at < %s AND uuid < '8'", start, end)
+    world.postgres(
+        "DELETE FROM exports WHERE ended_at >= %s AND ended_at < %s AND uuid < '8'", start, end
+    )
     world.postgres("INSERT INTO exports (uuid, ended_at) VALUES ('gone by now', %s)", start)
     assert dump(world) != before
     to_clear = ["to_s3", "to_postgres"]
@@ -78,7 +93,10 @@ def test_a_cleared_task_exports_the_same_window_and_repairs_it(world: World, und
     def ran_again() -> bool:
         tasks = {task["task_id"]: task for task in api.task_instances("exports", run_id)}
         assert "failed" not in {task["state"] for task in tasks.values()}
-        return all(tasks[name]["try_number"] == 2 and tasks[name]["state"] == "success" for name in to_clear)
+        return all(
+            tasks[name]["try_number"] == 2 and tasks[name]["state"] == "success"
+            for name in to_clear
+        )
 
     wait_for("the cleared tasks to end", ran_again, timeout=300, interval=0.5)
     assert dump(world) == before

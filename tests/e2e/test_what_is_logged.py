@@ -27,7 +27,10 @@ UUID = re.compile(r"(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-
 def metadata(world: World) -> dict[str, str]:
     """Return the text of every table in which Airflow has kept something."""
     names = "SELECT quote_ident(table_name) FROM information_schema.tables WHERE table_schema = 'public'"
-    with closing(psycopg2.connect(world.airflow.postgres.uri)) as connection, connection.cursor() as cursor:
+    with (
+        closing(psycopg2.connect(world.airflow.postgres.uri)) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(names)
         tables = {}
         for (name,) in cursor.fetchall():
@@ -44,7 +47,9 @@ def failed_run(world: World) -> str:
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         "RAISE EXCEPTION 'refused % from % to %', NEW.uuid, NEW.from_party, NEW.to_party; END $$"
     )
-    world.postgres("CREATE TRIGGER refuse BEFORE INSERT ON failing FOR EACH ROW EXECUTE FUNCTION refuse()")
+    world.postgres(
+        "CREATE TRIGGER refuse BEFORE INSERT ON failing FOR EACH ROW EXECUTE FUNCTION refuse()"
+    )
     run_id = world.airflow.api.trigger("failing")
     assert world.airflow.api.wait_for_run("failing", run_id) == "failed"
     return run_id
@@ -63,7 +68,10 @@ def kept(world: World, failed_run: str, run_of_every_fault: str) -> dict[str, st
     """Return the text of everything that Airflow has written so far."""
     world.succeed("exports", world.scheduled_run("exports")["dag_run_id"])
     files = [path for path in world.airflow.home.rglob("*") if path.is_file()]
-    texts = {str(path.relative_to(world.airflow.home)): path.read_text(errors="replace") for path in files}
+    texts = {
+        str(path.relative_to(world.airflow.home)): path.read_text(errors="replace")
+        for path in files
+    }
     return {**texts, **metadata(world)}
 
 
@@ -76,7 +84,8 @@ def exported(world: World, run_of_every_fault: str) -> dict[str, str]:  # noqa: 
         text = (gzip.decompress(body) if key.endswith(".gz") else body).decode(errors="replace")
         texts[key] = text + repr(client.head_object(Bucket=bucket, Key=key))
     tables = world.postgres(
-        "SELECT quote_ident(table_name) FROM information_schema.tables WHERE table_schema = 'public'"
+        "SELECT quote_ident(table_name) FROM information_schema.tables WHERE table_schema = "
+        "'public'"
     )
     for (name,) in tables:
         texts[name] = repr(world.postgres(f"SELECT * FROM {name}"))
@@ -104,11 +113,21 @@ def test_what_is_searched_is_everything(kept: dict[str, str]) -> None:
     assert "window_start" in kept["xcom"]
 
 
-def test_every_fault_was_met_with_every_key(world: World, run_of_every_fault: str, kept: dict[str, str]) -> None:
+def test_every_fault_was_met_with_every_key(
+    world: World, run_of_every_fault: str, kept: dict[str, str]
+) -> None:
     log = world.airflow.api.task_log("secrets", run_of_every_fault, "every_fault")
     for number in range(len(AWKWARD_KEYS)):
         assert f"secrets/voiso_key_{number}" in log
-    for error in ("Authentication", "Permission", "RateLimit", "Server", "Transport", "Response", "BadRequest"):
+    for error in (
+        "Authentication",
+        "Permission",
+        "RateLimit",
+        "Server",
+        "Transport",
+        "Response",
+        "BadRequest",
+    ):
         assert log.count(f"Voiso{error}Error: ") >= len(AWKWARD_KEYS), error
     assert "botocore" in log
     # http.client prints what others send.
@@ -119,10 +138,17 @@ def test_every_fault_was_met_with_every_key(world: World, run_of_every_fault: st
 
 
 @pytest.mark.parametrize("key", [KEY, WRONG_KEY, *AWKWARD_KEYS])
-def test_no_key_is_kept_in_any_spelling(key: str, kept: dict[str, str], exported: dict[str, str]) -> None:
+def test_no_key_is_kept_in_any_spelling(
+    key: str, kept: dict[str, str], exported: dict[str, str]
+) -> None:
     spellings = Secret(key).spellings()
     texts = {**kept, **exported}
-    found = {(name, spelling) for name, text in texts.items() for spelling in spellings if spelling in text}
+    found = {
+        (name, spelling)
+        for name, text in texts.items()
+        for spelling in spellings
+        if spelling in text
+    }
     assert found == set()
 
 

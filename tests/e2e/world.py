@@ -45,13 +45,15 @@ COLUMNS = (
 )  # fmt: skip
 SLA = ("time_to_first_response", "time_to_resolution", "time_to_reply")
 
-# One Airflow is enough: with pytest-xdist all of these tests belong on one worker (--dist loadgroup).
+# One Airflow is enough: with pytest-xdist all of these tests belong on one worker (--dist
+# loadgroup).
 on_airflow_3 = [
     pytest.mark.skipif(airflow.__version__.startswith("2."), reason="the stack is of Airflow 3"),
     pytest.mark.xdist_group("airflow"),
 ]
 needs_partitions = pytest.mark.skipif(
-    airflow.__version__.startswith(("2.", "3.0.", "3.1.")), reason="partitions came with Airflow 3.2"
+    airflow.__version__.startswith(("2.", "3.0.", "3.1.")),
+    reason="partitions came with Airflow 3.2",
 )
 needs_installation = pytest.mark.skipif(
     not entry_points(group="apache_airflow_provider", module="airflow_provider_voiso.provider_info")
@@ -73,7 +75,8 @@ def ancestors(process: psutil.Process) -> list[int]:
 class World:
     """Everything that runs while the tests do.
 
-    :param voiso: serves every connection of which nothing else is said; nothing ever goes wrong there
+    :param voiso: serves every connection of which nothing else is said; nothing ever goes wrong
+        there
     :param halting: serves the connection ``voiso_halting``, in small pages
     :param late: has no records before its drift
     :param s3_behind: leads to the S3 server
@@ -95,13 +98,18 @@ class World:
         [found] = [task for task in tasks if task["task_id"] == task_id]
         return found
 
-    def wait_for_state(self, dag_id: str, run_id: str, task_id: str, state: str, try_number: int = 1) -> None:
+    def wait_for_state(
+        self, dag_id: str, run_id: str, task_id: str, state: str, try_number: int = 1
+    ) -> None:
         def reached() -> bool:
             task = self.task(dag_id, run_id, task_id)
             return bool(task["state"] == state and task["try_number"] == try_number)
 
         wait_for(
-            f"{task_id} of {run_id} of {dag_id} to be {state} in try {try_number}", reached, timeout=300, interval=0.5
+            f"{task_id} of {run_id} of {dag_id} to be {state} in try {try_number}",
+            reached,
+            timeout=300,
+            interval=0.5,
         )
 
     def kill(self, dag_id: str, run_id: str, task_id: str) -> None:
@@ -197,7 +205,9 @@ def _row(record: dict[str, Any]) -> Row:
         "cpc": None if cpc is None else Decimal(str(cpc)),
         **{f"sla_{name.removeprefix('time_to_')}_seconds": _seconds(sla.get(name)) for name in SLA},
     }
-    known |= {name: record.pop(name, None) for name in COLUMNS if name not in known and name != "extra"}
+    known |= {
+        name: record.pop(name, None) for name in COLUMNS if name not in known and name != "extra"
+    }
     return tuple({**known, "extra": record or None}[name] for name in COLUMNS)
 
 
@@ -210,22 +220,31 @@ def _seconds(text: str | None) -> int | None:
 
 def day_before(instant: str) -> tuple[datetime, datetime]:
     """Return the last UTC day that is over at an instant."""
-    midnight = datetime.fromisoformat(instant.replace("Z", "+00:00")).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = datetime.fromisoformat(instant.replace("Z", "+00:00")).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
     return midnight - timedelta(days=1), midnight
 
 
 def seed_table(execute: Any, name: str, definitions: str) -> dict[str, Row]:
     """Create a table with rows of :data:`DAY` that Voiso does not have, and one of the day before; return all."""
     execute(f"CREATE TABLE {name} ({definitions}, PRIMARY KEY (uuid))")
-    ended = ["2026-03-09T23:59:59.999000+00:00", *(f"2026-03-10T{hour:02}:00:00.000000+00:00" for hour in range(3))]
+    ended = [
+        "2026-03-09T23:59:59.999000+00:00",
+        *(f"2026-03-10T{hour:02}:00:00.000000+00:00" for hour in range(3)),
+    ]
     for number, instant in enumerate(ended):
         execute(f"INSERT INTO {name} (uuid, ended_at) VALUES ('old-{number}', '{instant}')")
     return {
-        f"old-{number}": comparable([f"old-{number}", None, datetime.fromisoformat(instant), *[None] * 19])
+        f"old-{number}": comparable(
+            [f"old-{number}", None, datetime.fromisoformat(instant), *[None] * 19]
+        )
         for number, instant in enumerate(ended)
     }
 
 
-def manifests(world: World, dag_id: str, run_id: str, task_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+def manifests(
+    world: World, dag_id: str, run_id: str, task_ids: Iterable[str]
+) -> dict[str, dict[str, Any]]:
     """Return what the tasks of a run returned."""
     return {task_id: world.airflow.api.xcom(dag_id, run_id, task_id) for task_id in task_ids}

@@ -51,7 +51,9 @@ def postgres(postgres_server: PostgresServer) -> Postgres:
 
 @pytest.fixture(scope="session")
 def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Sqlite:
-    return Sqlite({"conn_type": "sqlite", "host": str(tmp_path_factory.mktemp("sqlite") / "calls.db")})
+    return Sqlite(
+        {"conn_type": "sqlite", "host": str(tmp_path_factory.mktemp("sqlite") / "calls.db")}
+    )
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,9 @@ CONTEXT = {"data_interval_start": START, "data_interval_end": END}
 
 
 def ended_at(record: Mapping[str, Any]) -> datetime:
-    return datetime.fromisoformat(record["timestamp"].replace("Z", "+00:00")).astimezone(timezone.utc)
+    return datetime.fromisoformat(record["timestamp"].replace("Z", "+00:00")).astimezone(
+        timezone.utc
+    )
 
 
 class Destination(ABC):
@@ -133,13 +135,22 @@ class Sql(Destination):
         raise NotImplementedError
 
     def content(self) -> object:
-        found = self.execute("SELECT uuid, ended_at, from_party, to_party, wrapup_code, cpc FROM calls")
+        found = self.execute(
+            "SELECT uuid, ended_at, from_party, to_party, wrapup_code, cpc FROM calls"
+        )
         return {tuple(map(self.plain, row)) for row in found}, self.tables()
 
     def expected(self, records: Records) -> object:
         decoded = [json.loads(record) for record in records.values()]
         rows = {
-            (each["uuid"], ended_at(each), each.get("from"), each.get("to"), each.get("wrapup_code"), each.get("cpc"))
+            (
+                each["uuid"],
+                ended_at(each),
+                each.get("from"),
+                each.get("to"),
+                each.get("wrapup_code"),
+                each.get("cpc"),
+            )
             for each in decoded
         }
         neighbour = ("neighbour", END, None, None, None, None)
@@ -153,7 +164,10 @@ class Sql(Destination):
         return float(value) if isinstance(value, Decimal) else value
 
     def add_neighbour(self) -> None:
-        self.execute("INSERT INTO calls (uuid, ended_at) VALUES ('neighbour', '2024-11-11T00:00:00.000000+00:00')")
+        self.execute(
+            "INSERT INTO calls (uuid, ended_at) VALUES ('neighbour', "
+            "'2024-11-11T00:00:00.000000+00:00')"
+        )
 
 
 class Sqlite(Sql):
@@ -161,7 +175,9 @@ class Sqlite(Sql):
     mark = "?"
 
     def tables(self) -> set[str]:
-        return {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return {
+            name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
 
 
 class Postgres(Sql):
@@ -179,7 +195,12 @@ class Postgres(Sql):
         return {**self._connection, "host": "127.0.0.1", "port": port, "extra": plain}
 
     def tables(self) -> set[str]:
-        return {name for (name,) in self.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND oid >= 16384")}
+        return {
+            name
+            for (name,) in self.execute(
+                "SELECT relname FROM pg_class WHERE relkind = 'r' AND oid >= 16384"
+            )
+        }
 
 
 class Mariadb(Sql):
@@ -206,4 +227,6 @@ class Mariadb(Sql):
         return Sql.plain(value)
 
     def add_neighbour(self) -> None:
-        self.execute("INSERT INTO calls (uuid, ended_at) VALUES ('neighbour', '2024-11-11 00:00:00.000000')")
+        self.execute(
+            "INSERT INTO calls (uuid, ended_at) VALUES ('neighbour', '2024-11-11 00:00:00.000000')"
+        )

@@ -47,7 +47,8 @@ BODIES = {
     "an `error` object about the key": b'{"error": "Invalid User API Key"}',
     "no `records`": b"{}",
     "a record that is no object": b'{"records": [1]}',
-    "a record without `uuid` or a `timestamp` with an offset": b'{"records": [{"uuid": "1", "timestamp": "now"}]}',
+    "a record without `uuid` or a `timestamp` with an "
+    "offset": b'{"records": [{"uuid": "1", "timestamp": "now"}]}',
 }
 
 
@@ -59,7 +60,9 @@ def render(document: str) -> str:
 def _rows() -> Iterator[str]:
     causes = _causes()
     for error in _classes():
-        happened, to_do = (" ".join(part.split()) for part in (inspect.getdoc(error) or "").split("\n\n"))
+        happened, to_do = (
+            " ".join(part.split()) for part in (inspect.getdoc(error) or "").split("\n\n")
+        )
         again = "yes" if error in causes and is_tried_again(error("")) else "no"
         retried = "no" if issubclass(error, AirflowFailException) else "yes"
         seen = f" {'; '.join(causes[error])}." if error in causes else ""
@@ -68,7 +71,11 @@ def _rows() -> Iterator[str]:
 
 def _classes() -> list[type[VoisoError]]:
     """Return every class that is raised, in the order of the module."""
-    found = [value for value in vars(exceptions).values() if isinstance(value, type) and issubclass(value, VoisoError)]
+    found = [
+        value
+        for value in vars(exceptions).values()
+        if isinstance(value, type) and issubclass(value, VoisoError)
+    ]
     return [value for value in found if value not in NEVER_RAISED]
 
 
@@ -78,13 +85,17 @@ def _causes() -> dict[type[VoisoError], list[str]]:
     judged = {status: type(error_of_status("", "/", status, b"")) for status in range(201, 600)}
     for error in dict.fromkeys(judged.values()):
         assert issubclass(error, VoisoError)
-        causes[error].append(f"Status {_ranges(status for status in judged if judged[status] is error)}")
+        causes[error].append(
+            f"Status {_ranges(status for status in judged if judged[status] is error)}"
+        )
     causes[exceptions.VoisoResponseError].append("more than 128 MiB")
     for cause, failure in NETWORK.items():
         causes[type(error_of_failure("", "/", failure))].append(cause)
     for cause, body in BODIES.items():
         causes[_judged(body)].append(f"status 200 with {cause}")
-    return {error: [found[0][0].upper() + found[0][1:], *found[1:]] for error, found in causes.items()}
+    return {
+        error: [found[0][0].upper() + found[0][1:], *found[1:]] for error, found in causes.items()
+    }
 
 
 def _judged(body: bytes) -> type[VoisoError]:

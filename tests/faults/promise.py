@@ -25,7 +25,16 @@ _NUMBER = re.compile(r"\d{9,}")
 def voiso(*, drifted: bool, **options: Any) -> Simulator:
     """Return one of two local Voisos, which differ in what the window holds."""
     drift = Drift(appear=0.1, change=0.3, move=0.1)
-    sim = Simulator(**{"key": SECRET.text, "records_per_day": 110, "exact": True, "drift": drift, "seed": 3, **options})
+    sim = Simulator(
+        **{
+            "key": SECRET.text,
+            "records_per_day": 110,
+            "exact": True,
+            "drift": drift,
+            "seed": 3,
+            **options,
+        }
+    )
     if drifted:
         sim.drift_now()
     return sim
@@ -62,7 +71,9 @@ class Promise:
 
     def _holds(self, sim: Simulator) -> bool:
         try:
-            return bool(self.destination.content() == self.destination.expected(sim.truth(START, END)))
+            return bool(
+                self.destination.content() == self.destination.expected(sim.truth(START, END))
+            )
         except Exception:  # noqa: BLE001 - there is no such table yet
             return False
 
@@ -79,7 +90,9 @@ class Promise:
         """Let the connection lead to a local Voiso, which sends 20 records an answer."""
         described = {"conn_type": "voiso", "host": sim.url, "password": SECRET.text}
         extra = {"max_retries": 0, "timeout": 120, "per_page": 20, **extra}
-        self._monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps({**described, "extra": extra}))
+        self._monkeypatch.setenv(
+            "AIRFLOW_CONN_VOISO_DEFAULT", json.dumps({**described, "extra": extra})
+        )
 
     def assert_old(self) -> None:
         assert self.destination.content() == self.destination.expected(self.old.truth(START, END))
@@ -107,7 +120,10 @@ class Promise:
     def assert_untold(self, error: BaseException | None = None) -> None:
         """See that neither logs nor output nor the error or anything behind it hold the key, a query or a record."""
         said = list(self._capfd.readouterr())
-        said += [f"{record.getMessage()} {record.__dict__!r}" for record in self._caplog.get_records("call")]
+        said += [
+            f"{record.getMessage()} {record.__dict__!r}"
+            for record in self._caplog.get_records("call")
+        ]
         if error is not None:
             SECRET.assert_absent_from(error)
             said.append(text_of(error))
@@ -116,5 +132,7 @@ class Promise:
         assert "start_datetime=" not in everything
         truth = {**self.old.truth(START, END), **self.new.truth(START, END)}
         assert not truth.keys() & set(_UUID.findall(everything))
-        numbers = {number for record in truth.values() for number in _NUMBER.findall(record.decode())}
+        numbers = {
+            number for record in truth.values() for number in _NUMBER.findall(record.decode())
+        }
         assert not numbers & set(_NUMBER.findall(everything))

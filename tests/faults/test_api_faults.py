@@ -42,35 +42,85 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "429": Case({"kind": "status", "status": 429}, VoisoRateLimitError, "status 429.*'requests_per_second'"),
+    "429": Case(
+        {"kind": "status", "status": 429}, VoisoRateLimitError, "status 429.*'requests_per_second'"
+    ),
     "500": Case({"kind": "status", "status": 500}, VoisoServerError, "status 500.*again later"),
     "502": Case({"kind": "status", "status": 502}, VoisoServerError, "status 502.*again later"),
     "503": Case({"kind": "status", "status": 503}, VoisoServerError, "status 503.*again later"),
     "504": Case({"kind": "status", "status": 504}, VoisoServerError, "status 504.*again later"),
-    "401": Case({"kind": "status", "status": 401}, VoisoAuthenticationError, "status 401.*connection's password"),
-    "403": Case({"kind": "status", "status": 403}, VoisoPermissionError, "status 403.*administrator"),
-    "400": Case({"kind": "status", "status": 400}, VoisoBadRequestError, "status 400.*host and the task's filters"),
-    "404": Case({"kind": "status", "status": 404}, VoisoBadRequestError, "status 404.*host and the task's filters"),
-    "422": Case({"kind": "status", "status": 422}, VoisoBadRequestError, "status 422.*host and the task's filters"),
-    "424": Case({"kind": "status", "status": 424}, VoisoBadRequestError, "status 424.*host and the task's filters"),
-    "redirect": Case(
-        {"kind": "redirect", "location": "https://elsewhere.example/"}, VoisoBadRequestError, "redirects.*host"
+    "401": Case(
+        {"kind": "status", "status": 401},
+        VoisoAuthenticationError,
+        "status 401.*connection's password",
     ),
-    "refused": Case({"kind": "gone"}, VoisoTransportError, "connection refused.*host and the net", {"max_retries": 1}),
-    "reset before": Case({"kind": "reset_before"}, VoisoTransportError, "connection reset.*host and the network"),
-    "reset within": Case({"kind": "reset_within"}, VoisoTransportError, "reset|broke off.*host and the network"),
-    "truncated": Case({"kind": "truncated"}, VoisoTransportError, "broke off.*host and the network"),
+    "403": Case(
+        {"kind": "status", "status": 403}, VoisoPermissionError, "status 403.*administrator"
+    ),
+    "400": Case(
+        {"kind": "status", "status": 400},
+        VoisoBadRequestError,
+        "status 400.*host and the task's filters",
+    ),
+    "404": Case(
+        {"kind": "status", "status": 404},
+        VoisoBadRequestError,
+        "status 404.*host and the task's filters",
+    ),
+    "422": Case(
+        {"kind": "status", "status": 422},
+        VoisoBadRequestError,
+        "status 422.*host and the task's filters",
+    ),
+    "424": Case(
+        {"kind": "status", "status": 424},
+        VoisoBadRequestError,
+        "status 424.*host and the task's filters",
+    ),
+    "redirect": Case(
+        {"kind": "redirect", "location": "https://elsewhere.example/"},
+        VoisoBadRequestError,
+        "redirects.*host",
+    ),
+    "refused": Case(
+        {"kind": "gone"},
+        VoisoTransportError,
+        "connection refused.*host and the net",
+        {"max_retries": 1},
+    ),
+    "reset before": Case(
+        {"kind": "reset_before"}, VoisoTransportError, "connection reset.*host and the network"
+    ),
+    "reset within": Case(
+        {"kind": "reset_within"}, VoisoTransportError, "reset|broke off.*host and the network"
+    ),
+    "truncated": Case(
+        {"kind": "truncated"}, VoisoTransportError, "broke off.*host and the network"
+    ),
     "cut": Case({"kind": "cut"}, VoisoResponseError, "not the JSON object.*connection's host"),
-    "drip": Case({"kind": "drip", "delay": 0.2}, VoisoTransportError, "longer.*'timeout'", {"timeout": 0.4}),
+    "drip": Case(
+        {"kind": "drip", "delay": 0.2}, VoisoTransportError, "longer.*'timeout'", {"timeout": 0.4}
+    ),
     "drip of headers": Case(
-        {"kind": "drip_headers", "delay": 0.2}, VoisoTransportError, "longer.*'timeout'", {"timeout": 0.4}
+        {"kind": "drip_headers", "delay": 0.2},
+        VoisoTransportError,
+        "longer.*'timeout'",
+        {"timeout": 0.4},
     ),
     "endless": Case({"kind": "endless"}, VoisoResponseError, "more than 128 MiB.*'per_page'"),
-    "no JSON": Case({"kind": "invalid_json"}, VoisoResponseError, "not the JSON object.*connection's host"),
+    "no JSON": Case(
+        {"kind": "invalid_json"}, VoisoResponseError, "not the JSON object.*connection's host"
+    ),
     "HTML": Case({"kind": "html"}, VoisoResponseError, "web page.*connection's host"),
-    "error object": Case({"kind": "error_body"}, VoisoResponseError, "error object.*connection's host"),
-    "no records": Case({"kind": "missing_records"}, VoisoResponseError, "no 'records'.*connection's host"),
-    "no objects": Case({"kind": "scalar_records"}, VoisoResponseError, "is no object, or that has no uuid"),
+    "error object": Case(
+        {"kind": "error_body"}, VoisoResponseError, "error object.*connection's host"
+    ),
+    "no records": Case(
+        {"kind": "missing_records"}, VoisoResponseError, "no 'records'.*connection's host"
+    ),
+    "no objects": Case(
+        {"kind": "scalar_records"}, VoisoResponseError, "is no object, or that has no uuid"
+    ),
     "no uuid": Case({"kind": "no_uuid"}, VoisoResponseError, "is no object, or that has no uuid"),
     "no timestamp": Case({"kind": "no_timestamp"}, VoisoResponseError, "no timestamp"),
     "no time": Case({"kind": "bad_timestamp"}, VoisoResponseError, "no timestamp with an offset"),
@@ -95,7 +145,9 @@ def _no_pauses_between_tries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("position", POSITIONS if ALL_FAULTS else ["some position"])
 @pytest.mark.parametrize("name", CASES)
-def test_a_fault_leaves_the_old_state_and_a_retry_brings_the_new(name: str, position: str, promise: Promise) -> None:
+def test_a_fault_leaves_the_old_state_and_a_retry_brings_the_new(
+    name: str, position: str, promise: Promise
+) -> None:
     case = CASES[name]
     if position not in POSITIONS:
         position = POSITIONS[([*CASES].index(name) + len(promise.destination.name)) % 3]
@@ -169,13 +221,19 @@ def test_whatever_retry_after_says_the_request_is_sent_again_in_time(
     pauses: list[float] = []
     monkeypatch.setattr("airflow_provider_voiso.api.transport.time.sleep", pauses.append)
     number = page(promise, "middle")
-    promise.new.faults.add("status", status=status, retry_after=RETRY_AFTER[value], page=number, times=None)
+    promise.new.faults.add(
+        "status", status=status, retry_after=RETRY_AFTER[value], page=number, times=None
+    )
     promise.lead_to(promise.new, max_retries=2)
-    promise.assert_fails(VoisoRateLimitError if status == 429 else VoisoServerError, f"status {status}")
+    promise.assert_fails(
+        VoisoRateLimitError if status == 429 else VoisoServerError, f"status {status}"
+    )
     assert len(pauses) == (8 if status == 429 else 2)
     assert all(0 <= pause <= LONGEST_WAIT for pause in pauses)
     promise.new.faults.clear()
-    promise.new.faults.add("status", status=status, retry_after=RETRY_AFTER[value], page=number, times=2)
+    promise.new.faults.add(
+        "status", status=status, retry_after=RETRY_AFTER[value], page=number, times=2
+    )
     promise.assert_succeeds()
     assert len(pauses) == (10 if status == 429 else 4)
 

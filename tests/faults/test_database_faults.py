@@ -63,9 +63,13 @@ def some_uuid(promise: Promise) -> bytes:
     return truth[len(truth) // 2].encode()
 
 
-@pytest.mark.parametrize("moment", ["the first statement", "the lock", "the records", "the deletion", "the commit"])
+@pytest.mark.parametrize(
+    "moment", ["the first statement", "the lock", "the records", "the deletion", "the commit"]
+)
 @pytest.mark.parametrize("destination", ["postgres", "mariadb"], indirect=True)
-def test_a_connection_that_is_lost(moment: str, promise: Promise, database: Sql, proxy: TcpProxy) -> None:
+def test_a_connection_that_is_lost(
+    moment: str, promise: Promise, database: Sql, proxy: TcpProxy
+) -> None:
     proxy.break_at = {
         "the first statement": database.first,
         "the lock": b"pg_advisory_xact_lock" if database.name == "postgres" else b"GET_LOCK",
@@ -73,7 +77,9 @@ def test_a_connection_that_is_lost(moment: str, promise: Promise, database: Sql,
         "the deletion": b"DELETE FROM",
         "the commit": database.commit,
     }[moment]
-    says = "read or loaded" if moment == "the first statement" else "all of this load or nothing of it"
+    says = (
+        "read or loaded" if moment == "the first statement" else "all of this load or nothing of it"
+    )
     promise.assert_fails(VoisoDestinationError, f"Error.*{says}")
     assert proxy.broken == 1
     proxy.break_at = None
@@ -94,7 +100,9 @@ def test_a_commit_whose_answer_is_lost(promise: Promise, database: Sql, proxy: T
 
 
 @pytest.mark.parametrize("destination", ["postgres", "mariadb"], indirect=True)
-def test_a_server_that_is_not_there(promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_there(
+    promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     monkeypatch.setenv("AIRFLOW_CONN_CALLS", json.dumps(database.through(port)))
@@ -109,24 +117,34 @@ def test_a_server_that_is_not_there(promise: Promise, database: Sql, monkeypatch
         ("PERFORM pg_terminate_backend(pg_backend_pid())", "57P01|OperationalError"),
         ("RAISE EXCEPTION 'no space for %', NEW USING ERRCODE = '53100'", "DiskFull.*53100"),
         ("RAISE EXCEPTION 'deadlock at %', NEW USING ERRCODE = '40P01'", "DeadlockDetected.*40P01"),
-        ("RAISE EXCEPTION 'cannot take %', NEW USING DETAIL = NEW.from_party, HINT = NEW.uuid", "P0001"),
+        (
+            "RAISE EXCEPTION 'cannot take %', NEW USING DETAIL = NEW.from_party, HINT = NEW.uuid",
+            "P0001",
+        ),
         ("NEW.from_party := repeat('9', 2000000000)", r"\((54000|53200|XX000)\)"),
         ("PERFORM pg_sleep(0.05)", "QueryCanceled.*57014"),
     ],
     ids=["terminated", "disk full", "deadlock", "raise", "memory", "statement timeout"],
 )
 @pytest.mark.parametrize("destination", ["postgres"], indirect=True)
-def test_a_statement_that_fails_in_postgres(statement: str, says: str, promise: Promise, until_the_end: Run) -> None:
+def test_a_statement_that_fails_in_postgres(
+    statement: str, says: str, promise: Promise, until_the_end: Run
+) -> None:
     """Halfway through the rows, with an error that quotes one."""
     middle = some_uuid(promise).decode()
     until_the_end(
         "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$BEGIN IF NEW.uuid = '{middle}' OR {says.startswith('Query')} THEN {statement}; END IF; RETURN NEW; END$$",
+        f"$$BEGIN IF NEW.uuid = '{middle}' OR {says.startswith('Query')} THEN {statement}; END IF; "
+        "RETURN NEW; END$$",
         "DROP FUNCTION IF EXISTS fail CASCADE",
     )
-    until_the_end("CREATE TRIGGER failing BEFORE INSERT ON calls FOR EACH ROW EXECUTE FUNCTION fail()", "SELECT 1")
     until_the_end(
-        "ALTER DATABASE postgres SET statement_timeout = '1s'", "ALTER DATABASE postgres RESET statement_timeout"
+        "CREATE TRIGGER failing BEFORE INSERT ON calls FOR EACH ROW EXECUTE FUNCTION fail()",
+        "SELECT 1",
+    )
+    until_the_end(
+        "ALTER DATABASE postgres SET statement_timeout = '1s'",
+        "ALTER DATABASE postgres RESET statement_timeout",
     )
     promise.assert_fails(VoisoDestinationError, says)
     promise.destination.execute("DROP FUNCTION fail CASCADE")  # type: ignore[attr-defined]
@@ -135,7 +153,10 @@ def test_a_statement_that_fails_in_postgres(statement: str, says: str, promise: 
 
 @pytest.mark.parametrize("destination", ["postgres"], indirect=True)
 def test_a_lock_that_others_keep(promise: Promise, database: Sql, until_the_end: Run) -> None:
-    until_the_end("ALTER DATABASE postgres SET lock_timeout = '100ms'", "ALTER DATABASE postgres RESET lock_timeout")
+    until_the_end(
+        "ALTER DATABASE postgres SET lock_timeout = '100ms'",
+        "ALTER DATABASE postgres RESET lock_timeout",
+    )
     with closing(database.hook.get_conn()) as other:
         other.cursor().execute("LOCK TABLE calls IN ROW EXCLUSIVE MODE")
         promise.assert_fails(VoisoDestinationError, "LockNotAvailable.*55P03")
@@ -146,9 +167,11 @@ def test_a_lock_that_others_keep(promise: Promise, database: Sql, until_the_end:
 @pytest.mark.parametrize("destination", ["postgres"], indirect=True)
 def test_a_deadlock(promise: Promise, database: Sql, until_the_end: Run) -> None:
     """Another session holds the table, and waits for what the load holds while it waits for the table."""
-    # PostgreSQL looks for a circle once, so long after the wait began: by then the other session must wait too.
+    # PostgreSQL looks for a circle once, so long after the wait began: by then the other session
+    # must wait too.
     until_the_end(
-        "ALTER DATABASE postgres SET deadlock_timeout = '3s'", "ALTER DATABASE postgres RESET deadlock_timeout"
+        "ALTER DATABASE postgres SET deadlock_timeout = '3s'",
+        "ALTER DATABASE postgres RESET deadlock_timeout",
     )
     waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'calls'::regclass"
     with closing(database.hook.get_conn()) as other:
@@ -158,7 +181,12 @@ def test_a_deadlock(promise: Promise, database: Sql, until_the_end: Run) -> None
 
         def meet() -> None:
             try:
-                wait_for("the load to wait", lambda: database.execute(waits)[0][0], timeout=60, interval=0.02)
+                wait_for(
+                    "the load to wait",
+                    lambda: database.execute(waits)[0][0],
+                    timeout=60,
+                    interval=0.02,
+                )
                 held = "SELECT classid, objid FROM pg_locks WHERE locktype = 'advisory' AND granted"
                 ((high, low),) = database.execute(held)
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", ((int(high) << 32) + int(low),))
@@ -175,7 +203,11 @@ def test_a_deadlock(promise: Promise, database: Sql, until_the_end: Run) -> None
 def appearing(promise: Promise) -> dict[str, Any]:
     """Return a record of the new state alone."""
     old = promise.old.truth(START, END)
-    records = [json.loads(record) for uuid, record in promise.new.truth(START, END).items() if uuid not in old]
+    records = [
+        json.loads(record)
+        for uuid, record in promise.new.truth(START, END).items()
+        if uuid not in old
+    ]
     return next(record for record in records if record["from"] and record["to"])
 
 
@@ -187,7 +219,9 @@ def test_a_row_of_another_day_that_has_the_uuid_is_moved(
     if mode == "upsert":
         until_the_end("DELETE FROM calls WHERE uuid <> 'neighbour'", "SELECT 1")
     uuid = appearing(promise)["uuid"]
-    database.execute(f"INSERT INTO calls (uuid, ended_at) VALUES ('{uuid}', '2024-12-24T00:00:00.000000+00:00')")
+    database.execute(
+        f"INSERT INTO calls (uuid, ended_at) VALUES ('{uuid}', '2024-12-24T00:00:00.000000+00:00')"
+    )
     promise.assert_succeeds(mode=mode)
 
 
@@ -199,10 +233,15 @@ def test_a_row_of_another_day_that_forbids_one_of_the_window(
     record = appearing(promise)
     before = database.content()
     until_the_end("SELECT 1", "DELETE FROM calls WHERE uuid = 'foreign'")
-    database.execute("INSERT INTO calls (uuid, ended_at) VALUES ('foreign', '2024-12-24T00:00:00.000000+00:00')")
-    database.execute(f"UPDATE calls SET from_party = {database.mark} WHERE uuid = 'foreign'", record["from"])
+    database.execute(
+        "INSERT INTO calls (uuid, ended_at) VALUES ('foreign', '2024-12-24T00:00:00.000000+00:00')"
+    )
+    database.execute(
+        f"UPDATE calls SET from_party = {database.mark} WHERE uuid = 'foreign'", record["from"]
+    )
     until_the_end(
-        f"CREATE UNIQUE INDEX one_call ON calls (from_party) WHERE uuid = 'foreign' OR uuid = '{record['uuid']}'",
+        "CREATE UNIQUE INDEX one_call ON calls (from_party) WHERE uuid = 'foreign' OR uuid = "
+        f"'{record['uuid']}'",
         "DROP INDEX IF EXISTS one_call",
     )
     with pytest.raises(VoisoDestinationError, match=r"UniqueViolation|IntegrityError") as caught:
@@ -217,14 +256,24 @@ def test_a_row_of_another_day_that_forbids_one_of_the_window(
 
 @pytest.mark.parametrize(
     ("number", "says"),
-    [(1021, "1021"), (1213, "1213"), (1205, "1205"), (1062, "1062"), (1969, "1969"), (1644, "1644")],
+    [
+        (1021, "1021"),
+        (1213, "1213"),
+        (1205, "1205"),
+        (1062, "1062"),
+        (1969, "1969"),
+        (1644, "1644"),
+    ],
     ids=["disk full", "deadlock", "lock timeout", "duplicate", "statement timeout", "signal"],
 )
 @pytest.mark.parametrize("destination", ["mariadb"], indirect=True)
-def test_a_statement_that_fails_in_mariadb(number: int, says: str, promise: Promise, until_the_end: Run) -> None:
+def test_a_statement_that_fails_in_mariadb(
+    number: int, says: str, promise: Promise, until_the_end: Run
+) -> None:
     """Halfway through the rows, with an error that quotes one."""
     until_the_end(
-        f"CREATE TRIGGER failing BEFORE INSERT ON calls FOR EACH ROW IF NEW.uuid = '{some_uuid(promise).decode()}' "
+        "CREATE TRIGGER failing BEFORE INSERT ON calls FOR EACH ROW IF NEW.uuid = "
+        f"'{some_uuid(promise).decode()}' "
         f"THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = NEW.uuid; END IF",
         "DROP TRIGGER IF EXISTS failing",
     )
@@ -235,7 +284,9 @@ def test_a_statement_that_fails_in_mariadb(number: int, says: str, promise: Prom
 
 @pytest.mark.parametrize("destination", ["mariadb"], indirect=True)
 def test_a_row_that_others_keep_locked(promise: Promise, database: Sql, until_the_end: Run) -> None:
-    until_the_end("SET GLOBAL innodb_lock_wait_timeout = 1", "SET GLOBAL innodb_lock_wait_timeout = 50")
+    until_the_end(
+        "SET GLOBAL innodb_lock_wait_timeout = 1", "SET GLOBAL innodb_lock_wait_timeout = 50"
+    )
     with closing(database.hook.get_conn()) as other:
         other.cursor().execute("UPDATE calls SET sid = 'locked' WHERE uuid <> 'neighbour'")
         promise.assert_fails(VoisoDestinationError, "1205")
@@ -244,11 +295,15 @@ def test_a_row_that_others_keep_locked(promise: Promise, database: Sql, until_th
 
 
 @pytest.mark.parametrize("destination", ["mariadb"], indirect=True)
-def test_a_task_that_is_stopped_while_the_server_is_busy(promise: Promise, database: Sql, until_the_end: Run) -> None:
+def test_a_task_that_is_stopped_while_the_server_is_busy(
+    promise: Promise, database: Sql, until_the_end: Run
+) -> None:
     """It asks the server for nothing more, which would not answer or be misunderstood."""
 
     def sleeping() -> list[tuple[Any, ...]]:
-        return database.execute("SELECT id FROM information_schema.processlist WHERE state = 'User sleep'")
+        return database.execute(
+            "SELECT id FROM information_schema.processlist WHERE state = 'User sleep'"
+        )
 
     def stop() -> None:
         wait_for("the load to be in the server", lambda: bool(sleeping()), timeout=60)
@@ -258,7 +313,8 @@ def test_a_task_that_is_stopped_while_the_server_is_busy(promise: Promise, datab
         raise SystemExit
 
     until_the_end(
-        "CREATE TRIGGER failing BEFORE INSERT ON calls FOR EACH ROW DO SLEEP(30)", "DROP TRIGGER IF EXISTS failing"
+        "CREATE TRIGGER failing BEFORE INSERT ON calls FOR EACH ROW DO SLEEP(30)",
+        "DROP TRIGGER IF EXISTS failing",
     )
     before = signal.signal(signal.SIGTERM, stopped)
     stopper = threading.Thread(target=stop)
@@ -280,7 +336,9 @@ def test_a_task_that_is_stopped_while_the_server_is_busy(promise: Promise, datab
 
 
 @pytest.mark.parametrize("destination", ["sqlite"], indirect=True)
-def test_a_file_that_may_not_grow(promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_grow(
+    promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As on a full disk: SQLite itself refuses the next page."""
     hook_class = type(database.hook)
     get_conn = hook_class.get_conn
@@ -304,7 +362,9 @@ def test_a_file_that_may_not_grow(promise: Promise, database: Sql, monkeypatch: 
 
 
 @pytest.mark.parametrize("destination", ["sqlite"], indirect=True)
-def test_a_file_that_others_keep_locked(promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_others_keep_locked(
+    promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("airflow_provider_voiso.destinations.sql.sqlite.LOCK_PATIENCE_SECONDS", 0)
     with closing(database.hook.get_conn()) as other:
         other.isolation_level = None

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoError, VoisoReconciliationError
+from airflow_provider_voiso.exceptions import (
+    VoisoDestinationError,
+    VoisoError,
+    VoisoReconciliationError,
+)
 from tests.conftest import ALL_FAULTS
 from tests.faults.destinations import END, S3, START, ended_at
 from tests.faults.promise import WINDOW, voiso
@@ -30,7 +34,9 @@ def proxy(s3_server: SeaweedS3) -> Iterator[S3Proxy]:
 
 
 @pytest.fixture
-def through(proxy: S3Proxy, s3: S3, promise: Promise, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Proxy]:
+def through(
+    proxy: S3Proxy, s3: S3, promise: Promise, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[S3Proxy]:
     """Let the exports go through the proxy, each request once."""
     connect(monkeypatch, s3, proxy)
     promise.lead_to(promise.new)
@@ -40,12 +46,21 @@ def through(proxy: S3Proxy, s3: S3, promise: Promise, monkeypatch: pytest.Monkey
 
 
 def connect(
-    monkeypatch: pytest.MonkeyPatch, s3: S3, proxy: S3Proxy, *, threshold: int = 5 << 20, **changed: str
+    monkeypatch: pytest.MonkeyPatch,
+    s3: S3,
+    proxy: S3Proxy,
+    *,
+    threshold: int = 5 << 20,
+    **changed: str,
 ) -> None:
     connection = {**json.loads(s3.server.connection()), **changed}
     config = {"retries": {"total_max_attempts": 1, "mode": "standard"}}
-    parts = {"transfer_config_args": {"multipart_threshold": threshold, "multipart_chunksize": 5 << 20}}
-    connection["extra"].update(endpoint_url=proxy.url, config_kwargs=config, service_config={"s3": parts})
+    parts = {
+        "transfer_config_args": {"multipart_threshold": threshold, "multipart_chunksize": 5 << 20}
+    }
+    connection["extra"].update(
+        endpoint_url=proxy.url, config_kwargs=config, service_config={"s3": parts}
+    )
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
 
 
@@ -64,7 +79,9 @@ pytestmark = pytest.mark.parametrize("destination", ["s3"], indirect=True)
     ],
     ids=lambda value: f"{value.kind} {value.code}" if isinstance(value, S3Fault) else "",
 )
-def test_an_object_that_is_not_taken(fault: S3Fault, says: str, promise: Promise, through: S3Proxy) -> None:
+def test_an_object_that_is_not_taken(
+    fault: S3Fault, says: str, promise: Promise, through: S3Proxy
+) -> None:
     through.faults.append(fault)
     promise.assert_fails(VoisoDestinationError, says)
     through.faults.clear()
@@ -86,7 +103,9 @@ def test_an_object_that_is_taken_though_no_answer_comes(promise: Promise, throug
 def test_an_object_that_cannot_be_looked_at(kind: Any, promise: Promise, through: S3Proxy) -> None:
     """Two looks come before the upload, one after it."""
     through.faults.append(S3Fault("head", kind, 403, "AccessDenied", spared=2))
-    with pytest.raises(VoisoReconciliationError, match="was written, but cannot be looked at") as caught:
+    with pytest.raises(
+        VoisoReconciliationError, match="was written, but cannot be looked at"
+    ) as caught:
         promise.destination.export()
     assert WINDOW in str(caught.value)
     promise.assert_new()
@@ -100,12 +119,23 @@ def test_an_object_that_cannot_be_looked_at(kind: Any, promise: Promise, through
     [
         ("status", 403, VoisoReconciliationError, "holds what the connection may not look at"),
         ("status", 503, VoisoDestinationError, "was not written: S3 answered 503"),
-        ("reset", 0, VoisoDestinationError, "got no answer: Connection.*It holds what it held before"),
+        (
+            "reset",
+            0,
+            VoisoDestinationError,
+            "got no answer: Connection.*It holds what it held before",
+        ),
     ],
     ids=["forbidden", "unavailable", "reset"],
 )
 def test_object_hidden_before_upload(
-    kind: Any, status: int, error: type[VoisoError], says: str, spared: int, promise: Promise, through: S3Proxy
+    kind: Any,
+    status: int,
+    error: type[VoisoError],
+    says: str,
+    spared: int,
+    promise: Promise,
+    through: S3Proxy,
 ) -> None:
     through.faults.append(S3Fault("head", kind, status, "AccessDenied", spared=spared))
     promise.assert_fails(error, says)
@@ -133,7 +163,12 @@ def test_one_failure_is_made_up_for_by_the_client(
     ids=["secret", "key"],
 )
 def test_wrong_credentials(
-    changed: dict[str, Any], says: str, promise: Promise, proxy: S3Proxy, s3: S3, monkeypatch: pytest.MonkeyPatch
+    changed: dict[str, Any],
+    says: str,
+    promise: Promise,
+    proxy: S3Proxy,
+    s3: S3,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connect(monkeypatch, s3, proxy, **changed)
     promise.lead_to(promise.new)
@@ -145,12 +180,16 @@ def test_wrong_credentials(
 
 def test_a_bucket_that_is_missing(promise: Promise, through: S3Proxy) -> None:
     assert through
-    promise.assert_fails(VoisoDestinationError, "NoSuchBucket.*Check the bucket", s3_bucket="no-such-bucket")
+    promise.assert_fails(
+        VoisoDestinationError, "NoSuchBucket.*Check the bucket", s3_bucket="no-such-bucket"
+    )
     promise.assert_succeeds()
 
 
 @pytest.fixture
-def in_parts(promise: Promise, through: S3Proxy, s3: S3, monkeypatch: pytest.MonkeyPatch) -> Promise:
+def in_parts(
+    promise: Promise, through: S3Proxy, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> Promise:
     """Let even a small object be uploaded by the requests of a large one."""
     connect(monkeypatch, s3, through, threshold=1)
     return promise
@@ -169,7 +208,9 @@ def in_parts(promise: Promise, through: S3Proxy, s3: S3, monkeypatch: pytest.Mon
     ],
     ids=lambda value: f"{value.operation} {value.kind}" if isinstance(value, S3Fault) else "",
 )
-def test_an_upload_in_parts_that_fails(fault: S3Fault, says: str, in_parts: Promise, through: S3Proxy) -> None:
+def test_an_upload_in_parts_that_fails(
+    fault: S3Fault, says: str, in_parts: Promise, through: S3Proxy
+) -> None:
     through.faults.append(fault)
     in_parts.assert_fails(VoisoDestinationError, says)
     through.faults.clear()
@@ -186,7 +227,9 @@ def test_a_completion_whose_answer_is_lost(in_parts: Promise, through: S3Proxy) 
 
 
 @pytest.mark.parametrize(
-    "lost", [[S3Fault("complete", "status"), S3Fault("abort", "status")], "all"], ids=["no abort", "all"]
+    "lost",
+    [[S3Fault("complete", "status"), S3Fault("abort", "status")], "all"],
+    ids=["no abort", "all"],
 )
 def test_parts_that_are_left_are_removed_by_the_next_run(
     lost: Any, in_parts: Promise, through: S3Proxy, s3: S3
@@ -220,7 +263,9 @@ def test_a_later_part_that_breaks_off(promise: Promise, through: S3Proxy, s3: S3
         assert s3.server.unfinished_uploads() == []
         through.faults.clear()
         s3.export(s3_key=LARGE, compression=None)
-        ordered = sorted(sim.truth(START, END).items(), key=lambda item: (ended_at(json.loads(item[1])), item[0]))
+        ordered = sorted(
+            sim.truth(START, END).items(), key=lambda item: (ended_at(json.loads(item[1])), item[0])
+        )
     stored = s3.client.get_object(Bucket=bucket, Key=LARGE)["Body"].read()
     s3.client.delete_object(Bucket=bucket, Key=LARGE)
     assert stored == b"".join(record + b"\n" for _, record in ordered)

@@ -69,7 +69,9 @@ def asked(sim: Simulator) -> int:
 def test_iter_cdrs_gives_every_record_of_the_window_once(sim: Simulator, connect: Connect) -> None:
     records = list(connect(sim.url).iter_cdrs(START, START + DAY))
     truth = sim.truth(START, START + DAY)
-    assert {record["uuid"]: record for record in records} == {uuid: json.loads(raw) for uuid, raw in truth.items()}
+    assert {record["uuid"]: record for record in records} == {
+        uuid: json.loads(raw) for uuid, raw in truth.items()
+    }
     assert len(records) == len(truth)
     ended = [datetime.fromisoformat(record["timestamp"]) for record in records]
     assert ended == sorted(ended)
@@ -82,7 +84,9 @@ def test_iter_cdrs_takes_the_datetimes_of_airflow(sim: Simulator, connect: Conne
 
 
 def test_pages_hold_the_bytes_of_the_api(sim: Simulator, connect: Connect) -> None:
-    pages = list(connect(sim.url, per_page=50).iter_cdr_pages(START, START + DAY, {"type": "inbound"}))
+    pages = list(
+        connect(sim.url, per_page=50).iter_cdr_pages(START, START + DAY, {"type": "inbound"})
+    )
     truth = sim.truth(START, START + DAY, {"type": "inbound"})
     assert sorted(record for page in pages for record in page) == sorted(truth.values())
     assert all(pages)
@@ -113,8 +117,18 @@ def test_windows_cut_within_a_second(sim: Simulator, connect: Connect) -> None:
         (START, START + DAY, {"agent": 1}, "Unknown filter 'agent'"),
         (START, START + DAY, {"per_page": 1}, "set by the package itself"),
         (START, START + DAY, {"type": None}, "is a NoneType"),
-        (START.replace(tzinfo=None), START + DAY, None, "start 2026-11-10T00:00:00 has no time zone"),
-        (START, (START + DAY).replace(tzinfo=None), None, "end 2026-11-11T00:00:00 has no time zone"),
+        (
+            START.replace(tzinfo=None),
+            START + DAY,
+            None,
+            "start 2026-11-10T00:00:00 has no time zone",
+        ),
+        (
+            START,
+            (START + DAY).replace(tzinfo=None),
+            None,
+            "end 2026-11-11T00:00:00 has no time zone",
+        ),
         (START + DAY, START, None, "empty or reversed"),
         (START, START, None, "empty or reversed"),
         ("2026-11-10", START, None, "must be a datetime, not str"),
@@ -124,7 +138,13 @@ def test_windows_cut_within_a_second(sim: Simulator, connect: Connect) -> None:
     ],
 )
 def test_what_is_wrong_is_said_by_the_call_itself(
-    method: str, start: Any, end: Any, filters: Any, complaint: str, sim: Simulator, connect: Connect
+    method: str,
+    start: Any,
+    end: Any,
+    filters: Any,
+    complaint: str,
+    sim: Simulator,
+    connect: Connect,
 ) -> None:
     hook = connect(sim.url)
     before = asked(sim)
@@ -151,7 +171,10 @@ def test_missing_connection_is_named() -> None:
 
     assert words == (
         False,
-        "The connection 'no_such_connection' does not exist. Add it under Admin, Connections, or name another one.",
+        (
+            "The connection 'no_such_connection' does not exist. Add it under Admin, Connections, or "
+            "name another one."
+        ),
     )
 
 
@@ -186,10 +209,14 @@ def test_count_asks_for_no_page_too_many(sim: Simulator, connect: Connect) -> No
     assert asked(sim) == before + 1
 
 
-def test_count_narrows_by_filters_and_finds_none_where_none_are(sim: Simulator, connect: Connect) -> None:
+def test_count_narrows_by_filters_and_finds_none_where_none_are(
+    sim: Simulator, connect: Connect
+) -> None:
     hook = connect(sim.url)
     filters = {"type": "viber"}
-    assert hook.count_cdrs(START, START + DAY, filters, at_least=10_000) == len(sim.truth(START, START + DAY, filters))
+    assert hook.count_cdrs(START, START + DAY, filters, at_least=10_000) == len(
+        sim.truth(START, START + DAY, filters)
+    )
     assert hook.count_cdrs(START, START + DAY, {"uuid": "no-such-uuid"}, at_least=1) == 0
 
 
@@ -208,7 +235,10 @@ def test_reference_lists_in_either_shape(name: str, shape: Any, connect: Connect
 def test_an_unknown_reference_list_is_refused(sim: Simulator, connect: Connect) -> None:
     hook = connect(sim.url)
     before = asked(sim)
-    with pytest.raises(VoisoConfigurationError, match="agents, campaigns, deleted_agents, queues, teams, wrapup_codes"):
+    with pytest.raises(
+        VoisoConfigurationError,
+        match="agents, campaigns, deleted_agents, queues, teams, wrapup_codes",
+    ):
         hook.list_reference("../cdr")
     assert asked(sim) == before
 
@@ -222,7 +252,9 @@ def test_an_unknown_reference_list_is_refused(sim: Simulator, connect: Connect) 
         ("cut", VoisoResponseError),
     ],
 )
-def test_a_reference_list_that_is_none_is_a_typed_error(kind: Any, error: type[VoisoError], connect: Connect) -> None:
+def test_a_reference_list_that_is_none_is_a_typed_error(
+    kind: Any, error: type[VoisoError], connect: Connect
+) -> None:
     with Simulator(key=KEY) as sim:
         sim.faults.add(kind, path="agents", times=None)
         with pytest.raises(error):
@@ -307,7 +339,9 @@ class SignIn(BaseHTTPRequestHandler):
 
 def test_a_sign_in_page(connect: Connect) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), SignIn) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
         works, words = words_of(connect(f"http://127.0.0.1:{server.server_port}"))
         server.shutdown()
     assert not works
@@ -315,7 +349,9 @@ def test_a_sign_in_page(connect: Connect) -> None:
 
 
 def test_a_connection_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_VOISO_TEST", json.dumps({"conn_type": "voiso", "host": "cc-ams03"}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_VOISO_TEST", json.dumps({"conn_type": "voiso", "host": "cc-ams03"})
+    )
     works, words = VoisoHook("voiso_test").test_connection()
     assert not works
     assert "The password of the connection 'voiso_test' is empty" in words
@@ -325,7 +361,9 @@ def test_a_copy_or_a_pickle_of_a_hook_holds_no_key(sim: Simulator, connect: Conn
     hook = connect(sim.url)
     assert hook.test_connection()[0]
     pickled = pickle.dumps(hook)
-    Secret(KEY).assert_absent(repr(hook), repr(vars(hook)), pickled.decode(errors="replace"), repr(hook.client))
+    Secret(KEY).assert_absent(
+        repr(hook), repr(vars(hook)), pickled.decode(errors="replace"), repr(hook.client)
+    )
     for again in (pickle.loads(pickled), copy.deepcopy(hook)):  # noqa: S301 - it was pickled here
         assert again.client is not hook.client
         assert again.test_connection()[0]

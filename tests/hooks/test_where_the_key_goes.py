@@ -155,7 +155,9 @@ def test_the_proxy_of_the_environment_tunnels_tls_and_learns_the_host_alone(
         assert len(sim.requests) == 1
 
 
-def test_a_proxy_that_answers_in_place_of_the_host_gets_no_key(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_answers_in_place_of_the_host_gets_no_key(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with RawServer(lambda _: [http(b"[]", status="407 Proxy Authentication Required")]) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with pytest.raises(VoisoTransportError, match="proxy that the environment names") as caught:
@@ -176,14 +178,18 @@ def test_no_proxy_names_hosts_that_are_asked_directly(
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://", "gopher://127.0.0.1:70"])
-def test_a_proxy_that_cannot_be_used_is_told(proxy: str, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_cannot_be_used_is_told(
+    proxy: str, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(VoisoBadRequestError, match="HTTPS_PROXY") as caught:
         ask("https://127.0.0.1:9")
     SECRET.assert_absent_from(caught.value)
 
 
-def test_passwords_of_the_machine_stay_there(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passwords_of_the_machine_stay_there(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password of-another-service\n")
     netrc.chmod(0o600)
@@ -195,7 +201,10 @@ def test_passwords_of_the_machine_stay_there(ask: Ask, tmp_path: Path, monkeypat
 
 def test_certificates_are_checked_and_nothing_is_asked_before(ask: Ask, certificate: Path) -> None:
     with Simulator(key=SECRET.text, certificate=str(certificate)) as sim:
-        for host, extra in ((sim.url, {}), (f"https://localhost:{sim.port}", {"verify": str(certificate)})):
+        for host, extra in (
+            (sim.url, {}),
+            (f"https://localhost:{sim.port}", {"verify": str(certificate)}),
+        ):
             with pytest.raises(VoisoTlsError, match="'verify'") as caught:
                 ask(host, **extra)
             SECRET.assert_absent_from(caught.value)

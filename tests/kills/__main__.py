@@ -36,14 +36,26 @@ END = "<!-- end of the result -->\n"
 def main() -> int:
     """Kill, tell and write."""
     parser = argparse.ArgumentParser(prog="python -m tests.kills")
-    parser.add_argument("--kills", type=int, default=20, help="kills per destination (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="tasks at once (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"), help="of the moments")
+    parser.add_argument(
+        "--kills", type=int, default=20, help="kills per destination (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="tasks at once (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=int.from_bytes(os.urandom(3), "big"), help="of the moments"
+    )
     parser.add_argument("--write", action="store_true", help="write the result to docs/kills.md")
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="voiso-kills-") as home, parts(Path(home), asked.workers) as found:
+    with (
+        tempfile.TemporaryDirectory(prefix="voiso-kills-") as home,
+        parts(Path(home), asked.workers) as found,
+    ):
         destinations, workers = found
         idle: SimpleQueue[Worker] = SimpleQueue()
         for worker in workers:
@@ -57,7 +69,11 @@ def main() -> int:
             def tell(kill: Kill) -> None:
                 with lock:
                     numbers[name] += 1
-                    print(f"{name} {numbers[name]}: {kill.signal} while {kill.phase}, left {kill.left}", flush=True)
+                    print(
+                        f"{name} {numbers[name]}: {kill.signal} while {kill.phase}, left "
+                        f"{kill.left}",
+                        flush=True,
+                    )
                     for problem in kill.problems:
                         print(f"    PROBLEM {problem}", flush=True)
 
@@ -80,10 +96,19 @@ def render(results: Mapping[str, Sequence[Kill]], seed: int, seconds: float) -> 
     """Return the result as Markdown."""
     machine = f"{os.cpu_count()} cores ({platform.system()} {platform.machine()})"
     lines = [
-        f"{datetime.now(timezone.utc):%Y-%m-%d}, Airflow {airflow.__version__}, Python {platform.python_version()}, ",
+        (
+            f"{datetime.now(timezone.utc):%Y-%m-%d}, Airflow {airflow.__version__}, Python "
+            f"{platform.python_version()}, "
+        ),
         f"{machine}, seed {seed}, {seconds / 60:.0f} minutes.\n\n",
-        "| destination | SIGTERM | SIGKILL | old state kept | new state reached | longest from SIGTERM to the end ",
-        "| lost | doubled | leftovers | other problems |\n|---|---|---|---|---|---|---|---|---|---|\n",
+        (
+            "| destination | SIGTERM | SIGKILL | old state kept | new state reached | longest from "
+            "SIGTERM to the end "
+        ),
+        (
+            "| lost | doubled | leftovers | other problems "
+            "|\n|---|---|---|---|---|---|---|---|---|---|\n"
+        ),
     ]
     for name, done in results.items():
         signals = Counter(kill.signal for kill in done)
@@ -92,15 +117,28 @@ def render(results: Mapping[str, Sequence[Kill]], seed: int, seconds: float) -> 
         lost, doubled = sum(kill.lost for kill in done), sum(kill.doubled for kill in done)
         leftovers = sum(len(kill.leftovers) for kill in done)
         problems = sum(len(kill.problems) for kill in done) - leftovers
-        survived = (*(signals[each] for each in SIGNALS), left["old"], left["new"], f"{longest:.1f} s")
-        lines.append(f"| {' | '.join(map(str, (name, *survived, lost, doubled, leftovers, problems)))} |\n")
+        survived = (
+            *(signals[each] for each in SIGNALS),
+            left["old"],
+            left["new"],
+            f"{longest:.1f} s",
+        )
+        lines.append(
+            f"| {' | '.join(map(str, (name, *survived, lost, doubled, leftovers, problems)))} |\n"
+        )
     lines.append("\nWhere they hit (SIGTERM + SIGKILL):\n\n")
     lines.append(f"| while | {' | '.join(results)} |\n|---|{'---|' * len(results)}\n")
-    phases = {name: Counter((kill.phase, kill.signal) for kill in done) for name, done in results.items()}
+    phases = {
+        name: Counter((kill.phase, kill.signal) for kill in done) for name, done in results.items()
+    }
     totals = Counter(kill.phase for done in results.values() for kill in done)
     for phase, _ in totals.most_common():
-        hits = [" + ".join(str(phases[name][phase, signal]) for signal in SIGNALS) for name in results]
-        lines.append(f"| {phase} | {' | '.join('' if cell == '0 + 0' else cell for cell in hits)} |\n")
+        hits = [
+            " + ".join(str(phases[name][phase, signal]) for signal in SIGNALS) for name in results
+        ]
+        lines.append(
+            f"| {phase} | {' | '.join('' if cell == '0 + 0' else cell for cell in hits)} |\n"
+        )
     return "".join(lines)
 
 

@@ -81,7 +81,9 @@ class S3(Destination):
         super().__init__()
         self.server = server
         self.lines = {state: list(truth.values()) for state, truth in truths.items()}
-        self.texts = {state: b"".join(line + b"\n" for line in lines) for state, lines in self.lines.items()}
+        self.texts = {
+            state: b"".join(line + b"\n" for line in lines) for state, lines in self.lines.items()
+        }
         self.packed: dict[State, bytes] = {}
 
     def difference(self, states: Mapping[str, State]) -> Difference:
@@ -112,11 +114,16 @@ class S3(Destination):
     def leftovers(self) -> list[str]:
         """Name unfinished uploads and other objects."""
         uploads = self.server.unfinished_uploads()
-        return [*(f"an unfinished upload of {upload['Key']}" for upload in uploads), *self.leftovers_of_killed()]
+        return [
+            *(f"an unfinished upload of {upload['Key']}" for upload in uploads),
+            *self.leftovers_of_killed(),
+        ]
 
     def leftovers_of_killed(self) -> list[str]:
         """Name other objects; parts of an upload that was killed wait for the next run."""
-        return [f"the object {key}" for key in self.server.objects() if key not in self.keys.values()]
+        return [
+            f"the object {key}" for key in self.server.objects() if key not in self.keys.values()
+        ]
 
 
 class Table(Destination):
@@ -151,7 +158,9 @@ class Table(Destination):
 
     def difference(self, states: Mapping[str, State]) -> Difference:
         """Compare all values of all rows."""
-        found = [comparable(row) for row in self.execute(f"SELECT {', '.join(COLUMNS)} FROM {TABLE}")]
+        found = [
+            comparable(row) for row in self.execute(f"SELECT {', '.join(COLUMNS)} FROM {TABLE}")
+        ]
         by_uuid = {row[0]: row for row in found}
         expected = self.contents[states[self.kinds[0]]]
         return Difference(
@@ -188,7 +197,11 @@ class Postgres(Table):
         return [
             *(f"a session, {state}" for (state,) in sessions),
             *(f"a lock, {mode}" for (mode,) in self.execute(locks)),
-            *(f"the table {name}" for (name,) in self.execute(tables, f"%{TABLE}%") if name != TABLE),
+            *(
+                f"the table {name}"
+                for (name,) in self.execute(tables, f"%{TABLE}%")
+                if name != TABLE
+            ),
         ]
 
 
@@ -210,9 +223,14 @@ class Mariadb(Table):
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Execute one statement in a transaction of its own; its DATETIMEs, which know no zones, are in UTC."""
-        found = self.server.execute(statement.replace("+00:00'", "'"), *parameters, database=self.schema)
+        found = self.server.execute(
+            statement.replace("+00:00'", "'"), *parameters, database=self.schema
+        )
         return [
-            tuple(value.replace(tzinfo=timezone.utc) if isinstance(value, datetime) else value for value in row)
+            tuple(
+                value.replace(tzinfo=timezone.utc) if isinstance(value, datetime) else value
+                for value in row
+            )
             for row in found
         ]
 
@@ -257,7 +275,9 @@ class Sqlite(FileTable):
         """Name tables, a journal that was not rolled back, and a lock."""
         with closing(sqlite3.connect(self.file, timeout=0, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")  # fails if there is a lock
-            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            tables = connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table'"
+            ).fetchall()
             connection.execute("ROLLBACK")
         return [
             *(f"the table {name}" for (name,) in tables if name != TABLE),
@@ -279,12 +299,16 @@ class Duckdb(FileTable):
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Execute one statement in a transaction of its own; fails if anyone else has the file open."""
         with closing(duckdb.connect(str(self.file))) as connection:
-            return connection.execute(statement.replace(", PRIMARY KEY (uuid)", ""), parameters).fetchall()
+            return connection.execute(
+                statement.replace(", PRIMARY KEY (uuid)", ""), parameters
+            ).fetchall()
 
     def leftovers(self) -> list[str]:
         """Name tables, and files beside the database."""
         tables = self.execute("SELECT table_name FROM duckdb_tables()")
-        files = [path for path in self.file.parent.rglob("*") if path.is_file() and path != self.file]
+        files = [
+            path for path in self.file.parent.rglob("*") if path.is_file() and path != self.file
+        ]
         return [
             *(f"the table {name}" for (name,) in tables if name != TABLE),
             *(f"the file {path.name}" for path in files),

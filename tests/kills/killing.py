@@ -47,7 +47,11 @@ class Kill:
 
 
 def kills(
-    destination: Destination, worker: Worker, count: int, seed: int, tell: Callable[[Kill], None] = lambda _: None
+    destination: Destination,
+    worker: Worker,
+    count: int,
+    seed: int,
+    tell: Callable[[Kill], None] = lambda _: None,
 ) -> list[Kill]:
     """Kill that many runs, signals in turn, at moments drawn uniformly from the whole length of a run.
 
@@ -109,7 +113,9 @@ def _look(destination: Destination, kill: Kill, run: Run) -> None:
     left = destination.leftovers() if told else destination.leftovers_of_killed()
     kill.leaves("after the kill", [*run.temp_files, *left])
     if run.escalated:
-        kill.problems.append(f"did not end upon SIGTERM; first and last it was in\n{run.stack}\n{run.log}")
+        kill.problems.append(
+            f"did not end upon SIGTERM; first and last it was in\n{run.stack}\n{run.log}"
+        )
     if told and run.exit_code == 0 and run.states != ["up_for_retry"]:
         kill.problems.append(f"Airflow was told {run.states}")
 

@@ -29,11 +29,22 @@ STATES: tuple[State, ...] = ("before", "after")
 def truths(window: Mapping[str, Any]) -> dict[State, dict[str, bytes]]:
     """Return the records of a window by uuid, in both states."""
     voiso = Simulator(records_per_day=RECORDS_PER_DAY, exact=True, drift=DRIFT)
-    return {state: voiso.truth(window["window_start"], window["window_end"], state=state) for state in STATES}
+    return {
+        state: voiso.truth(window["window_start"], window["window_end"], state=state)
+        for state in STATES
+    }
 
 
 def voiso_process(logs: Path, state: State) -> SimulatorProcess:
-    options = ["--exact", "--records-per-day", RECORDS_PER_DAY, "--duplicates", 0, "--drift-appear", DRIFT.appear]
+    options = [
+        "--exact",
+        "--records-per-day",
+        RECORDS_PER_DAY,
+        "--duplicates",
+        0,
+        "--drift-appear",
+        DRIFT.appear,
+    ]
     options += ["--drift-change", DRIFT.change, "--drift-move", DRIFT.move]
     if state == "after":
         options += ["--drift-after", 0]
@@ -47,7 +58,9 @@ def parts(home: Path, workers: int) -> Iterator[tuple[dict[str, Destination], li
         connections = {}
         for state in STATES:
             voiso = stack.enter_context(voiso_process(home / "voiso", state))
-            connections[f"voiso_{state}"] = json.dumps({**json.loads(voiso.connection()), "extra": {"per_page": 2_000}})
+            connections[f"voiso_{state}"] = json.dumps(
+                {**json.loads(voiso.connection()), "extra": {"per_page": 2_000}}
+            )
         s3 = stack.enter_context(SeaweedS3(home / "s3"))
         aws = json.loads(s3.connection())
         transfer = {"multipart_threshold": PART_SIZE, "multipart_chunksize": PART_SIZE}
@@ -71,5 +84,8 @@ def parts(home: Path, workers: int) -> Iterator[tuple[dict[str, Destination], li
         destinations.append(Duckdb(file, hours))
         yield (
             {destination.name: destination for destination in destinations},
-            [stack.enter_context(Worker(home / f"airflow-{number}", connections)) for number in range(workers)],
+            [
+                stack.enter_context(Worker(home / f"airflow-{number}", connections))
+                for number in range(workers)
+            ],
         )

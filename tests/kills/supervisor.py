@@ -1,7 +1,8 @@
 """Run tasks of ``killed_exports`` as a worker does, and send them signals: ``python -m tests.kills.supervisor``.
 
-Airflow's own supervisor forks a process for each task, which reads the DAG file and runs the task. Only the API
-server is not there: requests to it are answered here. One order a line comes in as JSON, and its result goes out.
+Airflow's own supervisor forks a process for each task, which reads the DAG file and runs the task.
+Only the API server is not there: requests to it are answered here. One order a line comes in as
+JSON, and its result goes out.
 """
 
 from __future__ import annotations
@@ -111,7 +112,8 @@ class Signals:
 def run(order: dict[str, Any], stacks: IO[str]) -> dict[str, Any]:
     """Run one task to its end, natural or not.
 
-    :param order: ``task_id``, ``tmpdir`` for the task alone, and ``signal`` and seconds ``after`` which to send it
+    :param order: ``task_id``, ``tmpdir`` for the task alone, and ``signal`` and seconds ``after``
+        which to send it
     :param stacks: file to which the task writes what it is doing
     """
     os.environ["TMPDIR"] = order["tmpdir"]
@@ -126,7 +128,12 @@ def run(order: dict[str, Any], stacks: IO[str]) -> dict[str, Any]:
         wrapper_class=structlog.make_filtering_bound_logger(0),
     )
     what = TaskInstance(
-        id=uuid4(), task_id=order["task_id"], dag_id=DAG_ID, run_id="killed", try_number=1, dag_version_id=uuid4()
+        id=uuid4(),
+        task_id=order["task_id"],
+        dag_id=DAG_ID,
+        run_id="killed",
+        try_number=1,
+        dag_version_id=uuid4(),
     )
     started = time.monotonic()
     task = supervisor.ActivitySubprocess.start(
@@ -161,7 +168,10 @@ def write_stack(frame: FrameType | None, stacks: IO[str]) -> None:
     """Write down where the main thread is, the innermost frame first."""
     lines = []
     while frame is not None:
-        lines.append(f'  File "{frame.f_code.co_filename}", line {frame.f_lineno} in {frame.f_code.co_name}\n')
+        lines.append(
+            f'  File "{frame.f_code.co_filename}", line {frame.f_lineno} in '
+            f"{frame.f_code.co_name}\n"
+        )
         frame = frame.f_back
     os.write(stacks.fileno(), "".join(lines).encode())
 

@@ -34,7 +34,11 @@ _PHASES = (
     ("destinations/sql/", "fill", "loading rows"),
     ("destinations/sql/", "connect|begin|create_stage", "beginning the transaction"),
     ("destinations/sql/", "lock", "locking the table"),
-    ("destinations/sql/", "look|describe|_inspect|lock_table|create|create_keys", "looking at the table"),
+    (
+        "destinations/sql/",
+        "look|describe|_inspect|lock_table|create|create_keys",
+        "looking at the table",
+    ),
     ("destinations/sql/", "execute|keep_each_uuid_once", "deleting, inserting and counting"),
     ("destinations/sql/", "run|_replace", "between two statements"),
     ("destinations/files", ".*", "writing the file"),
@@ -49,9 +53,11 @@ _PHASES = (
 class Run:
     """What became of one run of a task.
 
-    :param states: the states that the supervisor told Airflow, such as ``success`` or ``up_for_retry``
+    :param states: the states that the supervisor told Airflow, such as ``success`` or
+        ``up_for_retry``
     :param seconds: how long it took
-    :param seconds_to_end: the same, from the signal on; None if the task ended before it could be sent
+    :param seconds_to_end: the same, from the signal on; None if the task ended before it could be
+        sent
     :param escalated: whether it had to be killed because it did not end upon SIGTERM
     :param stack: what the main thread was doing when the signal was sent
     :param temp_files: what is left in the task's own TMPDIR
@@ -75,14 +81,20 @@ class Run:
         """Say what the task was doing when the signal was sent."""
         frames = [(found[1], int(found[2]), found[3]) for found in _FRAME.finditer(self.stack)]
         s3 = [
-            getline(file, line) for file, line, _ in frames if "/s3transfer/" in file or "/destinations/stores/" in file
+            getline(file, line)
+            for file, line, _ in frames
+            if "/s3transfer/" in file or "/destinations/stores/" in file
         ]
         calls = [call for line in s3 for call in _S3_CALL.findall(line)]
         if calls:
             return str(calls[0])
         if any("/providers/amazon/" in file for file, _, _ in frames):
             return "connecting to S3"
-        ours = [(file.rpartition(_PACKAGE)[2], line, name) for file, line, name in frames if _PACKAGE in file]
+        ours = [
+            (file.rpartition(_PACKAGE)[2], line, name)
+            for file, line, name in frames
+            if _PACKAGE in file
+        ]
         for part, names, phase in _PHASES:
             if any(file.startswith(part) and re.fullmatch(names, name) for file, _, name in ours):
                 return phase
@@ -107,7 +119,9 @@ class Worker:
                 "AIRFLOW_HOME": str(home),
                 "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-                "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+                "PYTHONPATH": os.pathsep.join(
+                    filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
+                ),
                 **{f"AIRFLOW_CONN_{name.upper()}": value for name, value in connections.items()},
             }
         )
@@ -139,12 +153,17 @@ class Worker:
             answer = self._process.stdout.readline()
             if not answer:
                 raise PartError(f"The supervisor died:\n{self._log.read_text()[-3000:]}")
-            return Run(**json.loads(answer), temp_files=[path.name for path in Path(directory).iterdir()])
+            return Run(
+                **json.loads(answer), temp_files=[path.name for path in Path(directory).iterdir()]
+            )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._process.communicate(timeout=120)

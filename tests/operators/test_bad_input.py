@@ -55,12 +55,21 @@ def run(kind: str, context: dict[str, Any], **options: Any) -> Any:
         ({"filters": {"start_datetime": "x"}}, "'start_datetime' is set by the package itself"),
         ({"window_start": START}, "window_start is given without window_end"),
         ({"window_end": START}, "window_end is given without window_start"),
-        ({"window_start": NAIVE, "window_end": END}, "window_start 2024-11-10T00:00:00 has no time zone"),
-        ({"window_start": START, "window_end": "2024-11-11"}, "window_end 2024-11-11T00:00:00 has no time zone"),
+        (
+            {"window_start": NAIVE, "window_end": END},
+            "window_start 2024-11-10T00:00:00 has no time zone",
+        ),
+        (
+            {"window_start": START, "window_end": "2024-11-11"},
+            "window_end 2024-11-11T00:00:00 has no time zone",
+        ),
         ({"window_start": END, "window_end": START}, "must be before its end"),
         ({"window_start": START, "window_end": START}, "must be before its end"),
         ({"window_start": "yesterday", "window_end": END}, "not a date and time in ISO 8601"),
-        ({"window_start": 5, "window_end": END}, "window_start must be a datetime or a string in ISO 8601, not int"),
+        (
+            {"window_start": 5, "window_end": END},
+            "window_start must be a datetime or a string in ISO 8601, not int",
+        ),
         ({"window_start": FIRST, "window_end": END}, "beyond the years 1 to 9999"),
         ({"granularity": 3600}, "granularity must be a timedelta or a relativedelta, not int"),
         ({"granularity": timedelta(days=-1)}, "granularity must not be negative"),
@@ -76,7 +85,11 @@ def test_refused_when_the_dag_is_parsed(kind: str, options: dict[str, Any], comp
 @pytest.mark.parametrize(
     ("kind", "options", "complaint"),
     [
-        ("s3", {"file_format": "json"}, "Unknown file_format 'json'. Known are: ndjson, csv, parquet"),
+        (
+            "s3",
+            {"file_format": "json"},
+            "Unknown file_format 'json'. Known are: ndjson, csv, parquet",
+        ),
         ("s3", {"compression": "bz2"}, "Unknown compression 'bz2'"),
         ("s3", {"out_of_window": "ignore"}, "Unknown out_of_window 'ignore'. Known are"),
         ("sql", {"out_of_window": None}, "Unknown out_of_window None"),
@@ -84,7 +97,11 @@ def test_refused_when_the_dag_is_parsed(kind: str, options: dict[str, Any], comp
         ("sql", {"table": "calls; DROP TABLE calls"}, "calls; DROP TABLE calls"),
         ("sql", {"table": "a.b.c"}, "a.b.c"),
         ("sql", {"table": ""}, "table"),
-        ("sql", {"lookback": timedelta(hours=-1), "mode": "upsert"}, "lookback must not be negative"),
+        (
+            "sql",
+            {"lookback": timedelta(hours=-1), "mode": "upsert"},
+            "lookback must not be negative",
+        ),
         ("sql", {"lookback": timedelta(hours=1)}, "lookback needs mode='upsert'"),
         ("sensor", {"min_records": -1}, "min_records must not be negative"),
         ("sensor", {"settle": timedelta(seconds=-1)}, "settle must not be negative"),
@@ -95,8 +112,16 @@ def test_refused_when_the_dag_is_parsed(kind: str, options: dict[str, Any], comp
         ("sensor", {"min_records": None}, "min_records must be a whole number, not NoneType"),
         ("sensor", {"min_records": 1.5}, "min_records must be a whole number, not float"),
         ("sensor", {"min_records": True}, "min_records must be a whole number, not bool"),
-        ("sql", {"lookback": relativedelta(days=-1), "mode": "upsert"}, "lookback must not be negative"),
-        ("sql", {"lookback": "1 day", "mode": "upsert"}, "lookback must be a timedelta or a relativedelta, not str"),
+        (
+            "sql",
+            {"lookback": relativedelta(days=-1), "mode": "upsert"},
+            "lookback must not be negative",
+        ),
+        (
+            "sql",
+            {"lookback": "1 day", "mode": "upsert"},
+            "lookback must be a timedelta or a relativedelta, not str",
+        ),
         ("sql", {"lookback": relativedelta(months=1)}, "lookback needs mode='upsert'"),
         ("sql", {"table": None}, "table must be a text, not NoneType"),
         ("sql", {"table": 5}, "table must be a text, not int"),
@@ -109,7 +134,9 @@ def test_refused_when_the_dag_is_parsed(kind: str, options: dict[str, Any], comp
         ("s3", {"out_of_window": ["fail"]}, "Unknown out_of_window"),
     ],
 )
-def test_refused_when_the_dag_is_parsed_by_its_own_operator(kind: str, options: dict[str, Any], complaint: str) -> None:
+def test_refused_when_the_dag_is_parsed_by_its_own_operator(
+    kind: str, options: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(VoisoConfigurationError, match=complaint):
         make(kind, **options)
 
@@ -164,7 +191,9 @@ def test_missing_connection_is_named(kind: str, sim: Simulator, context: dict[st
     assert sim.requests == ()
 
 
-@pytest.mark.parametrize(("rendered", "complaint"), [("", "is empty"), (5, "must be a text, not int")])
+@pytest.mark.parametrize(
+    ("rendered", "complaint"), [("", "is empty"), (5, "must be a text, not int")]
+)
 @pytest.mark.parametrize("kind", ALL)
 def test_connection_id_of_templates(
     kind: str, rendered: Any, complaint: str, sim: Simulator, context: dict[str, Any]
@@ -185,14 +214,23 @@ def test_connection_id_of_templates(
         ({"filters": "{{ unknown }}"}, "rendered the dict to text"),
         ({"window_start": "{{ naive }}", "window_end": "{{ end }}"}, "has no time zone"),
         ({"window_start": "{{ end }}", "window_end": "{{ start }}"}, "must be before its end"),
-        ({"window_start": "{{ nonsense }}", "window_end": "{{ end }}"}, "not a date and time in ISO 8601"),
+        (
+            {"window_start": "{{ nonsense }}", "window_end": "{{ end }}"},
+            "not a date and time in ISO 8601",
+        ),
     ],
 )
 def test_templates_are_checked_once_they_are_filled(
     kind: str, options: dict[str, Any], complaint: str, sim: Simulator, context: dict[str, Any]
 ) -> None:
     task = make(kind, **options)
-    values = {"unknown": "q", "naive": NAIVE.isoformat(), "nonsense": "soon", "start": START, "end": END}
+    values = {
+        "unknown": "q",
+        "naive": NAIVE.isoformat(),
+        "nonsense": "soon",
+        "start": START,
+        "end": END,
+    }
     task.render_template_fields({**context, **values})
     with pytest.raises(VoisoConfigurationError, match=complaint):
         task.poke(context) if kind == "sensor" else task.execute(context)
@@ -212,15 +250,31 @@ def test_templates_are_checked_once_they_are_filled(
         ("s3", {"aws_conn_id": "no_such"}, "The AWS connection 'no_such' does not exist"),
         ("s3", {"aws_conn_id": "cloud"}, "There are no AWS credentials"),
         ("s3", {"upload_extra_args": {"StorageCLass": "GLACIER"}}, "Did you mean 'StorageClass'?"),
-        ("s3", {"upload_extra_args": {"Tagging": {"a": "b"}}}, "Tagging in upload_extra_args is of type dict"),
+        (
+            "s3",
+            {"upload_extra_args": {"Tagging": {"a": "b"}}},
+            "Tagging in upload_extra_args is of type dict",
+        ),
         ("s3", {"upload_extra_args": {"Metadata": {"team": "Köln"}}}, "not printable ASCII text"),
         ("s3", {"upload_extra_args": {"Metadata": {"run": 7}}}, "is of type int, not text"),
         ("s3", {"upload_extra_args": {"Metadata": {"Records": "7"}}}, "choose another name"),
         ("sql", {"sql_conn_id": "cloud"}, "connection 'cloud' is not a SQL database"),
         ("sql", {"sql_conn_id": "nowhere"}, "connection 'nowhere' does not exist"),
-        ("sql", {"sql_conn_id": "odd"}, "No installed provider has a hook for the type 'no_such_type'"),
-        ("sql", {"lookback": timedelta(days=999_999), "mode": "upsert"}, "lookback reaches beyond the years"),
-        ("sql", {"lookback": relativedelta(years=3_000), "mode": "upsert"}, "lookback reaches beyond the years"),
+        (
+            "sql",
+            {"sql_conn_id": "odd"},
+            "No installed provider has a hook for the type 'no_such_type'",
+        ),
+        (
+            "sql",
+            {"lookback": timedelta(days=999_999), "mode": "upsert"},
+            "lookback reaches beyond the years",
+        ),
+        (
+            "sql",
+            {"lookback": relativedelta(years=3_000), "mode": "upsert"},
+            "lookback reaches beyond the years",
+        ),
         ("sensor", {"settle": timedelta.max}, "settle reaches beyond the years"),
     ],
 )
@@ -243,7 +297,9 @@ def test_numbers_by_native_rendering(sim: Simulator, context: dict[str, Any]) ->
     assert sim.requests == ()
 
 
-def test_a_table_name_that_a_template_makes_is_checked(sim: Simulator, context: dict[str, Any]) -> None:
+def test_a_table_name_that_a_template_makes_is_checked(
+    sim: Simulator, context: dict[str, Any]
+) -> None:
     task = make("sql", table="{{ name }}")
     task.render_template_fields({"name": "calls; DROP TABLE calls"})
     with pytest.raises(VoisoConfigurationError, match="DROP TABLE"):
@@ -256,7 +312,11 @@ def test_a_table_name_that_a_template_makes_is_checked(sim: Simulator, context: 
     [
         ("password", "", "The password of the connection 'voiso_default' is empty"),
         ("host", "https://a/b", "The host of the connection 'voiso_default' holds a path"),
-        ("extra", {"timezone": "Mars/Olympus"}, "The extra of the connection 'voiso_default' holds a 'timezone'"),
+        (
+            "extra",
+            {"timezone": "Mars/Olympus"},
+            "The extra of the connection 'voiso_default' holds a 'timezone'",
+        ),
     ],
 )
 @pytest.mark.parametrize("kind", ["s3", "sensor"])

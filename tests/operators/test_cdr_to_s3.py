@@ -79,13 +79,17 @@ def in_order(records: Mapping[str, bytes]) -> list[bytes]:
     """Return the records in the order that an export promises: by timestamp, then uuid."""
 
     def place(item: tuple[str, bytes]) -> tuple[datetime, str]:
-        return datetime.fromisoformat(json.loads(item[1])["timestamp"].replace("Z", "+00:00")), item[0]
+        return datetime.fromisoformat(
+            json.loads(item[1])["timestamp"].replace("Z", "+00:00")
+        ), item[0]
 
     return [record for _, record in sorted(records.items(), key=place)]
 
 
 def export(context: Mapping[str, Any], **options: Any) -> dict[str, Any]:
-    return VoisoCdrToS3Operator(task_id="export", **{"s3_bucket": "voiso-cdr", **options}).execute(context)
+    return VoisoCdrToS3Operator(task_id="export", **{"s3_bucket": "voiso-cdr", **options}).execute(
+        context
+    )
 
 
 def test_a_day_becomes_one_object_of_the_records_as_they_were_sent(
@@ -136,7 +140,9 @@ def test_the_same_records_give_the_same_object_whatever_their_order(
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd", None])
-def test_csv(s3: SeaweedS3, simulate: Simulate, context: dict[str, Any], compression: str | None) -> None:
+def test_csv(
+    s3: SeaweedS3, simulate: Simulate, context: dict[str, Any], compression: str | None
+) -> None:
     sim = simulate()
     export(context, file_format="csv", compression=compression, s3_key="day.{extension}")
     end = {"gzip": "csv.gz", "zstd": "csv.zst", None: "csv"}[compression]
@@ -149,7 +155,9 @@ def test_csv(s3: SeaweedS3, simulate: Simulate, context: dict[str, Any], compres
     expected = rows(in_order(sim.truth(START, START + DAY)))
     assert header == [column.name for column in COLUMNS]
     assert [line[0] for line in lines] == [row[0] for row in expected]
-    assert [line[2] for line in lines] == [row[2].isoformat(timespec="microseconds") for row in expected]
+    assert [line[2] for line in lines] == [
+        row[2].isoformat(timespec="microseconds") for row in expected
+    ]
     assert [line[8] for line in lines] == ["" if row[8] is None else row[8] for row in expected]
 
 
@@ -177,10 +185,18 @@ def test_only_the_records_of_the_filters_are_exported(
 
 @pytest.mark.parametrize(
     ("file_format", "content"),
-    [("ndjson", b""), ("csv", ",".join(column.name for column in COLUMNS).encode() + b"\r\n"), ("parquet", None)],
+    [
+        ("ndjson", b""),
+        ("csv", ",".join(column.name for column in COLUMNS).encode() + b"\r\n"),
+        ("parquet", None),
+    ],
 )
 def test_a_window_without_records_gives_an_object_that_can_be_read(
-    file_format: str, content: bytes | None, s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]
+    file_format: str,
+    content: bytes | None,
+    s3: SeaweedS3,
+    simulate: Simulate,
+    context: dict[str, Any],
 ) -> None:
     simulate(records_per_day=0)
     manifest = export(context, file_format=file_format, s3_key="none")
@@ -203,14 +219,22 @@ def test_another_export_of_the_window_replaces_the_object(
     export(context)
     after = stored(s3, DEFAULT_KEY)
     assert keys(s3) == {DEFAULT_KEY}
-    assert gzip.decompress(before).splitlines() == in_order(sim.truth(START, START + DAY, state="before"))
-    assert gzip.decompress(after).splitlines() == in_order(sim.truth(START, START + DAY, state="after"))
+    assert gzip.decompress(before).splitlines() == in_order(
+        sim.truth(START, START + DAY, state="before")
+    )
+    assert gzip.decompress(after).splitlines() == in_order(
+        sim.truth(START, START + DAY, state="after")
+    )
 
 
-def test_placeholders_show_the_window_in_the_zone_of_the_dag(s3: SeaweedS3, simulate: Simulate) -> None:
+def test_placeholders_show_the_window_in_the_zone_of_the_dag(
+    s3: SeaweedS3, simulate: Simulate
+) -> None:
     sim = simulate()
     berlin = pendulum.timezone("Europe/Berlin")
-    with DAG("berlin", schedule="0 0 * * *", start_date=pendulum.datetime(2024, 1, 1, tz=berlin)) as dag:
+    with DAG(
+        "berlin", schedule="0 0 * * *", start_date=pendulum.datetime(2024, 1, 1, tz=berlin)
+    ) as dag:
         operator = VoisoCdrToS3Operator(
             task_id="export",
             s3_bucket="voiso-cdr",
@@ -219,14 +243,20 @@ def test_placeholders_show_the_window_in_the_zone_of_the_dag(s3: SeaweedS3, simu
     start = pendulum.datetime(2024, 11, 10, tz=berlin)
     end = start.add(days=1)
     truth = sim.truth(START - timedelta(hours=1), START + DAY - timedelta(hours=1))
-    context = {"data_interval_start": start.in_tz("UTC"), "data_interval_end": end.in_tz("UTC"), "dag": dag}
+    context = {
+        "data_interval_start": start.in_tz("UTC"),
+        "data_interval_end": end.in_tz("UTC"),
+        "dag": dag,
+    }
     manifest = operator.execute(context)
     assert keys(s3) == {"dt=2024-11-10/0000+0100-11.ndjson.gz"}
     assert manifest["window_start"] == "2024-11-09T23:00:00+00:00"
     assert manifest["records"] == len(truth) > 0
 
 
-def test_arguments_are_templates(s3: SeaweedS3, simulate: Simulate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arguments_are_templates(
+    s3: SeaweedS3, simulate: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sim = simulate()
     monkeypatch.setenv("AIRFLOW_CONN_AWS_OTHER", s3.connection())
     monkeypatch.delenv("AIRFLOW_CONN_AWS_DEFAULT")
@@ -255,7 +285,9 @@ def test_arguments_are_templates(s3: SeaweedS3, simulate: Simulate, monkeypatch:
     truth = sim.truth(START + timedelta(hours=6), START + timedelta(hours=12), {"type": "inbound"})
     assert gzip.decompress(stored(s3, "other/06")).splitlines() == in_order(truth)
     assert manifest["uri"] == "s3://voiso-cdr/other/06"
-    assert s3.client().head_object(Bucket=s3.bucket, Key="other/06")["StorageClass"] == "STANDARD_IA"
+    assert (
+        s3.client().head_object(Bucket=s3.bucket, Key="other/06")["StorageClass"] == "STANDARD_IA"
+    )
 
 
 def test_a_large_window_goes_up_in_parts(
@@ -274,13 +306,19 @@ def test_a_large_window_goes_up_in_parts(
     assert unfinished(s3) == []
 
 
-def test_encryption_is_asked_for(s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]) -> None:
+def test_encryption_is_asked_for(
+    s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]
+) -> None:
     simulate()
     export(context, s3_key="secret", upload_extra_args={"ServerSideEncryption": "AES256"})
-    assert s3.client().head_object(Bucket=s3.bucket, Key="secret")["ServerSideEncryption"] == "AES256"
+    assert (
+        s3.client().head_object(Bucket=s3.bucket, Key="secret")["ServerSideEncryption"] == "AES256"
+    )
 
 
-def test_a_missing_bucket_is_a_typed_error(s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]) -> None:
+def test_a_missing_bucket_is_a_typed_error(
+    s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]
+) -> None:
     sim = simulate()
     with pytest.raises(VoisoDestinationError, match="NoSuchBucket"):
         export(context, s3_bucket="no-such-bucket")
@@ -304,7 +342,9 @@ def test_wrong_credentials_are_a_typed_error(
     assert stored(s3, DEFAULT_KEY) == before
 
 
-def test_other_filters_are_not_written_over(s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]) -> None:
+def test_other_filters_are_not_written_over(
+    s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]
+) -> None:
     sim = simulate()
     export(context, filters={"type": "inbound"})
     before = stored(s3, DEFAULT_KEY)
@@ -351,7 +391,12 @@ def test_latest_day_at_one_key(s3: SeaweedS3, simulate: Simulate, context: dict[
     ],
 )
 def test_a_window_that_cannot_be_read_whole_leaves_the_object_as_it_was(
-    kind: Any, options: Any, error: type[Exception], s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]
+    kind: Any,
+    options: Any,
+    error: type[Exception],
+    s3: SeaweedS3,
+    simulate: Simulate,
+    context: dict[str, Any],
 ) -> None:
     sim = simulate(readings=Readings(cap=100), extra={"per_page": 50})
     export(context, s3_key="kept")
@@ -379,7 +424,9 @@ class Stray(BaseHTTPRequestHandler):
         start, end = params["start_datetime"], params["end_datetime"]
         found = [self.records[0]] if params.get("page") in {None, "1"} else []
         if found:
-            found += [raw for raw in self.records[1:] if start <= json.loads(raw)["timestamp"][:19] <= end]
+            found += [
+                raw for raw in self.records[1:] if start <= json.loads(raw)["timestamp"][:19] <= end
+            ]
         body = b'{"records":[' + b",".join(found) + b'],"search_token":null}'
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -393,8 +440,14 @@ class Stray(BaseHTTPRequestHandler):
 @pytest.fixture
 def stray(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Stray) as voiso:
-        threading.Thread(target=voiso.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        connection = {"conn_type": "voiso", "host": f"http://127.0.0.1:{voiso.server_port}", "password": "some-key"}
+        threading.Thread(
+            target=voiso.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
+        connection = {
+            "conn_type": "voiso",
+            "host": f"http://127.0.0.1:{voiso.server_port}",
+            "password": "some-key",
+        }
         monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps(connection))
         yield
         voiso.shutdown()

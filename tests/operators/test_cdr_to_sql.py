@@ -36,7 +36,9 @@ DAY = timedelta(days=1)
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the file of a database that is the connection ``warehouse``."""
     path = tmp_path / "warehouse.db"
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)})
+    )
     return path
 
 
@@ -75,7 +77,9 @@ def test_a_day_becomes_rows(database: Path, simulate: Simulate, context: dict[st
 
 
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
-def test_twice_is_the_same_as_once(mode: str, database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+def test_twice_is_the_same_as_once(
+    mode: str, database: Path, simulate: Simulate, context: dict[str, Any]
+) -> None:
     sim = simulate()
     export(context, mode=mode)
     export(context, mode=mode)
@@ -115,7 +119,9 @@ def test_an_upsert_deletes_nothing_and_takes_changes(
     assert table(database) == expected(after, gone)
 
 
-def test_a_lookback_finds_what_changed_since(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+def test_a_lookback_finds_what_changed_since(
+    database: Path, simulate: Simulate, context: dict[str, Any]
+) -> None:
     sim = simulate(drift=Drift(change=0.3))
     export(context, mode="upsert")
     assert table(database) == expected(sim.truth(START, START + DAY, state="before"))
@@ -139,17 +145,24 @@ def test_a_lookback_finds_what_changed_since(database: Path, simulate: Simulate,
         (relativedelta(months=1), datetime(2024, 2, 29, tzinfo=timezone.utc)),
     ],
 )
-def test_lookback_of_either_kind(lookback: Any, since: datetime, database: Path, simulate: Simulate) -> None:
+def test_lookback_of_either_kind(
+    lookback: Any, since: datetime, database: Path, simulate: Simulate
+) -> None:
     sim = simulate(records_per_day=20)
     end = datetime(2024, 4, 1, tzinfo=timezone.utc)
-    context = {"data_interval_start": datetime(2024, 3, 31, tzinfo=timezone.utc), "data_interval_end": end}
+    context = {
+        "data_interval_start": datetime(2024, 3, 31, tzinfo=timezone.utc),
+        "data_interval_end": end,
+    }
 
     export(context, mode="upsert", lookback=lookback)
 
     assert table(database) == expected(sim.truth(since, end))
 
 
-def test_no_lookback_fits_every_mode(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+def test_no_lookback_fits_every_mode(
+    database: Path, simulate: Simulate, context: dict[str, Any]
+) -> None:
     sim = simulate()
 
     export(context, mode="replace_window", lookback=None)
@@ -157,7 +170,9 @@ def test_no_lookback_fits_every_mode(database: Path, simulate: Simulate, context
     assert table(database) == expected(sim.truth(START, START + DAY))
 
 
-def test_a_window_without_records_empties_its_rows(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+def test_a_window_without_records_empties_its_rows(
+    database: Path, simulate: Simulate, context: dict[str, Any]
+) -> None:
     simulate()
     export(context)
     simulate(records_per_day=0)
@@ -165,10 +180,14 @@ def test_a_window_without_records_empties_its_rows(database: Path, simulate: Sim
     assert table(database) == set()
 
 
-def test_filters_narrow_the_rows(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+def test_filters_narrow_the_rows(
+    database: Path, simulate: Simulate, context: dict[str, Any]
+) -> None:
     sim = simulate()
     export(context, filters={"type": "inbound"}, table="inbound")
-    assert table(database, "inbound") == expected(sim.truth(START, START + DAY, {"type": "inbound"}))
+    assert table(database, "inbound") == expected(
+        sim.truth(START, START + DAY, {"type": "inbound"})
+    )
 
 
 @pytest.mark.parametrize(
@@ -204,7 +223,9 @@ def test_a_missing_table_is_an_error_if_none_may_be_made(
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
 
 
-def test_missing_columns_are_added_if_they_may_be(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+def test_missing_columns_are_added_if_they_may_be(
+    database: Path, simulate: Simulate, context: dict[str, Any]
+) -> None:
     sim = simulate()
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("CREATE TABLE calls (uuid TEXT PRIMARY KEY, ended_at TEXT)")
@@ -214,7 +235,9 @@ def test_missing_columns_are_added_if_they_may_be(database: Path, simulate: Simu
     assert table(database) == expected(sim.truth(START, START + DAY))
 
 
-def test_missing_columns_are_told(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
+def test_missing_columns_are_told(
+    database: Path, simulate: Simulate, context: dict[str, Any]
+) -> None:
     sim = simulate()
     export(context)
     with closing(sqlite3.connect(database)) as connection:
@@ -226,7 +249,9 @@ def test_missing_columns_are_told(database: Path, simulate: Simulate, context: d
     assert manifest["columns_missing"] == ["agent", "sid"]
     assert json.loads(json.dumps(manifest)) == manifest
     with closing(sqlite3.connect(database)) as connection:
-        found = connection.execute("SELECT uuid, json_extract(extra, '$.agent') FROM calls").fetchall()
+        found = connection.execute(
+            "SELECT uuid, json_extract(extra, '$.agent') FROM calls"
+        ).fetchall()
     truth = sim.truth(START, START + DAY)
     assert dict(found) == {uuid: json.loads(record).get("agent") for uuid, record in truth.items()}
 
@@ -234,7 +259,9 @@ def test_missing_columns_are_told(database: Path, simulate: Simulate, context: d
 def test_misfit_asks_nothing(database: Path, simulate: Simulate, context: dict[str, Any]) -> None:
     sim = simulate()
     with closing(sqlite3.connect(database)) as connection:
-        connection.execute("CREATE TABLE calls (uuid TEXT PRIMARY KEY, ended_at TEXT, agent_id TEXT, extra TEXT)")
+        connection.execute(
+            "CREATE TABLE calls (uuid TEXT PRIMARY KEY, ended_at TEXT, agent_id TEXT, extra TEXT)"
+        )
 
     with pytest.raises(VoisoConfigurationError, match="agent_id is TEXT"):
         export(context)
@@ -289,4 +316,6 @@ def test_arguments_are_templates(database: Path, simulate: Simulate) -> None:
     }
     operator.render_template_fields(context)  # type: ignore[arg-type]
     assert operator.execute(context)["table"] == "calls_inbound"
-    assert table(database, "calls_inbound") == expected(sim.truth(START, START + DAY, {"type": "inbound"}))
+    assert table(database, "calls_inbound") == expected(
+        sim.truth(START, START + DAY, {"type": "inbound"})
+    )

@@ -70,10 +70,14 @@ def rendered(task: Any, **conf: Any) -> Any:
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "warehouse.db"
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)})
+    )
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE kept (uuid TEXT PRIMARY KEY, ended_at TEXT)")
-        connection.execute(f"INSERT INTO kept VALUES ('1', '{START.isoformat(timespec='microseconds')}')")
+        connection.execute(
+            f"INSERT INTO kept VALUES ('1', '{START.isoformat(timespec='microseconds')}')"
+        )
     return path
 
 
@@ -83,7 +87,9 @@ def test_no_table_name_is_sql(
     table: str, injection: str, database: Path, simulate: Simulate, context: dict[str, Any]
 ) -> None:
     sim = simulate()
-    task = rendered(VoisoCdrToSqlOperator(task_id="t", sql_conn_id="warehouse", table=table), name=injection)
+    task = rendered(
+        VoisoCdrToSqlOperator(task_id="t", sql_conn_id="warehouse", table=table), name=injection
+    )
     before = database.read_bytes()
     with pytest.raises(VoisoConfigurationError, match="is not a table name"):
         task.execute(context)
@@ -97,13 +103,18 @@ def test_a_table_of_something_else_is_left_alone(
 ) -> None:
     simulate(records_per_day=10)
     task = rendered(
-        VoisoCdrToSqlOperator(task_id="t", sql_conn_id="warehouse", table="{{ dag_run.conf['name'] }}"), name=table
+        VoisoCdrToSqlOperator(
+            task_id="t", sql_conn_id="warehouse", table="{{ dag_run.conf['name'] }}"
+        ),
+        name=table,
     )
     with pytest.raises(VoisoConfigurationError, match=table):
         task.execute(context)
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("SELECT uuid FROM kept").fetchall() == [("1",)]
-        assert connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall() == [("kept",)]
+        assert connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+        ).fetchall() == [("kept",)]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +137,9 @@ def test_a_table_of_something_else_is_left_alone(
 def test_no_key_leaves_its_prefix(name: str, simulate: Simulate, context: dict[str, Any]) -> None:
     sim = simulate()
     task = rendered(
-        VoisoCdrToS3Operator(task_id="t", s3_bucket="voiso-cdr", s3_key="exports/{{ dag_run.conf['name'] }}/x.ndjson"),
+        VoisoCdrToS3Operator(
+            task_id="t", s3_bucket="voiso-cdr", s3_key="exports/{{ dag_run.conf['name'] }}/x.ndjson"
+        ),
         name=name,
     )
     with pytest.raises(VoisoConfigurationError, match="s3_key"):
@@ -135,9 +148,13 @@ def test_no_key_leaves_its_prefix(name: str, simulate: Simulate, context: dict[s
 
 
 @pytest.mark.parametrize("name", ["/../other", "/x", "@127.0.0.1", "?x", "#", "..\\", ":80"])
-def test_no_bucket_is_a_path_or_a_host(name: str, simulate: Simulate, context: dict[str, Any]) -> None:
+def test_no_bucket_is_a_path_or_a_host(
+    name: str, simulate: Simulate, context: dict[str, Any]
+) -> None:
     sim = simulate()
-    task = rendered(VoisoCdrToS3Operator(task_id="t", s3_bucket="exports-{{ dag_run.conf['name'] }}"), name=name)
+    task = rendered(
+        VoisoCdrToS3Operator(task_id="t", s3_bucket="exports-{{ dag_run.conf['name'] }}"), name=name
+    )
     with pytest.raises(VoisoConfigurationError, match="s3_bucket"):
         task.execute(context)
     assert sim.requests == ()
@@ -149,7 +166,9 @@ def test_no_bucket_is_a_path_or_a_host(name: str, simulate: Simulate, context: d
 def test_no_window_is_more_than_two_instants(
     conf: str, simulate: Simulate, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": ":memory:"}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": ":memory:"})
+    )
     sim = simulate()
     task = VoisoCdrToSqlOperator(
         task_id="t",
@@ -216,13 +235,23 @@ def test_a_filter_is_one_parameter_whatever_it_holds(
     assert {name for name, _ in params} == {*filters, *ours}
     assert len(params) == len(filters) + len(ours)
     assert dict(params)["key"] == KEY
-    assert [header.partition(":")[0] for header in headers if header.lower().startswith("host")] == ["Host"]
-    assert all(f"Host: {urlsplit(server.url).netloc}".encode() in other for other in [asked, *others])
+    assert [
+        header.partition(":")[0] for header in headers if header.lower().startswith("host")
+    ] == ["Host"]
+    assert all(
+        f"Host: {urlsplit(server.url).netloc}".encode() in other for other in [asked, *others]
+    )
 
 
-def test_half_a_surrogate_pair_in_a_filter_is_named(simulate: Simulate, context: dict[str, Any]) -> None:
+def test_half_a_surrogate_pair_in_a_filter_is_named(
+    simulate: Simulate, context: dict[str, Any]
+) -> None:
     sim = simulate()
-    task = VoisoCdrToS3Operator(task_id="t", s3_bucket="voiso-cdr", filters={"number": "{{ dag_run.conf['number'] }}"})
-    with pytest.raises(VoisoConfigurationError, match="filter 'number' holds half a surrogate pair"):
+    task = VoisoCdrToS3Operator(
+        task_id="t", s3_bucket="voiso-cdr", filters={"number": "{{ dag_run.conf['number'] }}"}
+    )
+    with pytest.raises(
+        VoisoConfigurationError, match="filter 'number' holds half a surrogate pair"
+    ):
         rendered(task, number="\ud800").execute(context)
     assert sim.requests == ()

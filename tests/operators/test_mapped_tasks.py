@@ -57,7 +57,12 @@ def addresses(dag: Any, task_id: str, xcom: list[dict[str, Any]], *, length: int
     found = set()
     for index in range(length):
         instance = TaskInstance(map_index=index, xcom=xcom)
-        context: dict[str, Any] = {"dag": dag, "ti": instance, "logical_date": DAY.end, "run_id": "test"}
+        context: dict[str, Any] = {
+            "dag": dag,
+            "ti": instance,
+            "logical_date": DAY.end,
+            "run_id": "test",
+        }
         context["expanded_ti_count"] = length
         declared_task = list(mapping.mapped_tasks(declared, context))[index]
         context["task"] = declared_task
@@ -78,7 +83,9 @@ def expand(
 ) -> set[str]:
     """Map an operator over literals, or over an XCom, and return where its tasks write to."""
     operator, arguments = OPERATORS[kind]
-    names = set(mapped) if isinstance(mapped, dict) else {name for given in mapped for name in given}
+    names = (
+        set(mapped) if isinstance(mapped, dict) else {name for given in mapped for name in given}
+    )
     elsewhere = {*names, *(default_args or {}), *(group_args or {})}
     own = {name: value for name, value in arguments.items() if name not in elsewhere}
     start = START - timedelta(days=9)
@@ -105,22 +112,36 @@ def expand(
         ("s3", {"s3_key": HOURLY}, PARTS),
         ("s3", {"s3_key": DAILY}, DAYS),
         ("s3", {"s3_key": "calls-{{ ti.map_index }}"}, PARTS),
-        ("s3", {"s3_key": "{{ task.voiso_conn_id }}"}, [{"voiso_conn_id": "a"}, {"voiso_conn_id": "b"}]),
+        (
+            "s3",
+            {"s3_key": "{{ task.voiso_conn_id }}"},
+            [{"voiso_conn_id": "a"}, {"voiso_conn_id": "b"}],
+        ),
         ("s3", {"s3_bucket": "{{ run_id }}-cdr"}, PARTS),
         ("s3", {}, [{**part, "s3_key": f"part-{number}"} for number, part in enumerate(PARTS)]),
         ("s3", {}, [{"filters": {"type": name}, "s3_key": name} for name in ("inbound", "dialer")]),
-        ("s3", {}, [{"filters": {"type": name}, "s3_bucket": name} for name in ("inbound", "dialer")]),
+        (
+            "s3",
+            {},
+            [{"filters": {"type": name}, "s3_bucket": name} for name in ("inbound", "dialer")],
+        ),
         ("s3", {}, [{"file_format": "csv"}, {"file_format": "parquet"}]),
         ("s3", {}, [{"file_format": "ndjson"}, {"file_format": "csv"}]),
         ("s3", {}, [{"compression": "gzip"}, {"compression": "zstd"}, {"compression": None}]),
         ("s3", {}, [{"aws_conn_id": "aws_default"}, {"aws_conn_id": "aws_other"}]),
-        ("s3", {}, [{"filters": {"type": "inbound"}}, {"filters": {"type": "dialer"}, "s3_key": "dialer"}]),
+        (
+            "s3",
+            {},
+            [{"filters": {"type": "inbound"}}, {"filters": {"type": "dialer"}, "s3_key": "dialer"}],
+        ),
         ("s3", {}, [{"filters": {"type": "inbound"}}]),
         ("sql", {}, PARTS),
         ("sql", {}, [{"voiso_conn_id": name, "table": name} for name in ("a", "b")]),
     ],
 )
-def test_places_of_their_own(kind: str, partial: dict[str, Any], mapped: list[dict[str, Any]], by_xcom: bool) -> None:
+def test_places_of_their_own(
+    kind: str, partial: dict[str, Any], mapped: list[dict[str, Any]], by_xcom: bool
+) -> None:
     found = expand(kind, partial, mapped, by_xcom=by_xcom)
 
     if kind == "s3":
@@ -145,7 +166,12 @@ def test_places_by_expand(mapped: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("kind", "partial", "mapped", "complaint"),
     [
-        ("s3", {"s3_key": "calls.gz"}, PARTS, "writes to s3://voiso-cdr/calls.gz. Let what is mapped stand in"),
+        (
+            "s3",
+            {"s3_key": "calls.gz"},
+            PARTS,
+            "writes to s3://voiso-cdr/calls.gz. Let what is mapped stand in",
+        ),
         ("s3", {"s3_key": DAILY}, PARTS, "writes to s3://voiso-cdr/calls/2024-11-10.ndjson.gz"),
         ("s3", {"s3_key": MONTHLY}, DAYS, "calls/2024-11.ndjson.gz"),
         ("s3", {}, [{"voiso_conn_id": "a"}, {"voiso_conn_id": "b"}], r"or {{ ti.map_index }}"),
@@ -154,15 +180,28 @@ def test_places_by_expand(mapped: dict[str, Any]) -> None:
         ("s3", {"s3_key": "{% if run_id %}calls{% endif %}"}, TYPES, "s3://voiso-cdr/calls"),
         ("s3", dict(PARTS[0]), TYPES, "T080000"),
         ("s3", {}, [{**given, "s3_key": "calls"} for given in TYPES], "s3://voiso-cdr/calls"),
-        ("s3", {"s3_key": "calls"}, [{"file_format": "csv"}, {"file_format": "parquet"}], "s3://voiso-cdr/calls"),
-        ("sql", {}, [{"voiso_conn_id": "a"}, {"voiso_conn_id": "b"}], "table calls. Give each a table of its own"),
+        (
+            "s3",
+            {"s3_key": "calls"},
+            [{"file_format": "csv"}, {"file_format": "parquet"}],
+            "s3://voiso-cdr/calls",
+        ),
+        (
+            "sql",
+            {},
+            [{"voiso_conn_id": "a"}, {"voiso_conn_id": "b"}],
+            "table calls. Give each a table of its own",
+        ),
         ("sql", dict(PARTS[0]), TYPES, "mode='upsert'"),
     ],
 )
 def test_places_shared(
     kind: str, partial: dict[str, Any], mapped: list[dict[str, Any]], complaint: str, by_xcom: bool
 ) -> None:
-    with pytest.raises(VoisoConfigurationError, match=f"mapped from export would overwrite one another: .*{complaint}"):
+    with pytest.raises(
+        VoisoConfigurationError,
+        match=f"mapped from export would overwrite one another: .*{complaint}",
+    ):
         expand(kind, partial, mapped, by_xcom=by_xcom)
 
 
@@ -173,19 +212,36 @@ def test_upsert_may_share() -> None:
 def test_crossed_arguments_share() -> None:
     """Each key is written by both types."""
     with pytest.raises(VoisoConfigurationError, match="s3://voiso-cdr/a"):
-        expand("s3", {}, {"s3_key": ["a", "b"], "filters": [{"type": "inbound"}, {"type": "dialer"}]})
+        expand(
+            "s3", {}, {"s3_key": ["a", "b"], "filters": [{"type": "inbound"}, {"type": "dialer"}]}
+        )
 
 
 @pytest.mark.parametrize("whose", ["default_args", "group_args"])
 @pytest.mark.parametrize(
     ("kind", "given", "partial", "mapped"),
     [
-        ("s3", {"s3_bucket": "voiso-cdr"}, {"s3_key": DAILY}, {"filters": [{"type": "inbound"}, {"type": "dialer"}]}),
+        (
+            "s3",
+            {"s3_bucket": "voiso-cdr"},
+            {"s3_key": DAILY},
+            {"filters": [{"type": "inbound"}, {"type": "dialer"}]},
+        ),
         ("s3", {"s3_bucket": "voiso-cdr"}, {"s3_key": DAILY}, PARTS),
         ("s3", {"s3_key": DAILY}, {}, {"filters": [{"type": "inbound"}, {"type": "dialer"}]}),
-        ("s3", {"aws_conn_id": "other"}, {}, {"filters": [{"type": "inbound"}, {"type": "dialer"}]}),
+        (
+            "s3",
+            {"aws_conn_id": "other"},
+            {},
+            {"filters": [{"type": "inbound"}, {"type": "dialer"}]},
+        ),
         ("s3", {"file_format": "csv"}, {}, {"filters": [{"type": "inbound"}, {"type": "dialer"}]}),
-        ("sql", {"sql_conn_id": "warehouse"}, {}, {"filters": [{"type": "inbound"}, {"type": "dialer"}]}),
+        (
+            "sql",
+            {"sql_conn_id": "warehouse"},
+            {},
+            {"filters": [{"type": "inbound"}, {"type": "dialer"}]},
+        ),
         ("sql", {"table": "calls"}, {}, {"filters": [{"type": "inbound"}, {"type": "dialer"}]}),
     ],
 )
@@ -217,7 +273,9 @@ def test_mapped_group(key: str, is_shared: bool, by_xcom: bool) -> None:
         each.expand_kwargs(listed if by_xcom else PARTS)
 
     if is_shared:
-        with pytest.raises(VoisoConfigurationError, match=r"mapped from each\.export would overwrite"):
+        with pytest.raises(
+            VoisoConfigurationError, match=r"mapped from each\.export would overwrite"
+        ):
             addresses(dag, "each.export", PARTS, length=len(PARTS))
     else:
         assert len(addresses(dag, "each.export", PARTS, length=len(PARTS))) == len(PARTS)
@@ -243,7 +301,9 @@ def test_key_by_task_of_group() -> None:
         @task_group
         def each(kind: Any) -> None:
             key: Any = task(task_id="key")(lambda: kind)()
-            VoisoCdrToS3Operator(task_id="export", s3_bucket="voiso-cdr", s3_key=key, filters={"type": kind})
+            VoisoCdrToS3Operator(
+                task_id="export", s3_bucket="voiso-cdr", s3_key=key, filters={"type": kind}
+            )
 
         each.expand(kind=["inbound", "dialer"])
     declared: Any = dag.task_dict["each.export"]

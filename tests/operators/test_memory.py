@@ -61,7 +61,9 @@ def postgres(directory: Path) -> Iterator[Postgres]:
         yield running
 
 
-def peaks(api: BenchApi, directory: Path, connection: tuple[str, str], **options: Any) -> tuple[float, float]:
+def peaks(
+    api: BenchApi, directory: Path, connection: tuple[str, str], **options: Any
+) -> tuple[float, float]:
     """Return the highest memory of a fresh process after a small window and after a large one."""
     name, value = connection
     voiso = {"conn_type": "voiso", "host": api.url, "password": "some-key"}
@@ -73,7 +75,9 @@ def peaks(api: BenchApi, directory: Path, connection: tuple[str, str], **options
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-c", EXPORT, json.dumps(options)]
-    done = subprocess.run(command, env=clean_environment(env), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=clean_environment(env), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     found = [line.split()[1:] for line in done.stderr.splitlines() if line.startswith("peak ")]
     (few, small), (many, large) = [(int(records), int(peak)) for records, peak in found]
@@ -85,20 +89,27 @@ def peaks(api: BenchApi, directory: Path, connection: tuple[str, str], **options
 def assert_flat(api: BenchApi, small: float, large: float) -> None:
     """See that the records which the large window has on top were not kept, which as Python objects take more still."""
     on_top = 0.75 * api.day.path.stat().st_size
-    assert large - small < 0.75 * on_top, f"{(large - small) / 1e6:.0f} MB more for {on_top / 1e6:.0f} MB of records"
+    assert large - small < 0.75 * on_top, (
+        f"{(large - small) / 1e6:.0f} MB more for {on_top / 1e6:.0f} MB of records"
+    )
 
 
 @pytest.mark.parametrize("file_format", ["ndjson", "csv", "parquet"])
 def test_export_to_s3(file_format: str, api: BenchApi, s3: SeaweedS3, directory: Path) -> None:
     connection = "AWS_DEFAULT", s3.connection()
-    assert_flat(api, *peaks(api, directory, connection, s3_bucket=s3.bucket, file_format=file_format))
+    assert_flat(
+        api, *peaks(api, directory, connection, s3_bucket=s3.bucket, file_format=file_format)
+    )
 
 
 @pytest.mark.parametrize("conn_type", ["sqlite", "duckdb"])
 def test_export_to_a_file(conn_type: str, api: BenchApi, directory: Path) -> None:
     if conn_type == "duckdb":
         pytest.importorskip("duckdb_provider", reason="airflow-provider-duckdb is not installed")
-    connection = "WAREHOUSE", json.dumps({"conn_type": conn_type, "host": str(directory / f"warehouse.{conn_type}")})
+    connection = (
+        "WAREHOUSE",
+        json.dumps({"conn_type": conn_type, "host": str(directory / f"warehouse.{conn_type}")}),
+    )
     assert_flat(api, *peaks(api, directory, connection, sql_conn_id="warehouse", table="calls"))
 
 

@@ -39,7 +39,9 @@ def sim(simulate: Simulate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return simulate()
 
 
-def run(kind: str, context: dict[str, Any], filters: Any, *, conf: dict[str, Any], native: bool = False) -> Any:
+def run(
+    kind: str, context: dict[str, Any], filters: Any, *, conf: dict[str, Any], native: bool = False
+) -> Any:
     """Render a task's filters as a worker does, with ``conf`` as the run's, and run it."""
     operator, arguments = TASKS[kind]
     with DAG("rendered", schedule=None, start_date=START, render_template_as_native_obj=native):
@@ -54,7 +56,9 @@ def test_rendered_dict_names_ways_out(kind: str, sim: Simulator, context: dict[s
     with pytest.raises(
         VoisoConfigurationError, match=r"rendered the dict to text: .*XComArg.*_as_native_obj=True"
     ) as caught:
-        run(kind, context, "{{ dag_run.conf.filters }}", conf={"filters": {"number": "15557571011"}})
+        run(
+            kind, context, "{{ dag_run.conf.filters }}", conf={"filters": {"number": "15557571011"}}
+        )
 
     assert isinstance(caught.value, AirflowFailException)
     assert "15557571011" not in str(caught.value)
@@ -78,8 +82,12 @@ def test_rendered_dict_names_ways_out(kind: str, sim: Simulator, context: dict[s
         True,
     ],
 )
-def test_rendered_value_is_refused(kind: str, value: Any, sim: Simulator, context: dict[str, Any]) -> None:
-    with pytest.raises(VoisoConfigurationError, match=r"filter 'type' looks like .* join\(','\)") as caught:
+def test_rendered_value_is_refused(
+    kind: str, value: Any, sim: Simulator, context: dict[str, Any]
+) -> None:
+    with pytest.raises(
+        VoisoConfigurationError, match=r"filter 'type' looks like .* join\(','\)"
+    ) as caught:
         run(kind, context, {"type": "{{ dag_run.conf.value }}"}, conf={"value": value})
 
     assert "inbound" not in str(caught.value)
@@ -129,7 +137,20 @@ def test_ways_out_select_records(
 
 
 @pytest.mark.parametrize(
-    "text", ["None", "null", "True", "[]", "['a', 'b']", "{'a': 1}", "{1}", "(1,)", "set()", " None ", "a,None"]
+    "text",
+    [
+        "None",
+        "null",
+        "True",
+        "[]",
+        "['a', 'b']",
+        "{'a': 1}",
+        "{1}",
+        "(1,)",
+        "set()",
+        " None ",
+        "a,None",
+    ],
 )
 def test_text_of_templates(text: str) -> None:
     assert is_rendered(text)
@@ -137,7 +158,18 @@ def test_text_of_templates(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["inbound", "true", "none", "(not set)", "(direct) / (none)", "+15557571011", "None of them", "a, b", "0", "<b>"],
+    [
+        "inbound",
+        "true",
+        "none",
+        "(not set)",
+        "(direct) / (none)",
+        "+15557571011",
+        "None of them",
+        "a, b",
+        "0",
+        "<b>",
+    ],
 )
 def test_text_of_people(text: str) -> None:
     assert filter_params({"lead_source": text}) == {"lead_source": text}

@@ -27,7 +27,8 @@ NOW = "now"
 class Case:
     """One run, what Airflow stores with it, and its window.
 
-    :param since: the first Airflow that has such a run: 2.11 (which is followed by 3.0 only), 3.0 or 3.2
+    :param since: the first Airflow that has such a run: 2.11 (which is followed by 3.0 only), 3.0
+        or 3.2
     :param schedule: id of the DAG in the DAG file that has this schedule
     :param run: what made it run
     :param window: the bounds, or part of the error's message
@@ -60,7 +61,9 @@ PAUSED = "paused"
 NO_PERIODS = "its DAG's schedule has no periods"
 
 
-def tick(since: str, schedule: str, run: str, window: tuple[str, str] | str, date: str, **others: Any) -> Case:
+def tick(
+    since: str, schedule: str, run: str, window: tuple[str, str] | str, date: str, **others: Any
+) -> Case:
     """Return a run whose interval is of zero width."""
     return Case(since, schedule, run, window, logical_date=date, interval=(date, date), **others)
 
@@ -70,7 +73,9 @@ def interval(since: str, schedule: str, run: str, window: tuple[str, str], date:
     return Case(since, schedule, run, window, logical_date=date or window[0], interval=window)
 
 
-def undated(since: str, schedule: str, run: str, window: tuple[str, str] | str, run_after: str) -> Case:
+def undated(
+    since: str, schedule: str, run: str, window: tuple[str, str] | str, run_after: str
+) -> Case:
     """Return a run of which nothing is known but when it was due."""
     return Case(since, schedule, run, window, run_after=run_after)
 
@@ -94,9 +99,19 @@ CASES = (
     interval("3.0", "cron_interval", DATED, SATURDAY, SUNDAY_MORNING),
     undated("3.0", "cron_interval", UNDATED, AUTUMN_DAY, AUTUMN_MORNING),
     interval("3.0", "cron_trigger_interval", SCHEDULED, ("2025-03-30 06:00", "2025-03-31 06:00")),
-    undated("3.0", "cron_trigger_interval", UNDATED, ("2025-10-26 06:00", "2025-10-27 06:00"), AUTUMN_MORNING),
-    tick("3.0", "two_crons", SCHEDULED, ("2025-03-29 18:00", "2025-03-30 06:00"), "2025-03-30 06:00"),
-    tick("3.0", "two_crons", SCHEDULED, ("2025-03-30 06:00", "2025-03-30 18:00"), "2025-03-30 18:00"),
+    undated(
+        "3.0",
+        "cron_trigger_interval",
+        UNDATED,
+        ("2025-10-26 06:00", "2025-10-27 06:00"),
+        AUTUMN_MORNING,
+    ),
+    tick(
+        "3.0", "two_crons", SCHEDULED, ("2025-03-29 18:00", "2025-03-30 06:00"), "2025-03-30 06:00"
+    ),
+    tick(
+        "3.0", "two_crons", SCHEDULED, ("2025-03-30 06:00", "2025-03-30 18:00"), "2025-03-30 18:00"
+    ),
     undated("3.0", "two_crons", UNDATED, ("2025-10-26 18:00", "2025-10-27 06:00"), AUTUMN_MORNING),
     tick("3.0", "delta", SCHEDULED, ("2025-03-29 23:00", SPRING_MONDAY), SPRING_MONDAY),
     tick("3.0", "delta", DATED, ("2025-03-30 10:17", MORNING), MORNING),
@@ -130,7 +145,9 @@ CASES = (
     interval("2.11", "months", SCHEDULED, (SPRING, "2025-04-30 01:00")),
     tick("2.11", "dataset_or_time", SCHEDULED, YESTERDAY, "today 00:00"),
     tick("2.11", "dataset_or_time", UNDATED, YESTERDAY, NOW),
-    Case("2.11", "dataset_or_time", ASSET, YESTERDAY, logical_date=NOW, interval=(MORNING, MORNING)),
+    Case(
+        "2.11", "dataset_or_time", ASSET, YESTERDAY, logical_date=NOW, interval=(MORNING, MORNING)
+    ),
     Case("2.11", "asset", ASSET, NO_PERIODS, logical_date=NOW, interval=(MORNING, MORNING)),
     interval("2.11", "asset_of_intervals", ASSET, SPRING_DAY, NOW),
     tick("2.11", "unscheduled", DATED, NO_PERIODS, MORNING),

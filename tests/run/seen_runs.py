@@ -63,9 +63,14 @@ class SeenRuns:
     def records(self) -> list[dict[str, Any]]:
         """Return one dict for each try of a task; its ``kind`` is that of a case."""
         found: list[dict[str, Any]] = []
-        for record in map(json.loads, self.file.read_text().splitlines() if self.file.exists() else []):
+        for record in map(
+            json.loads, self.file.read_text().splitlines() if self.file.exists() else []
+        ):
             # Not the number of the try: a machine that is too busy may cost one.
-            again = any((record["schedule"], record["run_id"]) == (run["schedule"], run["run_id"]) for run in found)
+            again = any(
+                (record["schedule"], record["run_id"]) == (run["schedule"], run["run_id"])
+                for run in found
+            )
             found.append({**record, "kind": _kind(record, again=again)})
         return found
 
@@ -77,14 +82,21 @@ class SeenRuns:
     def run_to_clear(self, case: Case) -> str | None:
         """Return the id of the run that a case clears, as soon as its task has run; not one that is retried."""
         first = (case.schedule, case.run.removesuffix(CLEARED))
-        runs = [record for record in self.records() if (record["schedule"], record["kind"]) == first]
-        ids: list[str] = [record["run_id"] for record in runs if not record["run_id"].startswith(FAILS)]
+        runs = [
+            record for record in self.records() if (record["schedule"], record["kind"]) == first
+        ]
+        ids: list[str] = [
+            record["run_id"] for record in runs if not record["run_id"].startswith(FAILS)
+        ]
         return ids[0] if ids else None
 
     def cases(self, airflow: tuple[int, int]) -> set[Case]:
         """Return the runs as cases of an Airflow version."""
         since = {(case.schedule, case.run): case.since for case in cases_of(airflow)}
-        return {_case(record, since.get((record["schedule"], record["kind"]), "")) for record in self.records()}
+        return {
+            _case(record, since.get((record["schedule"], record["kind"]), ""))
+            for record in self.records()
+        }
 
 
 def cases_of(airflow: tuple[int, int]) -> list[Case]:
@@ -101,7 +113,9 @@ def _kind(record: dict[str, Any], *, again: bool) -> str:
 
 
 def _case(record: dict[str, Any], since: str) -> Case:
-    anchor = datetime.fromisoformat(record["logical_date"] or record["run_after"] or "1970-01-01T00:00:00+00:00")
+    anchor = datetime.fromisoformat(
+        record["logical_date"] or record["run_after"] or "1970-01-01T00:00:00+00:00"
+    )
 
     def shown(text: str | None) -> str | None:
         return None if text is None else _wall_clock(datetime.fromisoformat(text), anchor)
@@ -111,7 +125,9 @@ def _case(record: dict[str, Any], since: str) -> Case:
         return (start, end) if start and end else None
 
     error = record.get("error", "")
-    window = span(record.get("window")) or next((known for known in ERRORS if known in error), error)
+    window = span(record.get("window")) or next(
+        (known for known in ERRORS if known in error), error
+    )
     dates = [shown(record[name]) for name in ("logical_date", "partition_date", "run_after")]
     return Case(
         since,

@@ -49,14 +49,18 @@ def ticks_of_a_scheduler(timetable: CronTriggerTimetable, around: datetime) -> l
     ticks: list[datetime] = []
     interval = None
     while sum(tick > around for tick in ticks[-10:]) < 10:
-        info = timetable.next_dagrun_info(last_automated_data_interval=interval, restriction=restriction)
+        info = timetable.next_dagrun_info(
+            last_automated_data_interval=interval, restriction=restriction
+        )
         assert info is not None
         interval = info.data_interval
         ticks.append(info.run_after)
     return ticks[-11:]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(change=st.sampled_from(CHANGES), cron=CRONS, hours_before=st.integers(-24, 30))
 def test_windows_of_consecutive_runs_adjoin(
     make_dag: Callable[..., DAG], change: tuple[str, datetime], cron: str, hours_before: int
@@ -68,7 +72,13 @@ def test_windows_of_consecutive_runs_adjoin(
     ticks = ticks_of_a_scheduler(timetable, start)
     windows = [
         resolve_window(
-            {"dag": dag, "logical_date": tick, "data_interval_start": tick, "data_interval_end": tick}, now=LATER
+            {
+                "dag": dag,
+                "logical_date": tick,
+                "data_interval_start": tick,
+                "data_interval_end": tick,
+            },
+            now=LATER,
         )
         for tick in ticks
     ]
@@ -76,7 +86,9 @@ def test_windows_of_consecutive_runs_adjoin(
     assert all(earlier.end == later.start for earlier, later in pairwise(windows))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(change=st.sampled_from(CHANGES), cron=CRONS, minutes=st.integers(-180, 1800))
 def test_any_instant_leads_to_the_window_of_the_run_before_it(
     make_dag: Callable[..., DAG], change: tuple[str, datetime], cron: str, minutes: int
@@ -85,22 +97,32 @@ def test_any_instant_leads_to_the_window_of_the_run_before_it(
     instant = day.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) + timedelta(minutes=minutes)
     tick, following = ticks_of_a_scheduler(CronTriggerTimetable(cron, timezone=zone), instant)[:2]
     expected = resolve_window(
-        {"dag": make_dag(CronTriggerTimetable(cron, timezone=zone)), "logical_date": tick}, now=LATER
+        {"dag": make_dag(CronTriggerTimetable(cron, timezone=zone)), "logical_date": tick},
+        now=LATER,
     )
     assert expected.end == tick <= instant < following
-    for timetable in (CronTriggerTimetable(cron, timezone=zone), CronDataIntervalTimetable(cron, timezone=zone)):
-        assert resolve_window({"dag": make_dag(timetable), "logical_date": instant}, now=LATER) == expected
+    for timetable in (
+        CronTriggerTimetable(cron, timezone=zone),
+        CronDataIntervalTimetable(cron, timezone=zone),
+    ):
+        assert (
+            resolve_window({"dag": make_dag(timetable), "logical_date": instant}, now=LATER)
+            == expected
+        )
 
 
 @pytest.mark.parametrize(("zone", "day"), CHANGES)
-def test_partitions_of_one_day_each_adjoin(make_dag: Callable[..., DAG], zone: str, day: datetime) -> None:
+def test_partitions_of_one_day_each_adjoin(
+    make_dag: Callable[..., DAG], zone: str, day: datetime
+) -> None:
     dag = make_dag(None, zone)
     before = (day - timedelta(days=2)).replace(tzinfo=ZoneInfo(zone))
     midnights = ticks_of_a_scheduler(CronTriggerTimetable("0 0 * * *", timezone=zone), before)
     for midnight, following in pairwise(midnights):
         context = {"dag": dag, "partition_date": midnight}
         assert resolve_window(context, granularity=timedelta(days=1), now=LATER) == Window(
-            datetime.fromisoformat(midnight.isoformat()), datetime.fromisoformat(following.isoformat())
+            datetime.fromisoformat(midnight.isoformat()),
+            datetime.fromisoformat(following.isoformat()),
         )
 
 
@@ -116,7 +138,9 @@ def test_a_start_after_the_clocks_changed_on_a_free_day_repeats_a_window_and_los
     interval = None
     windows = []
     for _ in range(5):
-        info = timetable.next_dagrun_info(last_automated_data_interval=interval, restriction=restriction)
+        info = timetable.next_dagrun_info(
+            last_automated_data_interval=interval, restriction=restriction
+        )
         assert info is not None
         interval = info.data_interval
         windows.append(resolve_window({"dag": dag, "logical_date": info.run_after}, now=LATER))

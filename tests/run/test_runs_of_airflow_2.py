@@ -37,7 +37,9 @@ for arguments in json.loads(sys.argv[1]):
 
 def command(case: Case) -> list[str]:
     """Return the arguments of the airflow program that make the run of a case; none if it comes by itself."""
-    date = instant(case.logical_date) if case.logical_date and case.logical_date[0].isdigit() else ""
+    date = (
+        instant(case.logical_date) if case.logical_date and case.logical_date[0].isdigit() else ""
+    )
     base = case.run.removesuffix(RETRIED)
     if replace(case, run=case.run + RETRIED) in CASES:
         return []
@@ -78,9 +80,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> set[Case]:
                 "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
                 "AIRFLOW__CORE__PARALLELISM": "2",
-                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.uri.replace("postgresql:", "postgresql+psycopg2:", 1),
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.uri.replace(
+                    "postgresql:", "postgresql+psycopg2:", 1
+                ),
                 "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
-                "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+                "PYTHONPATH": os.pathsep.join(
+                    filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
+                ),
                 "SEEN_RUNS": str(found.file),
             }
         )
@@ -93,7 +99,10 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> set[Case]:
             subprocess.run(program, env=commands_env, check=True, timeout=180)
 
         def states() -> set[str]:
-            with closing(psycopg2.connect(postgres.uri)) as connection, connection.cursor() as cursor:
+            with (
+                closing(psycopg2.connect(postgres.uri)) as connection,
+                connection.cursor() as cursor,
+            ):
                 cursor.execute("SELECT DISTINCT state FROM dag_run")
                 return {state for (state,) in cursor.fetchall()}
 
@@ -107,9 +116,16 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> set[Case]:
 
         run_airflow(["db", "migrate"], ["dags", "reserialize"])
         program = [sys.executable, "-m", "airflow", "scheduler", "--skip-serve-logs"]
-        with Server("scheduler", program, logs=home / "logs", ready=lambda: True, env=env) as scheduler:
+        with Server(
+            "scheduler", program, logs=home / "logs", ready=lambda: True, env=env
+        ) as scheduler:
             run_airflow(*[command(case) for case in CASES if case not in cleared and command(case)])
-            wait_for("the runs to clear", lambda: all(map(found.run_to_clear, cleared)), timeout=300, alive=none_failed)
+            wait_for(
+                "the runs to clear",
+                lambda: all(map(found.run_to_clear, cleared)),
+                timeout=300,
+                alive=none_failed,
+            )
             run_airflow(*map(command, cleared))
             wait_for("all runs to end", all_ended, timeout=300, alive=none_failed, interval=0.5)
     return found.cases((2, 11))

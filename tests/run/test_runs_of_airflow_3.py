@@ -38,7 +38,9 @@ def start(stack: AirflowStack, case: Case) -> None:
             "logical_date": instant(case.logical_date) if case.logical_date else None,
         }
         if case.arguments:
-            body["conf"] = dict(zip(("window_start", "window_end"), map(instant, case.window), strict=True))
+            body["conf"] = dict(
+                zip(("window_start", "window_end"), map(instant, case.window), strict=True)
+            )
         if case.partition_key:
             body["partition_key"] = case.partition_key
         elif case.run_after:
@@ -75,12 +77,16 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> set[Case]:
     with AirflowStack(home, Path(__file__).parent / "dags", env) as stack:
 
         def all_ended() -> bool:
-            states = {run["state"] for run in stack.api.get("/dags/~/dagRuns", limit=100)["dag_runs"]}
+            states = {
+                run["state"] for run in stack.api.get("/dags/~/dagRuns", limit=100)["dag_runs"]
+            }
             return states == {"success"} and wanted <= found.kinds()
 
         def none_failed() -> None:
             if failed := stack.api.get("/dags/~/dagRuns", limit=100, state="failed")["dag_runs"]:
-                raise PartError(f"These runs failed: {[(run['dag_id'], run['dag_run_id']) for run in failed]}")
+                raise PartError(
+                    f"These runs failed: {[(run['dag_id'], run['dag_run_id']) for run in failed]}"
+                )
 
         schedules = {case.schedule for case in CASES}
         stack.api.wait_for_dags(*schedules)
@@ -92,7 +98,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> set[Case]:
                 start(stack, case)
         for case in cleared:
             has_run = partial(found.run_to_clear, case)
-            first = wait_for("the run to clear", has_run, timeout=300, alive=none_failed, interval=0.5)
+            first = wait_for(
+                "the run to clear", has_run, timeout=300, alive=none_failed, interval=0.5
+            )
             stack.api.wait_for_run(case.schedule, first)
             path = f"/dags/{case.schedule}/dagRuns/{quote(first)}/clear"
             stack.api.request("POST", path, json={"dry_run": False})

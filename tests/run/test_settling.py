@@ -53,14 +53,19 @@ def test_verdict_by_count(settle: timedelta | None, found: int, verdict: Verdict
 
 
 @pytest.mark.parametrize(
-    ("before", "verdict"), [(None, Verdict.LOOK_AGAIN), ("2 ab", Verdict.LOOK_AGAIN), ("3 ab", Verdict.SETTLED)]
+    ("before", "verdict"),
+    [(None, Verdict.LOOK_AGAIN), ("2 ab", Verdict.LOOK_AGAIN), ("3 ab", Verdict.SETTLED)],
 )
 def test_verdict_by_looks(before: str | None, verdict: Verdict) -> None:
     assert Settling(DAY, min_records=1, settle=timedelta(0)).after_look("3 ab", before) is verdict
 
 
 def test_windows_have_keys_of_their_own() -> None:
-    parts = [Window(START, END), Window(START, END - timedelta(seconds=1)), Window(END, END + timedelta(days=1))]
+    parts = [
+        Window(START, END),
+        Window(START, END - timedelta(seconds=1)),
+        Window(END, END + timedelta(days=1)),
+    ]
 
     keys = {Settling(part, min_records=1, settle=None).key for part in parts}
 

@@ -21,10 +21,14 @@ SECOND = timedelta(seconds=1)
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-3)), BERLIN, ZoneInfo("America/St_Johns")])
 CLOCKS_CHANGE = datetime(2025, 3, 30, 1, tzinfo=UTC)
-STARTS = st.timedeltas(timedelta(days=-21), timedelta(days=21)) | st.timedeltas(timedelta(days=-3650), timedelta(0))
+STARTS = st.timedeltas(timedelta(days=-21), timedelta(days=21)) | st.timedeltas(
+    timedelta(days=-3650), timedelta(0)
+)
 LENGTHS = st.timedeltas(timedelta(microseconds=1), timedelta(days=40))
 WINDOWS = st.builds(
-    lambda start, length: Window(CLOCKS_CHANGE + start, CLOCKS_CHANGE + start + length), STARTS, LENGTHS
+    lambda start, length: Window(CLOCKS_CHANGE + start, CLOCKS_CHANGE + start + length),
+    STARTS,
+    LENGTHS,
 )
 
 
@@ -40,7 +44,9 @@ def assert_cover(window: Window, parts: list[Window]) -> None:
 
 
 @given(window=WINDOWS, parts=st.integers(1, 200))
-def test_parts_cover_the_window_exactly_and_are_as_many_and_equally_long(window: Window, parts: int) -> None:
+def test_parts_cover_the_window_exactly_and_are_as_many_and_equally_long(
+    window: Window, parts: int
+) -> None:
     if parts > 1 and window.end - window.start < parts * SECOND:
         with pytest.raises(VoisoConfigurationError, match=f"cannot be cut into {parts} parts"):
             sub_windows(window, parts=parts)
@@ -54,7 +60,9 @@ def test_parts_cover_the_window_exactly_and_are_as_many_and_equally_long(window:
 
 
 @given(window=WINDOWS, period=st.timedeltas(SECOND, timedelta(days=50)))
-def test_periods_cover_the_window_exactly_and_only_the_last_is_shorter(window: Window, period: timedelta) -> None:
+def test_periods_cover_the_window_exactly_and_only_the_last_is_shorter(
+    window: Window, period: timedelta
+) -> None:
     period = max(period, (window.end - window.start) / 300)
     found = resolved(sub_windows(window, period=period))
     assert_cover(window, found)
@@ -62,8 +70,14 @@ def test_periods_cover_the_window_exactly_and_only_the_last_is_shorter(window: W
     assert found[-1].end - found[-1].start <= period
 
 
-@given(window=WINDOWS, cut=st.integers(1, 60) | st.timedeltas(timedelta(hours=2), timedelta(days=2)), zone=ZONES)
-def test_each_part_has_an_object_of_its_own_by_default(window: Window, cut: int | timedelta, zone: Any) -> None:
+@given(
+    window=WINDOWS,
+    cut=st.integers(1, 60) | st.timedeltas(timedelta(hours=2), timedelta(days=2)),
+    zone=ZONES,
+)
+def test_each_part_has_an_object_of_its_own_by_default(
+    window: Window, cut: int | timedelta, zone: Any
+) -> None:
     if isinstance(cut, int):
         cut = min(cut, max((window.end - window.start) // SECOND, 1))
         parts = resolved(sub_windows(window, parts=cut))

@@ -42,7 +42,18 @@ def test_jinja_waits_for_run_time(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, "calls", "{ds}", "100 % {", 5, START, {}, {"type": "inbound"}, {"{{ ds }}": "keys are literal"}, [1]],
+    [
+        None,
+        "calls",
+        "{ds}",
+        "100 % {",
+        5,
+        START,
+        {},
+        {"type": "inbound"},
+        {"{{ ds }}": "keys are literal"},
+        [1],
+    ],
 )
 def test_literals_do_not_wait(value: Any) -> None:
     assert not is_rendered_later(value)
@@ -51,7 +62,10 @@ def test_literals_do_not_wait(value: Any) -> None:
 def test_references_wait_for_run_time() -> None:
     with DAG("references", schedule=None, start_date=START) as dag:
         output: Any = task(task_id="make")(lambda: {"type": "inbound"})()
-        waits = [is_rendered_later(value) for value in (output, output["type"], {"type": [output]}, dag.param("x", 1))]
+        waits = [
+            is_rendered_later(value)
+            for value in (output, output["type"], {"type": [output]}, dag.param("x", 1))
+        ]
 
     assert waits == [True, True, True, True]
 
@@ -60,7 +74,10 @@ def test_references_wait_for_run_time() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"window_start": "{% if a %}{{ b }}{% endif %}", "window_end": "{% if a %}{{ c }}{% endif %}"},
+        {
+            "window_start": "{% if a %}{{ b }}{% endif %}",
+            "window_end": "{% if a %}{{ c }}{% endif %}",
+        },
         {"window_start": "{% set x = ts %}", "window_end": "2024-11-11T00:00:00Z"},
         {"filters": "{% if params.all %}{% endif %}"},
         {"filters": {"type": STATEMENT, "agent_ids": ["{% if a %}1{% endif %}"]}},
@@ -74,7 +91,9 @@ def test_templated_arguments_wait(kind: str, options: dict[str, Any]) -> None:
     operator(task_id="task", **{**arguments, **options})
 
 
-@pytest.mark.parametrize("table", ["calls_{% if a %}x{% endif %}", "{% if a %}x{% endif %}", "calls{# of today #}"])
+@pytest.mark.parametrize(
+    "table", ["calls_{% if a %}x{% endif %}", "{% if a %}x{% endif %}", "calls{# of today #}"]
+)
 def test_templated_table_waits(table: str) -> None:
     VoisoCdrToSqlOperator(task_id="task", sql_conn_id="warehouse", table=table)
 
@@ -85,9 +104,17 @@ def test_references_as_arguments_wait(kind: str) -> None:
     with DAG("references", schedule=None, start_date=START):
         output: Any = task(task_id="make")(lambda: {"conn": "voiso_default"})()
 
-        operator(task_id="whole", **{**arguments, "filters": output, "voiso_conn_id": output["conn"]})
-        operator(task_id="part", **{**arguments, "filters": {"type": output["type"], "agent_ids": [output["agent"]]}})
-        operator(task_id="window", **{**arguments, "window_start": output["start"], "window_end": output["end"]})
+        operator(
+            task_id="whole", **{**arguments, "filters": output, "voiso_conn_id": output["conn"]}
+        )
+        operator(
+            task_id="part",
+            **{**arguments, "filters": {"type": output["type"], "agent_ids": [output["agent"]]}},
+        )
+        operator(
+            task_id="window",
+            **{**arguments, "window_start": output["start"], "window_end": output["end"]},
+        )
 
 
 @pytest.mark.parametrize("kind", TASKS)

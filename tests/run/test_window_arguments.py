@@ -40,7 +40,10 @@ def test_arguments_are_the_window(start: Any, end: Any) -> None:
 
 
 def test_arguments_win_over_the_run() -> None:
-    context = {"data_interval_start": START - timedelta(days=9), "data_interval_end": END - timedelta(days=9)}
+    context = {
+        "data_interval_start": START - timedelta(days=9),
+        "data_interval_end": END - timedelta(days=9),
+    }
     assert resolve_window(context, window_start=START, window_end=END, now=LATER) == DAY
 
 
@@ -97,9 +100,14 @@ def test_a_window_that_ends_now_is_over() -> None:
 
 def test_a_window_that_is_not_over_is_refused_unless_allowed() -> None:
     early = END - timedelta(seconds=1)
-    with pytest.raises(VoisoOpenWindowError, match=r"ends at 2026-11-23T00:00:00\+00:00.*allow_open_window=True"):
+    with pytest.raises(
+        VoisoOpenWindowError, match=r"ends at 2026-11-23T00:00:00\+00:00.*allow_open_window=True"
+    ):
         resolve_window({}, window_start=START, window_end=END, now=early)
-    assert resolve_window({}, window_start=START, window_end=END, allow_open_window=True, now=early) == DAY
+    assert (
+        resolve_window({}, window_start=START, window_end=END, allow_open_window=True, now=early)
+        == DAY
+    )
 
 
 def test_the_clock_is_read_when_no_instant_is_given() -> None:
@@ -107,5 +115,7 @@ def test_the_clock_is_read_when_no_instant_is_given() -> None:
     with pytest.raises(VoisoOpenWindowError, match="not over yet"):
         resolve_window({}, window_start=START, window_end=tomorrow)
     assert resolve_window(
-        {}, window_start=datetime(2020, 1, 1, tzinfo=UTC), window_end=datetime(2020, 1, 2, tzinfo=UTC)
+        {},
+        window_start=datetime(2020, 1, 1, tzinfo=UTC),
+        window_end=datetime(2020, 1, 2, tzinfo=UTC),
     )

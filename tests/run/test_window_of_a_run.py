@@ -43,12 +43,20 @@ def window(context: dict[str, Any], **arguments: Any) -> Window:
 
 def zero_width(dag: DAG, tick: datetime) -> dict[str, Any]:
     """Return the context of a scheduled run on Airflow 3's default timetables."""
-    return {"dag": dag, "logical_date": tick, "data_interval_start": tick, "data_interval_end": tick}
+    return {
+        "dag": dag,
+        "logical_date": tick,
+        "data_interval_start": tick,
+        "data_interval_end": tick,
+    }
 
 
 def undated(dag: DAG, run_after: datetime) -> dict[str, Any]:
     """Return the context of a run without a logical date, such as one that an asset triggered."""
-    return {"dag": dag, "dag_run": SimpleNamespace(run_after=run_after, logical_date=None, run_id="asset__1")}
+    return {
+        "dag": dag,
+        "dag_run": SimpleNamespace(run_after=run_after, logical_date=None, run_id="asset__1"),
+    }
 
 
 def daily(zone: str = "UTC") -> CronTriggerTimetable:
@@ -56,16 +64,21 @@ def daily(zone: str = "UTC") -> CronTriggerTimetable:
 
 
 def test_a_bare_context_needs_nothing_but_its_interval() -> None:
-    context = {"data_interval_start": utc(2026, 11, 22), "data_interval_end": pendulum.datetime(2026, 11, 23)}
+    context = {
+        "data_interval_start": utc(2026, 11, 22),
+        "data_interval_end": pendulum.datetime(2026, 11, 23),
+    }
     assert window(context) == Window(utc(2026, 11, 22), utc(2026, 11, 23))
 
 
 @pytest.mark.parametrize(
-    "context", [{}, {"data_interval_start": utc(2026, 11, 22), "data_interval_end": utc(2026, 11, 22)}]
+    "context",
+    [{}, {"data_interval_start": utc(2026, 11, 22), "data_interval_end": utc(2026, 11, 22)}],
 )
 def test_a_context_that_says_nothing_is_refused(context: dict[str, Any]) -> None:
     with pytest.raises(
-        VoisoNoWindowError, match=r"neither a logical date nor run_after.*Set window_start and window_end"
+        VoisoNoWindowError,
+        match=r"neither a logical date nor run_after.*Set window_start and window_end",
     ):
         window(context)
 
@@ -107,33 +120,49 @@ def test_between_two_ticks_the_last_complete_period_counts(
     make_dag: Callable[..., DAG], cron: str, start: datetime, end: datetime
 ) -> None:
     monday = utc(2026, 11, 23, 10, 17)
-    for timetable in (CronTriggerTimetable(cron, timezone="UTC"), CronDataIntervalTimetable(cron, timezone="UTC")):
+    for timetable in (
+        CronTriggerTimetable(cron, timezone="UTC"),
+        CronDataIntervalTimetable(cron, timezone="UTC"),
+    ):
         assert window(zero_width(make_dag(timetable), monday)) == Window(start, end)
         assert window(undated(make_dag(timetable), monday)) == Window(start, end)
     assert window(zero_width(make_dag(cron), monday)) == Window(start, end)
 
 
-def test_hours_divide_time_where_clocks_change_by_half_an_hour(make_dag: Callable[..., DAG]) -> None:
+def test_hours_divide_time_where_clocks_change_by_half_an_hour(
+    make_dag: Callable[..., DAG],
+) -> None:
     hourly = CronDataIntervalTimetable("0 * * * *", timezone="Australia/Lord_Howe")
     expected = Window(utc(2026, 10, 3, 15, 30), utc(2026, 10, 3, 16))
     assert window(undated(make_dag(hourly), utc(2026, 10, 3, 16, 30))) == expected
 
 
 def test_the_logical_date_wins_over_run_after(make_dag: Callable[..., DAG]) -> None:
-    context = {**undated(make_dag(daily()), utc(2026, 11, 23, 8)), "logical_date": utc(2025, 5, 5, 8)}
+    context = {
+        **undated(make_dag(daily()), utc(2026, 11, 23, 8)),
+        "logical_date": utc(2025, 5, 5, 8),
+    }
     assert window(context) == Window(utc(2025, 5, 4), utc(2025, 5, 5))
 
 
 def test_an_undated_run_exports_the_interval_of_the_last_tick(make_dag: Callable[..., DAG]) -> None:
     weekly = CronTriggerTimetable("0 6 * * 1", timezone="UTC", interval=timedelta(days=1))
-    assert window(undated(make_dag(weekly), utc(2026, 11, 26, 8))) == Window(utc(2026, 11, 22, 6), utc(2026, 11, 23, 6))
+    assert window(undated(make_dag(weekly), utc(2026, 11, 26, 8))) == Window(
+        utc(2026, 11, 22, 6), utc(2026, 11, 23, 6)
+    )
 
 
-@pytest.mark.parametrize("schedule", [timedelta(hours=6), DeltaDataIntervalTimetable(timedelta(hours=6))])
+@pytest.mark.parametrize(
+    "schedule", [timedelta(hours=6), DeltaDataIntervalTimetable(timedelta(hours=6))]
+)
 def test_a_timedelta_counts_back_from_the_run(make_dag: Callable[..., DAG], schedule: Any) -> None:
     at = utc(2026, 11, 23, 10, 17)
     expected = Window(utc(2026, 11, 23, 4, 17), at)
-    assert window(zero_width(make_dag(schedule), at)) == window(undated(make_dag(schedule), at)) == expected
+    assert (
+        window(zero_width(make_dag(schedule), at))
+        == window(undated(make_dag(schedule), at))
+        == expected
+    )
 
 
 def test_a_month_counts_back_to_the_same_day(make_dag: Callable[..., DAG]) -> None:
@@ -143,7 +172,9 @@ def test_a_month_counts_back_to_the_same_day(make_dag: Callable[..., DAG]) -> No
 
 @needs_3
 @pytest.mark.parametrize("tick", [utc(2026, 3, 31), utc(2026, 1, 31), utc(2026, 3, 30)])
-def test_months_that_would_overlap_are_refused(make_dag: Callable[..., DAG], tick: datetime) -> None:
+def test_months_that_would_overlap_are_refused(
+    make_dag: Callable[..., DAG], tick: datetime
+) -> None:
     with pytest.raises(VoisoNoWindowError, match="Use a cron expression"):
         window(zero_width(make_dag(relativedelta(months=1)), tick))
 
@@ -152,7 +183,9 @@ def test_months_that_would_overlap_are_refused(make_dag: Callable[..., DAG], tic
 def test_two_crons_divide_the_day(make_dag: Callable[..., DAG]) -> None:
     from airflow.timetables.trigger import MultipleCronTriggerTimetable  # noqa: PLC0415
 
-    dag = make_dag(MultipleCronTriggerTimetable("0 6 * * *", "0 18 * * *", timezone="Europe/Berlin"))
+    dag = make_dag(
+        MultipleCronTriggerTimetable("0 6 * * *", "0 18 * * *", timezone="Europe/Berlin")
+    )
     evening, morning = berlin(2025, 3, 29, 18), berlin(2025, 3, 30, 6)
     assert window(zero_width(dag, morning)) == Window(evening, morning)
     assert window(zero_width(dag, evening)) == Window(berlin(2025, 3, 29, 6), evening)
@@ -167,10 +200,14 @@ def test_events_divide_time(make_dag: Callable[..., DAG]) -> None:
 
 
 @pytest.mark.parametrize("schedule", [None, "@once", "@continuous"])
-def test_a_schedule_without_periods_is_refused(make_dag: Callable[..., DAG], schedule: str | None) -> None:
+def test_a_schedule_without_periods_is_refused(
+    make_dag: Callable[..., DAG], schedule: str | None
+) -> None:
     dag = make_dag(schedule)
     for context in (zero_width(dag, utc(2026, 11, 23)), undated(dag, utc(2026, 11, 23))):
-        with pytest.raises(VoisoNoWindowError, match=r"no periods.*Set window_start and window_end"):
+        with pytest.raises(
+            VoisoNoWindowError, match=r"no periods.*Set window_start and window_end"
+        ):
             window(context)
 
 
@@ -205,7 +242,10 @@ def test_a_partition_lasts_one_period_of_its_own_timetable(
 
 
 def test_a_partition_wins_over_the_interval(make_dag: Callable[..., DAG]) -> None:
-    context = {**zero_width(make_dag(daily()), utc(2026, 11, 23)), "partition_date": utc(2026, 11, 1)}
+    context = {
+        **zero_width(make_dag(daily()), utc(2026, 11, 23)),
+        "partition_date": utc(2026, 11, 1),
+    }
     context["data_interval_start"] = utc(2026, 11, 22)
     assert window(context) == Window(utc(2026, 11, 1), utc(2026, 11, 2))
 
@@ -225,7 +265,9 @@ def test_granularity_counts_days_on_the_calendar_of_the_zone(
     make_dag: Callable[..., DAG], start: datetime, granularity: Any, end: datetime
 ) -> None:
     dag = make_dag(None, "Europe/Berlin")
-    assert window(partition(dag, start.astimezone(UTC)), granularity=granularity) == Window(start, end)
+    assert window(partition(dag, start.astimezone(UTC)), granularity=granularity) == Window(
+        start, end
+    )
 
 
 def test_a_partition_without_a_length_is_refused(make_dag: Callable[..., DAG]) -> None:
@@ -237,11 +279,17 @@ def test_a_partition_between_two_ticks_needs_a_granularity(make_dag: Callable[..
     context = partition(make_dag(daily()), utc(2026, 11, 22, 6))
     with pytest.raises(VoisoNoWindowError, match=r"no period that starts there.*Set granularity"):
         window(context)
-    assert window(context, granularity=timedelta(days=1)) == Window(utc(2026, 11, 22, 6), utc(2026, 11, 23, 6))
+    assert window(context, granularity=timedelta(days=1)) == Window(
+        utc(2026, 11, 22, 6), utc(2026, 11, 23, 6)
+    )
 
 
-@pytest.mark.parametrize("key", ["2025-03-30", "2025-03-30T00:00:00", "2025-03-29T23:00:00Z", "20250330"])
-def test_a_key_alone_is_a_date_in_the_zone_of_the_dag(make_dag: Callable[..., DAG], key: str) -> None:
+@pytest.mark.parametrize(
+    "key", ["2025-03-30", "2025-03-30T00:00:00", "2025-03-29T23:00:00Z", "20250330"]
+)
+def test_a_key_alone_is_a_date_in_the_zone_of_the_dag(
+    make_dag: Callable[..., DAG], key: str
+) -> None:
     dag = make_dag(daily("Europe/Berlin"))
     assert window(partition(dag, None, key)) == Window(berlin(2025, 3, 30), berlin(2025, 3, 31))
 

@@ -64,6 +64,11 @@ def test_templated_fields_are_shared(kind: str) -> None:
     operator, _ = TASKS[kind]
 
     assert issubclass(operator, WindowTask)
-    assert {*WindowTask.template_fields} == {"voiso_conn_id", "filters", "window_start", "window_end"}
+    assert {*WindowTask.template_fields} == {
+        "voiso_conn_id",
+        "filters",
+        "window_start",
+        "window_end",
+    }
     assert {*WindowTask.template_fields} <= {*operator.template_fields}
     assert operator.template_fields_renderers["filters"] == "json"

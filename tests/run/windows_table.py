@@ -30,9 +30,13 @@ def _rows(since: str) -> str:
     lines = []
     for before, case in zip([None, *cases], cases, strict=False):
         schedule = (
-            "" if before and written[before.schedule] == written[case.schedule] else f"`{written[case.schedule]}`"
+            ""
+            if before and written[before.schedule] == written[case.schedule]
+            else f"`{written[case.schedule]}`"
         )
-        lines.append(f"| {schedule} | {case.run} | {_stored(case)} | {_window(case)} | {_rule(case)} |\n")
+        lines.append(
+            f"| {schedule} | {case.run} | {_stored(case)} | {_window(case)} | {_rule(case)} |\n"
+        )
     return "".join(lines)
 
 
@@ -42,7 +46,9 @@ def _schedules() -> dict[str, str]:
     return {
         str(call.args[0].value): ast.unparse(call.args[1]).replace("'", '"')
         for call in calls
-        if isinstance(call.func, ast.Name) and call.func.id == "show" and isinstance(call.args[0], ast.Constant)
+        if isinstance(call.func, ast.Name)
+        and call.func.id == "show"
+        and isinstance(call.args[0], ast.Constant)
     }
 
 
@@ -56,7 +62,13 @@ def _stored(case: Case) -> str:
         facts.append(f"logical date {case.logical_date}")
     if case.interval:
         start, end = case.interval
-        width = "of zero width" if start == end else "as the window" if case.interval == case.window else "other"
+        width = (
+            "of zero width"
+            if start == end
+            else "as the window"
+            if case.interval == case.window
+            else "other"
+        )
         facts.append(f"interval {start} to {end}" if width == "other" else f"interval {width}")
     if case.run_after:
         facts.append(f"only `run_after`: {case.run_after}")

@@ -44,7 +44,12 @@ def simulate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulate]:
         sim = Simulator(**{"seed": 3, "records_per_day": 300, **options})
         sim.start()
         running.append(sim)
-        connection = {"conn_type": "voiso", "host": sim.url, "password": sim.key, "extra": {"max_retries": 0}}
+        connection = {
+            "conn_type": "voiso",
+            "host": sim.url,
+            "password": sim.key,
+            "extra": {"max_retries": 0},
+        }
         monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps(connection))
         return sim
 
@@ -97,12 +102,24 @@ def test_duplicates_do_not_count(simulate: Simulate) -> None:
 def test_arguments_are_templates(simulate: Simulate) -> None:
     sim = simulate()
     filters = {"type": "{{ kind }}"}
-    task = sensor(voiso_conn_id="voiso_{{ what }}", filters=filters, window_start="{{ start }}", window_end="{{ end }}")
+    task = sensor(
+        voiso_conn_id="voiso_{{ what }}",
+        filters=filters,
+        window_start="{{ start }}",
+        window_end="{{ end }}",
+    )
     hour = timedelta(hours=1)
-    values = {"what": "default", "kind": "inbound", "start": START.isoformat(), "end": (START + hour).isoformat()}
+    values = {
+        "what": "default",
+        "kind": "inbound",
+        "start": START.isoformat(),
+        "end": (START + hour).isoformat(),
+    }
     task.render_template_fields(values)  # type: ignore[arg-type]
     assert task.poke({}) is bool(sim.truth(START, START + hour, {"type": "inbound"}))
-    assert all(request.params["type"] == "inbound" for request in sim.requests if "type" in request.params)
+    assert all(
+        request.params["type"] == "inbound" for request in sim.requests if "type" in request.params
+    )
 
 
 def test_a_window_that_is_not_over(simulate: Simulate) -> None:
@@ -122,12 +139,19 @@ def test_a_run_without_a_window(simulate: Simulate) -> None:
     assert sim.requests == ()
 
 
-def test_errors_are_not_taken_for_an_empty_window(simulate: Simulate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_are_not_taken_for_an_empty_window(
+    simulate: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sim = simulate()
     sim.faults.add("status", status=500, times=None)
     with pytest.raises(VoisoServerError):
         sensor().poke(CONTEXT)
-    connection = {"conn_type": "voiso", "host": sim.url, "password": "another-key", "extra": {"max_retries": 0}}
+    connection = {
+        "conn_type": "voiso",
+        "host": sim.url,
+        "password": "another-key",
+        "extra": {"max_retries": 0},
+    }
     monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps(connection))
     sim.faults.clear()
     with pytest.raises(VoisoAuthenticationError):
@@ -168,10 +192,17 @@ def test_settle_wants_two_looks_that_find_the_same(stores: bool, simulate: Simul
 
 @pytest.mark.parametrize(
     "drift",
-    [Drift(appear=0.1), Drift(change=0.1), Drift(move=0.1, move_seconds=60), Drift(move=0.1, move_seconds=86_400)],
+    [
+        Drift(appear=0.1),
+        Drift(change=0.1),
+        Drift(move=0.1, move_seconds=60),
+        Drift(move=0.1, move_seconds=86_400),
+    ],
 )
 @pytest.mark.parametrize("stores", [False, True])
-def test_settle_notices_whatever_differs_between_two_looks(stores: bool, drift: Drift, simulate: Simulate) -> None:
+def test_settle_notices_whatever_differs_between_two_looks(
+    stores: bool, drift: Drift, simulate: Simulate
+) -> None:
     sim = simulate(drift=drift)
     context = {**CONTEXT, "task_state_store": Store()} if stores else CONTEXT
     task = sensor(settle=timedelta(0))
@@ -224,7 +255,11 @@ def test_one_poke_looks_twice_where_nothing_is_remembered(
 def test_records_of_other_filters_do_not_unsettle(simulate: Simulate) -> None:
     sim = simulate(drift=Drift(change=0.5))
     truth = sim.truth(START, START + DAY, state="before")
-    changed = {uuid for uuid, raw in sim.truth(START, START + DAY, state="after").items() if truth[uuid] != raw}
+    changed = {
+        uuid
+        for uuid, raw in sim.truth(START, START + DAY, state="after").items()
+        if truth[uuid] != raw
+    }
     steady = next(uuid for uuid in truth if uuid not in changed)
     task = sensor(settle=timedelta(0), filters={"uuid": steady})
     assert task.poke(CONTEXT) is False

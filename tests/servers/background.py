@@ -31,7 +31,9 @@ class BackgroundServer(ThreadingTCPServer):
         return f"http://{LOOPBACK}:{self.port}"
 
     def __enter__(self) -> Self:
-        serve = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        serve = threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
         serve.start()
         return self
 

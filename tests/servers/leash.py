@@ -1,7 +1,8 @@
 """Run one command that ends, with all of its descendants, when whoever started it lets go or dies.
 
-The holder keeps the write end of this process's standard input. When that closes, for whatever reason, the
-command gets its stop signal, and what is left of its session after the grace period is killed.
+The holder keeps the write end of this process's standard input. When that closes, for whatever
+reason, the command gets its stop signal, and what is left of its session after the grace period is
+killed.
 
 Usage: ``python leash.py SIGNAL GRACE_SECONDS COMMAND...``
 """

@@ -49,7 +49,8 @@ class Mariadb(Server):
         self._data = home / "data"
         self.temporary = home / "tmp"
         """A directory to which the server can write files that others read."""
-        # A server that starts removes the temporary tables of all others from their common directory.
+        # A server that starts removes the temporary tables of all others from their common
+        # directory.
         options = ["--no-defaults", f"--datadir={self._data}", f"--tmpdir={self.temporary}"]
         if os.getuid() == 0:
             options.append("--user=mysql")
@@ -97,11 +98,18 @@ class Mariadb(Server):
         extra = {"client": "mysql-connector-python"}
         return json.dumps({"conn_type": "mysql", **address, "extra": extra})
 
-    def execute(self, statement: str, *parameters: Any, database: str = "") -> list[tuple[Any, ...]]:
+    def execute(
+        self, statement: str, *parameters: Any, database: str = ""
+    ) -> list[tuple[Any, ...]]:
         """Execute one statement in a transaction of its own and return the rows, if it has any."""
         import mysql.connector  # noqa: PLC0415 - not installed everywhere
 
-        address = {"host": LOOPBACK, "port": self.port, "user": "root", "database": database or None}
+        address = {
+            "host": LOOPBACK,
+            "port": self.port,
+            "user": "root",
+            "database": database or None,
+        }
         with (
             closing(mysql.connector.connect(**address)) as connection,
             closing(connection.cursor()) as cursor,

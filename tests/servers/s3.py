@@ -31,7 +31,9 @@ class SeaweedS3(Server):
     secret = "devsecret123"  # noqa: S105
     region = "us-east-1"
 
-    def __init__(self, data_dir: Path, bucket: str = "voiso-cdr", *, logs: Path | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, bucket: str = "voiso-cdr", *, logs: Path | None = None
+    ) -> None:
         master, volume, filer, s3, admin = free_ports(5, partners=[10_000])
         self.bucket = bucket
         self.endpoint_url = f"http://{LOOPBACK}:{s3}"
@@ -54,7 +56,12 @@ class SeaweedS3(Server):
         }
         super().__init__(
             "seaweedfs",
-            [program("weed"), "-logtostderr=true", "mini", *(f"-{name}={value}" for name, value in options.items())],
+            [
+                program("weed"),
+                "-logtostderr=true",
+                "mini",
+                *(f"-{name}={value}" for name, value in options.items()),
+            ],
             logs=logs or data_dir.parent / f"{data_dir.name}-logs",
             ready=self._has_bucket,
             env=clean_environment(
@@ -121,4 +128,6 @@ class SeaweedS3(Server):
     def connection(self) -> str:
         """Return the value of ``AIRFLOW_CONN_AWS_DEFAULT``."""
         extra = {"endpoint_url": self.endpoint_url, "region_name": self.region}
-        return json.dumps({"conn_type": "aws", "login": self.key, "password": self.secret, "extra": extra})
+        return json.dumps(
+            {"conn_type": "aws", "login": self.key, "password": self.secret, "extra": extra}
+        )

@@ -21,9 +21,11 @@ Operation = Literal["put", "create", "part", "complete", "abort", "list", "head"
 class S3Fault(NamedTuple):
     """What happens to an operation.
 
-    :param operation: which; ``create``, ``part``, ``complete``, ``abort`` and ``list`` are those of multipart uploads
-    :param kind: ``status`` answers with an error; ``late_error`` with status 200 and an error, as S3 does when it
-        finds out late; ``reset`` breaks the connection within the request; ``reset_after`` once S3 has done it
+    :param operation: which; ``create``, ``part``, ``complete``, ``abort`` and ``list`` are those of
+        multipart uploads
+    :param kind: ``status`` answers with an error; ``late_error`` with status 200 and an error, as
+        S3 does when it finds out late; ``reset`` breaks the connection within the request;
+        ``reset_after`` once S3 has done it
     :param status: of the answer
     :param code: by which S3 names the error
     :param times: how many requests, or None for all
@@ -43,8 +45,8 @@ class S3Proxy(BackgroundServer):
 
     :param target: host and port of the server
 
-    Its ``lost_at`` names an operation from which on the server cannot be reached. What ``just_before`` holds for an
-    operation is called once, before that reaches the server.
+    Its ``lost_at`` names an operation from which on the server cannot be reached. What
+    ``just_before`` holds for an operation is called once, before that reaches the server.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
@@ -67,7 +69,9 @@ class S3Proxy(BackgroundServer):
                     self.faults[index] = fault._replace(spared=fault.spared - 1)
                     return None
                 if fault.times is not None:
-                    self.faults[index : index + 1] = [fault._replace(times=fault.times - 1)] * (fault.times > 1)
+                    self.faults[index : index + 1] = [fault._replace(times=fault.times - 1)] * (
+                        fault.times > 1
+                    )
                 return fault
         return None
 
@@ -93,7 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.kind in {"status", "late_error"}:
             status = 200 if fault.kind == "late_error" else fault.status
             self._answer(
-                status, [], f"<Error><Code>{fault.code}</Code><Message>{fault.code}</Message></Error>".encode()
+                status,
+                [],
+                f"<Error><Code>{fault.code}</Code><Message>{fault.code}</Message></Error>".encode(),
             )
             return
         behind = http.client.HTTPConnection(*self.server.target, timeout=120)
@@ -108,13 +114,19 @@ class _Handler(BaseHTTPRequestHandler):
         if fault:
             self._reset()
             return
-        kept = [(k, v) for k, v in answer.getheaders() if k.lower() not in {"content-length", "transfer-encoding"}]
+        kept = [
+            (k, v)
+            for k, v in answer.getheaders()
+            if k.lower() not in {"content-length", "transfer-encoding"}
+        ]
         size = answer.headers.get("Content-Length") if self.command == "HEAD" else None
         self._answer(answer.status, kept, content, size)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve  # noqa: N815 - as the base class wants them
 
-    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes, size: str | None = None) -> None:
+    def _answer(
+        self, status: int, headers: list[tuple[str, str]], body: bytes, size: str | None = None
+    ) -> None:
         self.send_response_only(status)
         for name, value in headers:
             self.send_header(name, value)

@@ -21,7 +21,8 @@ from tests.servers.process import LOOPBACK, PartError, Server, free_ports, is_fr
 ROOT = Path(__file__).parents[2]
 FEW_PORTS = range(23_700, 23_708)
 
-# A server with a child that leaves its process group, as the tasks of Airflow do; each tells its pid.
+# A server with a child that leaves its process group, as the tasks of Airflow do; each tells its
+# pid.
 FAMILY = """
 import os, pathlib, signal, socket, subprocess, sys, time
 directory, port, *flags = sys.argv[1:]
@@ -67,7 +68,9 @@ def nothing_left(directory: Path, port: int) -> bool:
 
 
 @pytest.mark.parametrize("flags", [(), ("stubborn",)], ids=["obedient", "ignores SIGTERM"])
-def test_a_stopped_server_leaves_no_process_and_no_port(flags: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_stopped_server_leaves_no_process_and_no_port(
+    flags: tuple[str, ...], tmp_path: Path
+) -> None:
     (port,) = free_ports(1)
     with family(tmp_path, port, *flags, grace=0.5):
         assert all(is_running(pid) for pid in pids(tmp_path))
@@ -127,8 +130,14 @@ def test_a_server_that_never_answers_is_reported_and_ended(tmp_path: Path) -> No
     assert nothing_left(tmp_path, port)
 
 
-@given(taken=st.sets(st.sampled_from(FEW_PORTS)), far=st.sets(st.sampled_from(FEW_PORTS)), count=st.integers(1, 8))
-def test_only_free_ports_are_chosen_and_each_once(taken: set[int], far: set[int], count: int) -> None:
+@given(
+    taken=st.sets(st.sampled_from(FEW_PORTS)),
+    far=st.sets(st.sampled_from(FEW_PORTS)),
+    count=st.integers(1, 8),
+)
+def test_only_free_ports_are_chosen_and_each_once(
+    taken: set[int], far: set[int], count: int
+) -> None:
     distance = 1_000
     with pytest.MonkeyPatch.context() as patch, ExitStack() as held:
         patch.setattr(process, "PORTS", FEW_PORTS)
@@ -144,7 +153,9 @@ def test_only_free_ports_are_chosen_and_each_once(taken: set[int], far: set[int]
     assert set(chosen) <= usable
 
 
-def test_the_environment_of_a_part_has_none_of_the_users_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_of_a_part_has_none_of_the_users_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "theirs")
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("NO_PROXY", "intranet")

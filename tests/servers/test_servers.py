@@ -17,7 +17,9 @@ from tests.servers.traces import listens, processes_naming
 from tests.servers.voiso import SimulatorProcess
 
 
-def test_the_object_storage_keeps_objects_checks_keys_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_the_object_storage_keeps_objects_checks_keys_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
     with SeaweedS3(tmp_path / "s3", "exports") as s3:
         given = json.loads(s3.connection())
         client = boto3.client(
@@ -28,7 +30,10 @@ def test_the_object_storage_keeps_objects_checks_keys_and_leaves_nothing_behind(
             aws_secret_access_key=given["password"],
         )
         client.put_object(Bucket="exports", Key="dt=2026-11-22/a b", Body=b"cdr")
-        assert s3.client().get_object(Bucket="exports", Key="dt=2026-11-22/a b")["Body"].read() == b"cdr"
+        assert (
+            s3.client().get_object(Bucket="exports", Key="dt=2026-11-22/a b")["Body"].read()
+            == b"cdr"
+        )
         with pytest.raises(ClientError, match="NoSuchBucket"):
             client.put_object(Bucket="another", Key="a", Body=b"cdr")
         s3.secret = "wrong"  # noqa: S105

@@ -22,11 +22,21 @@ class SimulatorProcess(Server):
     :param key: the API key that sees every record
     """
 
-    def __init__(self, logs: Path, options: Sequence[str] = (), *, key: str = "demo-api-key") -> None:
+    def __init__(
+        self, logs: Path, options: Sequence[str] = (), *, key: str = "demo-api-key"
+    ) -> None:
         self.key = key
         port = str(free_ports(1)[0])
         self.url = f"http://{LOOPBACK}:{port}"
-        command = [sys.executable, "-m", "airflow_provider_voiso.simulator", "--host", LOOPBACK, "--port", port]
+        command = [
+            sys.executable,
+            "-m",
+            "airflow_provider_voiso.simulator",
+            "--host",
+            LOOPBACK,
+            "--port",
+            port,
+        ]
         super().__init__(
             "simulator",
             [*command, "--key", key, *options],

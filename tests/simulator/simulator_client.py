@@ -78,7 +78,9 @@ def all_uuids(answers: list[Got]) -> list[str]:
 
 def newest_first(records: Mapping[str, bytes]) -> list[str]:
     """The order of the answers by default: by time, and by uuid where the time is the same."""
-    newest = sorted((json.loads(raw) for raw in records.values()), key=lambda record: str(record["uuid"]))
+    newest = sorted(
+        (json.loads(raw) for raw in records.values()), key=lambda record: str(record["uuid"])
+    )
     newest.sort(key=lambda record: str(record["timestamp"]), reverse=True)
     return [record["uuid"] for record in newest]
 

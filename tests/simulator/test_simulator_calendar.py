@@ -59,11 +59,18 @@ def digest_in_another_process(hash_seed: str) -> str:
     program = (
         "import hashlib; from datetime import datetime, timezone; "
         "from airflow_provider_voiso.simulator import Simulator; "
-        "t = Simulator(seed=5).truth(*(datetime(2024, 5, d, tzinfo=timezone.utc) for d in (1, 2))); "
+        "t = Simulator(seed=5).truth(*(datetime(2024, 5, d, tzinfo=timezone.utc) for d in (1, "
+        "2))); "
         "print(hashlib.sha256(b''.join(t.values())).hexdigest())"
     )
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": hash_seed,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
     return run.stdout.strip()
 
 
@@ -96,14 +103,22 @@ def test_exact_number_a_day(count: int) -> None:
 
 def test_days_differ_in_size() -> None:
     simulator = Simulator(records_per_day=1000)
-    sizes = [len(simulator.truth(START + timedelta(days=d), END + timedelta(days=d))) for d in range(8)]
+    sizes = [
+        len(simulator.truth(START + timedelta(days=d), END + timedelta(days=d))) for d in range(8)
+    ]
     assert len(set(sizes)) > 3
     assert all(800 <= size <= 1200 for size in sizes)
 
 
 def test_adjacent_windows_part_the_day() -> None:
     simulator = Simulator(records_per_day=500)
-    cuts = [START, START + timedelta(milliseconds=1), START + timedelta(hours=3), END - timedelta(milliseconds=1), END]
+    cuts = [
+        START,
+        START + timedelta(milliseconds=1),
+        START + timedelta(hours=3),
+        END - timedelta(milliseconds=1),
+        END,
+    ]
     parts = [simulator.truth(low, high) for low, high in itertools.pairwise(cuts)]
     assert sum(map(len, parts)) == len(truth(simulator))
     assert set().union(*parts) == truth(simulator).keys()
@@ -111,7 +126,10 @@ def test_adjacent_windows_part_the_day() -> None:
 
 
 def test_records_on_edges_of_days() -> None:
-    found = {instant(record).astimezone(UTC).time().isoformat("milliseconds") for record in records(Simulator())}
+    found = {
+        instant(record).astimezone(UTC).time().isoformat("milliseconds")
+        for record in records(Simulator())
+    }
     assert {"00:00:00.000", "00:00:00.999", "23:59:59.999", "03:00:00.000", "02:59:59.999"} <= found
 
 
@@ -119,7 +137,9 @@ def test_records_look_like_the_sample() -> None:
     for uuid, raw in truth(Simulator()).items():
         record = json.loads(raw)
         assert record["uuid"] == uuid
-        assert {name for name, kinds in SAMPLE_FIELDS.items() if not isinstance(record[name], kinds)} == set()
+        assert {
+            name for name, kinds in SAMPLE_FIELDS.items() if not isinstance(record[name], kinds)
+        } == set()
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}-03:00", record["timestamp"])
         assert re.fullmatch(r"\d\d+:[0-5]\d:[0-5]\d", record["duration"])
         assert START <= instant(record) < END
@@ -157,13 +177,24 @@ def test_only_conversations_stay_open() -> None:
 def test_fields_differ_by_type() -> None:
     for record in records(Simulator()):
         kind = record["type"]
-        assert ("sla" in record) == (kind in {"whatsapp", "chat", "instagram", "facebook", "telegram", "viber"})
+        assert ("sla" in record) == (
+            kind in {"whatsapp", "chat", "instagram", "facebook", "telegram", "viber"}
+        )
         assert ("text" in record) == (kind in {"outbound SMS", "outbound_sms"})
 
 
 def test_awkward_values_appear() -> None:
     found = records(Simulator(records_per_day=6000))
-    known = {*SAMPLE_FIELDS, "queue", "sla", "sid", "text", "related_call", "template", "num_segments"}
+    known = {
+        *SAMPLE_FIELDS,
+        "queue",
+        "sla",
+        "sid",
+        "text",
+        "related_call",
+        "template",
+        "num_segments",
+    }
     texts = "".join(record.get("text") or "" for record in found)
     assert all(part in texts for part in ("\n", '"', ";", ",", "\t", "👍🏽", "שלום", "\u2028"))
     assert any(int(record["duration"].split(":")[0]) >= 24 for record in found)
@@ -186,19 +217,26 @@ def test_awkward_values_appear() -> None:
 )
 def test_timestamps_are_written_as_switched(readings: Readings, pattern: str) -> None:
     found = records(Simulator(readings=readings))
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d" + pattern, record["timestamp"]) for record in found)
+    assert all(
+        re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d" + pattern, record["timestamp"])
+        for record in found
+    )
     assert all(START <= instant(record) < END for record in found)
     if readings.offsets == "mixed":
         assert len({record["timestamp"][-6:] for record in found}) > 3
 
 
-@pytest.mark.parametrize(("sla", "kinds"), [("object", {dict}), ("array", {list}), ("mixed", {dict, list})])
+@pytest.mark.parametrize(
+    ("sla", "kinds"), [("object", {dict}), ("array", {list}), ("mixed", {dict, list})]
+)
 def test_sla_is_written_as_switched(sla: Any, kinds: set[type]) -> None:
     found = records(Simulator(readings=Readings(sla=sla)))
     assert {type(record["sla"]) for record in found if "sla" in record} == kinds
 
 
-@pytest.mark.parametrize(("name", "value"), [("order", "newest"), ("invalid_key_status", 500), ("sla", None)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("order", "newest"), ("invalid_key_status", 500), ("sla", None)]
+)
 def test_mistyped_switches_are_refused(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{name} is {value!r}; it must be one of"):
         Readings(**{name: value})

@@ -8,11 +8,26 @@ from urllib.request import Request, urlopen
 import pytest
 
 from airflow_provider_voiso.simulator import Drift, Readings, Simulator
-from tests.simulator.simulator_client import DAY, END, START, all_uuids, ask, command_line, send, walk
+from tests.simulator.simulator_client import (
+    DAY,
+    END,
+    START,
+    all_uuids,
+    ask,
+    command_line,
+    send,
+    walk,
+)
 
 ONE_DAY = 86_400
 EVERY_KIND = Drift(
-    appear=0.1, change=0.1, leave=0.1, move=0.2, move_seconds=(-3 * ONE_DAY, 3 * ONE_DAY), after=1, steps=3
+    appear=0.1,
+    change=0.1,
+    leave=0.1,
+    move=0.2,
+    move_seconds=(-3 * ONE_DAY, 3 * ONE_DAY),
+    after=1,
+    steps=3,
 )
 STEPS = (0, 1, 2, 3)
 
@@ -44,7 +59,11 @@ def test_drift_by_number_of_answers() -> None:
         assert looks == [before.keys(), before.keys(), after.keys()]
         assert voiso.truth(START, END) == after
 
-        appeared, gone, both = after.keys() - before.keys(), before.keys() - after.keys(), after.keys() & before.keys()
+        appeared, gone, both = (
+            after.keys() - before.keys(),
+            before.keys() - after.keys(),
+            after.keys() & before.keys(),
+        )
         assert len(appeared) > len(gone) > 0
         changed = {uuid for uuid in both if before[uuid] != after[uuid]}
         assert changed
@@ -58,7 +77,9 @@ def test_drift_by_number_of_answers() -> None:
         # A conversation that was open is archived when its end moves.
         assert named <= differing <= {*named, "disposition"}
         next_day = voiso.truth(END, END + timedelta(days=1), state="after")
-        assert gone <= next_day.keys(), "records that moved out of the day must be found in the next"
+        assert gone <= next_day.keys(), (
+            "records that moved out of the day must be found in the next"
+        )
 
 
 def test_drift_on_demand() -> None:
@@ -72,11 +93,17 @@ def test_drift_on_demand() -> None:
 
 def test_token_holds_while_rows_appear() -> None:
     drift = Drift(appear=0.3, after=1)
-    with Simulator(records_per_day=250, exact=True, drift=drift, readings=Readings(cap=100)) as voiso:
+    with Simulator(
+        records_per_day=250, exact=True, drift=drift, readings=Readings(cap=100)
+    ) as voiso:
         answers = walk(voiso, start_date="2024-05-01", end_date="2024-05-01", per_page=100)
         uuids = all_uuids(answers)
         assert len(uuids) == len(set(uuids))
-        assert voiso.truth(START, END, state="before").keys() <= set(uuids) < voiso.truth(START, END).keys()
+        assert (
+            voiso.truth(START, END, state="before").keys()
+            <= set(uuids)
+            < voiso.truth(START, END).keys()
+        )
 
 
 def test_each_step_is_served() -> None:
@@ -110,7 +137,9 @@ def test_stayed_records_never_differ() -> None:
     voiso = simulator()
     before, *later = looks(voiso)
 
-    same = {uuid: raw for uuid, raw in before.items() if all(look.get(uuid) == raw for look in later)}
+    same = {
+        uuid: raw for uuid, raw in before.items() if all(look.get(uuid) == raw for look in later)
+    }
 
     assert voiso.truth(START, END, state="stayed") == same
     assert 0 < len(same) < len(before)
@@ -120,7 +149,9 @@ def test_stayed_obeys_filters() -> None:
     voiso = simulator()
     before, *later = looks(voiso, type="inbound")
 
-    same = {uuid: raw for uuid, raw in before.items() if all(look.get(uuid) == raw for look in later)}
+    same = {
+        uuid: raw for uuid, raw in before.items() if all(look.get(uuid) == raw for look in later)
+    }
 
     assert voiso.truth(START, END, {"type": "inbound"}, state="stayed") == same
     assert same
@@ -215,7 +246,9 @@ def test_moves_end_open_conversations() -> None:
     before = voiso.truth(START, END, state="before")
     after = voiso.truth(START, END + timedelta(minutes=1), state="after")
 
-    open_before = {uuid for uuid, raw in before.items() if disposition(raw) in {"waiting", "active"}}
+    open_before = {
+        uuid for uuid, raw in before.items() if disposition(raw) in {"waiting", "active"}
+    }
     assert open_before
     assert {disposition(after[uuid]) for uuid in open_before} == {"archived"}
     assert all(disposition(after[u]) == disposition(before[u]) for u in before.keys() - open_before)

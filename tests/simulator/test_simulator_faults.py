@@ -86,7 +86,9 @@ def test_faults_happen_in_order(simulator: Simulator) -> None:
     ],
 )
 def test_fault_at_one_answer(simulator: Simulator, condition: dict[str, Any], failing: int) -> None:
-    tokens = ["", *(answer.json["search_token"] for answer in walk(simulator, per_page=50, **DAY))][:3]
+    tokens = ["", *(answer.json["search_token"] for answer in walk(simulator, per_page=50, **DAY))][
+        :3
+    ]
     simulator.faults.add("status", status=401, **condition)
     found = [ask(simulator, per_page=50, search_token=token, **DAY).status for token in tokens]
     assert found == [401 if index == failing else 200 for index in range(3)]
@@ -94,7 +96,11 @@ def test_fault_at_one_answer(simulator: Simulator, condition: dict[str, Any], fa
 
 def test_fault_at_one_page(simulator: Simulator) -> None:
     simulator.faults.add("status", page=2)
-    assert [ask(simulator, per_page=10, page=page, **DAY).status for page in (1, 2, 2)] == [200, 503, 200]
+    assert [ask(simulator, per_page=10, page=page, **DAY).status for page in (1, 2, 2)] == [
+        200,
+        503,
+        200,
+    ]
 
 
 def test_faults_of_reference_lists(simulator: Simulator) -> None:
@@ -103,10 +109,14 @@ def test_faults_of_reference_lists(simulator: Simulator) -> None:
     assert send(simulator, f"{CDR}/teams", {"key": simulator.key}).status == 200
     assert send(simulator, f"{CDR}/queues", {"key": simulator.key}).status == 503
     simulator.faults.add("html", path=None)
-    assert send(simulator, f"{CDR}/agents", {"key": simulator.key}).body.startswith(b"<!DOCTYPE html>")
+    assert send(simulator, f"{CDR}/agents", {"key": simulator.key}).body.startswith(
+        b"<!DOCTYPE html>"
+    )
 
 
-def raw_exchange(simulator: Simulator) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
+def raw_exchange(
+    simulator: Simulator,
+) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
     connection = connect(simulator)
     connection.request("GET", f"{CDR}?{urlencode({'key': simulator.key, **DAY})}")
     return connection.getresponse(), connection
@@ -229,10 +239,14 @@ def test_gzip_that_is_none(simulator: Simulator) -> None:
 def test_answers_without_proper_records(simulator: Simulator) -> None:
     assert list(distorted(simulator, "error_body").json) == ["error"]
     assert "records" not in distorted(simulator, "missing_records").json
-    assert any(not isinstance(r, dict) for r in distorted(simulator, "scalar_records").json["records"])
+    assert any(
+        not isinstance(r, dict) for r in distorted(simulator, "scalar_records").json["records"]
+    )
     assert any("uuid" not in r for r in distorted(simulator, "no_uuid").json["records"])
     assert any("timestamp" not in r for r in distorted(simulator, "no_timestamp").json["records"])
-    assert any("noon" in r["timestamp"] for r in distorted(simulator, "bad_timestamp").json["records"])
+    assert any(
+        "noon" in r["timestamp"] for r in distorted(simulator, "bad_timestamp").json["records"]
+    )
 
 
 @pytest.mark.parametrize(("status", "expected"), [(503, 302), (307, 307)])

@@ -37,7 +37,8 @@ def seconds(record: dict[str, Any]) -> int:
     return hours * 3600 + minutes * 60 + rest
 
 
-# What a filter must let through, as far as the answer shows it; None where only the narrowing can be seen.
+# What a filter must let through, as far as the answer shows it; None where only the narrowing can
+# be seen.
 FILTERS: dict[str, tuple[str, Check | None]] = {
     "cli": ("1555", lambda r: r["from"].startswith("1555")),
     "number": ("49", lambda r: r["to"].startswith("49")),
@@ -45,7 +46,10 @@ FILTERS: dict[str, tuple[str, Check | None]] = {
     "wildcard_number": ("99", lambda r: "99" in r["to"]),
     "type": ("outbound", lambda r: r["type"] == "outbound"),
     "disposition": ("no_answer", lambda r: r["disposition"] in {"no_answer", "No Answer"}),
-    "queue_ids": ("199, 201", lambda r: r.get("queue") in {q.name for q in QUEUES if q.id in {199, 201}}),
+    "queue_ids": (
+        "199, 201",
+        lambda r: r.get("queue") in {q.name for q in QUEUES if q.id in {199, 201}},
+    ),
     "agent_ids": ("52700, 52715", lambda r: r["agent_id"] in {52700, 52715}),
     "team_ids": ("3,4", lambda r: r["agent_id"] in {a.id for a in AGENTS if a.team_id in {3, 4}}),
     "wrapup_codes": ("0001, 1002", lambda r: r["wrapup_code"] in {"0001", "1002"}),
@@ -122,7 +126,9 @@ def test_request_spellings_find_records(simulator: Simulator, spelling: str) -> 
         ("scheduled-callback", "scheduled_callback"),
     ],
 )
-def test_rare_spellings_find_their_type(simulator: Simulator, spelling: str, request_type: str) -> None:
+def test_rare_spellings_find_their_type(
+    simulator: Simulator, spelling: str, request_type: str
+) -> None:
     expected = truth(simulator, {"type": request_type})
     found = all_uuids(walk(simulator, **DAY, type=spelling))
 
@@ -134,7 +140,11 @@ def test_rare_spellings_find_their_type(simulator: Simulator, spelling: str, req
 @pytest.mark.parametrize("ending", ["waiting", "active", "answered_by_VM", "not_delivered"])
 def test_rare_dispositions_are_found(simulator: Simulator, ending: str) -> None:
     window = START, START + timedelta(days=14)
-    expected = [uuid for uuid, raw in simulator.truth(*window).items() if json.loads(raw)["disposition"] == ending]
+    expected = [
+        uuid
+        for uuid, raw in simulator.truth(*window).items()
+        if json.loads(raw)["disposition"] == ending
+    ]
     answers = walk(simulator, start_date="2024-05-01", end_date="2024-05-14", disposition=ending)
 
     assert expected
@@ -142,14 +152,20 @@ def test_rare_dispositions_are_found(simulator: Simulator, ending: str) -> None:
 
 
 def test_types_part_the_whole(simulator: Simulator) -> None:
-    parts = [truth(simulator, {"type": name}) for name in [*REQUEST_TYPES, "viber", "scheduled_callback"]]
+    parts = [
+        truth(simulator, {"type": name}) for name in [*REQUEST_TYPES, "viber", "scheduled_callback"]
+    ]
     assert sum(map(len, parts)) == len(truth(simulator))
 
 
 def test_uuids_of_record_and_parent(simulator: Simulator) -> None:
-    related = next(r for raw in truth(simulator).values() if (r := json.loads(raw)).get("related_call"))
+    related = next(
+        r for raw in truth(simulator).values() if (r := json.loads(raw)).get("related_call")
+    )
     assert all_uuids(walk(simulator, **DAY, uuid=related["uuid"])) == [related["uuid"]]
-    assert all_uuids(walk(simulator, **DAY, related_call_uuid=related["related_call"])) == [related["uuid"]]
+    assert all_uuids(walk(simulator, **DAY, related_call_uuid=related["related_call"])) == [
+        related["uuid"]
+    ]
 
 
 def test_filters_narrow_together(simulator: Simulator) -> None:
@@ -160,7 +176,9 @@ def test_filters_narrow_together(simulator: Simulator) -> None:
 
 
 def test_truth_takes_lists(simulator: Simulator) -> None:
-    assert truth(simulator, {"agent_ids": [52700, 52715]}) == truth(simulator, {"agent_ids": "52700, 52715"})
+    assert truth(simulator, {"agent_ids": [52700, 52715]}) == truth(
+        simulator, {"agent_ids": "52700, 52715"}
+    )
 
 
 @pytest.mark.parametrize("name", VENDOR_PARAMETERS)

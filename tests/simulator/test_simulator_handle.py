@@ -32,7 +32,9 @@ def read_on(voiso: Simulator, per_page: int) -> list[Got]:
 @pytest.mark.parametrize("final", ["short", "full_then_empty", "always_empty"])
 @pytest.mark.parametrize("handle", ["every", "above_cap", "more"])
 @pytest.mark.parametrize("count", [0, 99, 100, 101, 200, 250])
-def test_handle_reads_everything_once(count: int, handle: str, final: str, beyond_end: str, order: str) -> None:
+def test_handle_reads_everything_once(
+    count: int, handle: str, final: str, beyond_end: str, order: str
+) -> None:
     with simulator(count, handle=handle, final=final, beyond_end=beyond_end, order=order) as voiso:
         found = all_uuids(read_on(voiso, 100))
 
@@ -94,7 +96,9 @@ def test_when_the_handle_comes(handle: str, end: str, tokens: list[object]) -> N
     assert [True if token == handle_text else token for token in seen] == tokens
 
 
-@pytest.mark.parametrize(("handle", "comes"), [("every", True), ("above_cap", False), ("more", False)])
+@pytest.mark.parametrize(
+    ("handle", "comes"), [("every", True), ("above_cap", False), ("more", False)]
+)
 def test_handle_of_a_small_search(handle: str, comes: bool) -> None:
     with simulator(100, handle=handle) as voiso:
         token = ask(voiso, **DAY, per_page=100).json["search_token"]
@@ -124,7 +128,9 @@ def test_later_page_is_refused() -> None:
         assert ask(voiso, **DAY, per_page=100, page=2, search_token=token).status == 422
 
 
-@pytest.mark.parametrize(("beyond_cap", "status", "size"), [("clamped", 200, 10), ("empty", 200, 0), ("error", 422, 0)])
+@pytest.mark.parametrize(
+    ("beyond_cap", "status", "size"), [("clamped", 200, 10), ("empty", 200, 0), ("error", 422, 0)]
+)
 def test_handle_may_obey_the_cap(beyond_cap: str, status: int, size: int) -> None:
     with simulator(handle_pages="within_cap", beyond_cap=beyond_cap) as voiso:
         token = ask(voiso, **DAY, per_page=30).json["search_token"]

@@ -10,15 +10,23 @@ from tests.simulator.simulator_client import DAY, all_uuids, ask, newest_first, 
 
 
 def simulator(count: int = 250, **readings: Any) -> Simulator:
-    return Simulator(seed=6, records_per_day=count, exact=True, readings=Readings(**{"cap": 100, **readings}))
+    return Simulator(
+        seed=6, records_per_day=count, exact=True, readings=Readings(**{"cap": 100, **readings})
+    )
 
 
 @pytest.mark.parametrize("order", ["newest_first", "oldest_first", "shuffled", "uuid"])
 @pytest.mark.parametrize("final", ["short", "full_then_empty", "always_empty"])
-@pytest.mark.parametrize(("continuation", "on"), [("cursor", "every"), ("batch", "every"), ("batch", "last")])
+@pytest.mark.parametrize(
+    ("continuation", "on"), [("cursor", "every"), ("batch", "every"), ("batch", "last")]
+)
 @pytest.mark.parametrize("count", [0, 99, 100, 101, 200, 250])
-def test_documented_walk_is_exact(count: int, continuation: str, on: str, final: str, order: str) -> None:
-    with simulator(count, continuation=continuation, continuation_on=on, final=final, order=order) as voiso:
+def test_documented_walk_is_exact(
+    count: int, continuation: str, on: str, final: str, order: str
+) -> None:
+    with simulator(
+        count, continuation=continuation, continuation_on=on, final=final, order=order
+    ) as voiso:
         answers = walk(voiso, per_page=100, **DAY)
         found = all_uuids(answers)
         assert len(found) == count
@@ -43,19 +51,28 @@ def test_defaults_of_a_request() -> None:
     with Simulator(records_per_day=1_500, exact=True) as voiso:
         got = ask(voiso, **DAY)
         assert list(got.json) == ["records", "total", "page", "search_token"]
-        assert (len(got.uuids), got.json["page"], got.json["total"], got.json["search_token"]) == (1000, 1, 2, None)
+        assert (len(got.uuids), got.json["page"], got.json["total"], got.json["search_token"]) == (
+            1000,
+            1,
+            2,
+            None,
+        )
         assert got.uuids[0] == list(truth(voiso))[-1]
 
 
 def test_records_keep_their_bytes() -> None:
     with simulator(80) as voiso:
         raw = [truth(voiso)[uuid] for uuid in newest_first(truth(voiso))]
-        assert ask(voiso, **DAY, per_page=100).body.startswith(b'{"records":[' + b",".join(raw) + b"],")
+        assert ask(voiso, **DAY, per_page=100).body.startswith(
+            b'{"records":[' + b",".join(raw) + b"],"
+        )
 
 
 def test_pages_lead_through_the_cap() -> None:
     with simulator(95) as voiso:
-        found = [uuid for page in range(1, 5) for uuid in ask(voiso, **DAY, per_page=30, page=page).uuids]
+        found = [
+            uuid for page in range(1, 5) for uuid in ask(voiso, **DAY, per_page=30, page=page).uuids
+        ]
         assert len(found) == 95
         assert set(found) == truth(voiso).keys()
 
@@ -72,7 +89,10 @@ def test_batch_pages_and_tokens_together() -> None:
         found: list[str] = []
         token = ""
         while True:
-            pages = [ask(voiso, **DAY, per_page=30, page=page, search_token=token) for page in (1, 2, 3, 4)]
+            pages = [
+                ask(voiso, **DAY, per_page=30, page=page, search_token=token)
+                for page in (1, 2, 3, 4)
+            ]
             found += all_uuids(pages)
             assert [p.json["search_token"] for p in pages[:3]] == [None] * 3
             if not (token := pages[-1].json["search_token"]):
@@ -197,7 +217,10 @@ def test_duplicates_can_differ_in_content() -> None:
         records = ask(voiso, **DAY, per_page=100).json["records"]
         pairs = [(a, b) for a, b in itertools.pairwise(records) if a["uuid"] == b["uuid"]]
         assert pairs
-        assert all(a["wrapup_code"] != b["wrapup_code"] and a["timestamp"] == b["timestamp"] for a, b in pairs)
+        assert all(
+            a["wrapup_code"] != b["wrapup_code"] and a["timestamp"] == b["timestamp"]
+            for a, b in pairs
+        )
 
 
 def test_shuffled_order_is_stable() -> None:

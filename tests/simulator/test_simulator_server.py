@@ -49,7 +49,9 @@ AWKWARD = "k+y/=%26 é&x#;"
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
     teams = {"team-key": [3, 4]}
-    with Simulator(key=AWKWARD, team_keys=teams, forbidden_keys=["no-rights"], records_per_day=300) as running:
+    with Simulator(
+        key=AWKWARD, team_keys=teams, forbidden_keys=["no-rights"], records_per_day=300
+    ) as running:
         yield running
 
 
@@ -84,7 +86,11 @@ def test_rights_narrow_rows_and_lists(simulator: Simulator) -> None:
     assert set(got.uuids) == simulator.truth(START, END, key="team-key").keys()
     assert 0 < len(got.uuids) < len(truth(simulator))
     assert {t["id"] for t in send(simulator, f"{CDR}/teams", {"key": "team-key"}).json} == {3, 4}
-    assert 0 < len(send(simulator, f"{CDR}/agents", {"key": "team-key"}).json) < len(reference(simulator, "agents"))
+    assert (
+        0
+        < len(send(simulator, f"{CDR}/agents", {"key": "team-key"}).json)
+        < len(reference(simulator, "agents"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,7 +102,9 @@ def test_other_paths_are_not_found(simulator: Simulator, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
 def test_other_methods_are_not_allowed(simulator: Simulator, method: str) -> None:
-    got = send(simulator, CDR, {"key": AWKWARD}, method=method, body="{}" if method == "POST" else None)
+    got = send(
+        simulator, CDR, {"key": AWKWARD}, method=method, body="{}" if method == "POST" else None
+    )
     assert (got.status, got.headers["Allow"]) == (405, "GET")
 
 
@@ -126,7 +134,11 @@ def test_reference_lists_are_served(simulator: Simulator, name: str, fields: lis
 
 def test_records_name_listed_objects(simulator: Simulator) -> None:
     records = [json.loads(raw) for raw in truth(simulator).values()]
-    people = {item["id"]: item["name"] for name in ("agents", "deleted_agents") for item in reference(simulator, name)}
+    people = {
+        item["id"]: item["name"]
+        for name in ("agents", "deleted_agents")
+        for item in reference(simulator, name)
+    }
     queues = {item["name"] for item in reference(simulator, "queues")}
     codes = {item["code"] for item in reference(simulator, "wrapup_codes")}
     assert {(r["agent_id"], r["agent"]) for r in records if r["agent_id"]} <= set(people.items())
@@ -139,7 +151,9 @@ def test_one_connection_serves_many_requests(simulator: Simulator) -> None:
     connection.connect()
     port = connection.sock.getsockname()[1]
     for path in (f"{CDR}/teams", CDR, "/nowhere", f"{CDR}/queues"):
-        connection.request("GET", f"{path}?{urlencode({'key': AWKWARD, **(DAY if path == CDR else {})})}")
+        connection.request(
+            "GET", f"{path}?{urlencode({'key': AWKWARD, **(DAY if path == CDR else {})})}"
+        )
         connection.getresponse().read()
         assert connection.sock.getsockname()[1] == port
     connection.close()
@@ -147,7 +161,9 @@ def test_one_connection_serves_many_requests(simulator: Simulator) -> None:
 
 def test_concurrent_clients_see_the_same(simulator: Simulator) -> None:
     found: list[list[str]] = []
-    threads = [threading.Thread(target=lambda: found.append(ask(simulator, **DAY).uuids)) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: found.append(ask(simulator, **DAY).uuids)) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -172,10 +188,16 @@ def test_log_never_shows_keys() -> None:
 
 def test_truth_over_http(simulator: Simulator) -> None:
     def over_http(**params: str) -> Got:
-        return send(simulator, "/_simulator/truth", {"start": START.isoformat(), "end": END.isoformat(), **params})
+        return send(
+            simulator,
+            "/_simulator/truth",
+            {"start": START.isoformat(), "end": END.isoformat(), **params},
+        )
 
     assert over_http().json == {"count": len(truth(simulator)), "uuids": list(truth(simulator))}
-    assert set(over_http(type="inbound").json["uuids"]) == truth(simulator, {"type": "inbound"}).keys()
+    assert (
+        set(over_http(type="inbound").json["uuids"]) == truth(simulator, {"type": "inbound"}).keys()
+    )
     assert over_http(start="2024-05-01T00:00:00Z").json == over_http().json
     assert over_http(start="2024-05-01T00:00:00").status == 422
     assert over_http(colour="red").status == 422
@@ -197,7 +219,10 @@ def test_gzip_must_be_accepted(switched_on: bool) -> None:
         params = {"key": voiso.key, **DAY}
         plain = send(voiso, CDR, params)
         asked = send(voiso, CDR, params, headers={"Accept-Encoding": "gzip, deflate"})
-        assert ("Content-Encoding" in plain.headers, "Content-Encoding" in asked.headers) == (False, switched_on)
+        assert ("Content-Encoding" in plain.headers, "Content-Encoding" in asked.headers) == (
+            False,
+            switched_on,
+        )
         assert (gzip.decompress(asked.body) if switched_on else asked.body) == plain.body
 
 
@@ -227,12 +252,18 @@ def self_signed(path: Path) -> Path:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(
+        now + timedelta(days=1)
+    )
+    builder = builder.add_extension(
+        x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False
+    )
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + private)
+    path.write_bytes(
+        builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + private
+    )
     return path
 
 
@@ -241,9 +272,13 @@ def test_server_speaks_tls(tmp_path: Path) -> None:
     with Simulator(certificate=certificate, records_per_day=5) as voiso:
         assert voiso.url == f"https://127.0.0.1:{voiso.port}"
         trusting = ssl.create_default_context(cafile=certificate)
-        connection = http.client.HTTPSConnection("localhost", voiso.port, context=trusting, timeout=120)
+        connection = http.client.HTTPSConnection(
+            "localhost", voiso.port, context=trusting, timeout=120
+        )
         connection.request("GET", f"{CDR}?{urlencode({'key': voiso.key, **DAY})}")
-        assert {r["uuid"] for r in json.loads(connection.getresponse().read())["records"]} == truth(voiso).keys()
+        assert {r["uuid"] for r in json.loads(connection.getresponse().read())["records"]} == truth(
+            voiso
+        ).keys()
         connection.close()
         distrusting = http.client.HTTPSConnection("localhost", voiso.port, timeout=120)
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -253,7 +288,14 @@ def test_server_speaks_tls(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_command_line_serves_the_truth(stop: signal.Signals) -> None:
-    options = ("--seed=7", "--records-per-day=120", "--exact", "--key=cli-key", "--order=uuid", "--duplicates=0.1")
+    options = (
+        "--seed=7",
+        "--records-per-day=120",
+        "--exact",
+        "--key=cli-key",
+        "--order=uuid",
+        "--duplicates=0.1",
+    )
     fault = ("--fault", '{"kind": "status", "status": 418}')
     with command_line(*options, *fault) as process:
         assert process.stdout is not None
@@ -278,7 +320,9 @@ def test_help_explains_every_switch() -> None:
     with command_line("--help") as process:
         assert process.stdout is not None
         text = process.stdout.read()
-    missing = [name for name in Readings.__dataclass_fields__ if f"--{name.replace('_', '-')}" not in text]
+    missing = [
+        name for name in Readings.__dataclass_fields__ if f"--{name.replace('_', '-')}" not in text
+    ]
     assert missing == []
 
 
@@ -288,7 +332,11 @@ def test_standard_library_is_enough() -> None:
     program = "import sys, airflow_provider_voiso.simulator.__main__; print(*sys.modules)"
     environment = {"PYTHONPATH": str(root), "PATH": os.environ["PATH"]}
     run = subprocess.run(
-        [sys.executable, "-S", "-c", program], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-S", "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     ours = {name for name in run.stdout.split() if name.startswith("airflow_provider_voiso.")}
     assert all(name.startswith("airflow_provider_voiso.simulator") for name in ours)

@@ -33,30 +33,47 @@ def found(voiso: Simulator, **params: str) -> set[str]:
         ("exclusive", "millisecond", START + MILLISECOND, NOON),
     ],
 )
-def test_bounds_of_the_datetime_pair(bounds: str, resolution: str, start: datetime, end: datetime) -> None:
+def test_bounds_of_the_datetime_pair(
+    bounds: str, resolution: str, start: datetime, end: datetime
+) -> None:
     with simulator(bounds=bounds, resolution=resolution) as voiso:
         assert found(voiso, **PAIR) == voiso.truth(start, end).keys()
-        assert voiso.truth(START, NOON + SECOND).keys() != voiso.truth(START, NOON + MILLISECOND).keys() != set()
+        assert (
+            voiso.truth(START, NOON + SECOND).keys()
+            != voiso.truth(START, NOON + MILLISECOND).keys()
+            != set()
+        )
 
 
 def test_edges_hold_records() -> None:
     voiso = simulator()
-    for low, high in ((NOON, NOON + MILLISECOND), (START, START + MILLISECOND), (START, START + SECOND)):
+    for low, high in (
+        (NOON, NOON + MILLISECOND),
+        (START, START + MILLISECOND),
+        (START, START + SECOND),
+    ):
         assert voiso.truth(low, high)
 
 
-@pytest.mark.parametrize(("clock", "hours"), [("UTC", 0), ("America/Sao_Paulo", 3), ("Europe/Berlin", -2)])
+@pytest.mark.parametrize(
+    ("clock", "hours"), [("UTC", 0), ("America/Sao_Paulo", 3), ("Europe/Berlin", -2)]
+)
 def test_server_clock_reads_the_dates(clock: str, hours: int) -> None:
     shift = timedelta(hours=hours)
     with simulator(clock=clock) as voiso:
         assert found(voiso, **PAIR) == voiso.truth(START + shift, NOON + SECOND + shift).keys()
         dates = {"start_date": "2024-05-01", "end_date": "2024-05-02"}
-        assert found(voiso, **dates) == voiso.truth(START + shift, END + timedelta(days=1) + shift).keys()
+        assert (
+            found(voiso, **dates)
+            == voiso.truth(START + shift, END + timedelta(days=1) + shift).keys()
+        )
 
 
 def test_clock_change_shortens_the_day() -> None:
     with simulator(clock="Europe/Berlin") as voiso:
-        day = voiso.truth(datetime(2024, 3, 30, 23, tzinfo=UTC), datetime(2024, 3, 31, 22, tzinfo=UTC))
+        day = voiso.truth(
+            datetime(2024, 3, 30, 23, tzinfo=UTC), datetime(2024, 3, 31, 22, tzinfo=UTC)
+        )
         assert found(voiso, start_date="2024-03-31", end_date="2024-03-31") == day.keys()
 
 
@@ -79,7 +96,11 @@ def test_both_pairs_together() -> None:
     dates = {"start_date": "2024-05-01", "end_date": "2024-05-01"}
     moments = {"start_datetime": "2024-05-01T18:00:00", "end_datetime": "2024-05-02T06:00:00"}
     evening, morning = START + timedelta(hours=18), END + timedelta(hours=6) + SECOND
-    for reading, start, end in (("datetime", evening, morning), ("date", START, END), ("intersection", evening, END)):
+    for reading, start, end in (
+        ("datetime", evening, morning),
+        ("date", START, END),
+        ("intersection", evening, END),
+    ):
         with simulator(both_pairs=reading) as voiso:
             assert found(voiso, **dates, **moments) == voiso.truth(start, end).keys(), reading
 

@@ -35,12 +35,21 @@ MIB = 1 << 20
 def main() -> int:
     """Run, tell and write."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak")
-    parser.add_argument("--exports", type=int, default=32, help="exports at once (default: %(default)s)")
     parser.add_argument(
-        "--requests-per-second", type=float, default=8, help="that the API allows (default: %(default)s)"
+        "--exports", type=int, default=32, help="exports at once (default: %(default)s)"
     )
-    parser.add_argument("--days", type=int, default=30, help="days of the backfill (default: %(default)s)")
-    parser.add_argument("--records-per-day", type=int, default=20_000, help="of the backfill (default: %(default)s)")
+    parser.add_argument(
+        "--requests-per-second",
+        type=float,
+        default=8,
+        help="that the API allows (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--days", type=int, default=30, help="days of the backfill (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--records-per-day", type=int, default=20_000, help="of the backfill (default: %(default)s)"
+    )
     parser.add_argument("--write", action="store_true", help="write the result to docs/soak.md")
     asked = parser.parse_args()
     with (
@@ -69,7 +78,8 @@ def main() -> int:
         text += "\n" + render_backfill(filled, asked.records_per_day, time.monotonic() - started)
     machine = f"{os.cpu_count()} cores ({platform.system()} {platform.machine()})"
     text = (
-        f"{datetime.now(timezone.utc):%Y-%m-%d}, Airflow {airflow.__version__}, Python {platform.python_version()}, "
+        f"{datetime.now(timezone.utc):%Y-%m-%d}, Airflow {airflow.__version__}, Python "
+        f"{platform.python_version()}, "
         f"{machine}.\n\n{text}"
     )
     print(text)
@@ -90,8 +100,10 @@ def render_load(found: Load, rate: float) -> str:
             "days equal to Voiso's, line by line": found.equal,
             "requests answered": found.answered,
             "requests refused (429)": found.refused,
-            "seconds, and as many as the limit alone needs": f"{found.seconds:.0f}, {found.answered / rate:.0f}",
-            "shortest and longest pause after a refusal (`Retry-After: 1`)": f"{min(pauses)} s, {max(pauses)} s",
+            "seconds, and as many as the limit alone "
+            "needs": f"{found.seconds:.0f}, {found.answered / rate:.0f}",
+            "shortest and longest pause after a refusal (`Retry-After: "
+            "1`)": f"{min(pauses)} s, {max(pauses)} s",
             f"most requests within {HERD:g} s, after the first second": found.together,
         },
     )
@@ -107,7 +119,8 @@ def render_backfill(found: Backfill, records_per_day: int, seconds: float) -> st
         return f"{_mean(first, what) / unit:.0f}, {_mean(last, what) / unit:.0f}"
 
     return _table(
-        f"{len(exports) // 2} days of {records_per_day} records to S3 and PostgreSQL in one process",
+        f"{len(exports) // 2} days of {records_per_day} records to S3 and PostgreSQL in one "
+        "process",
         {
             "exports that failed": sum(export.error is not None for export in exports),
             "days equal to Voiso's in S3, line by line": found.equal_in_s3,
@@ -117,7 +130,9 @@ def render_backfill(found: Backfill, records_per_day: int, seconds: float) -> st
             "most memory so far in MiB, likewise": flat("peak", MIB),
             "open files, likewise": flat("files"),
             "threads, likewise": flat("threads"),
-            "files left in the temporary directory": len({name for export in exports for name in export.temp_files}),
+            "files left in the temporary directory": len(
+                {name for export in exports for name in export.temp_files}
+            ),
         },
     )
 

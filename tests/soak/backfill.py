@@ -49,7 +49,11 @@ def backfill(
     windows = days(count)
     options = ["--exact", "--records-per-day", str(records_per_day), "--duplicates", "0"]
     with SimulatorProcess(home / "voiso", options) as voiso:
-        connections = {"aws_default": s3.connection(), "voiso_default": voiso.connection(), "warehouse": sql}
+        connections = {
+            "aws_default": s3.connection(),
+            "voiso_default": voiso.connection(),
+            "warehouse": sql,
+        }
         orders = [
             one
             for window in windows
@@ -61,7 +65,9 @@ def backfill(
         done = run(home, connections, orders, together=False)
     truth = Simulator(exact=True, records_per_day=records_per_day)
     client = s3.client()
-    found = {row[0]: comparable(row) for row in execute(f"SELECT {', '.join(COLUMNS)} FROM {TABLE}")}
+    found = {
+        row[0]: comparable(row) for row in execute(f"SELECT {', '.join(COLUMNS)} FROM {TABLE}")
+    }
     [[count_in_sql]] = execute(f"SELECT count(*) FROM {TABLE}")
     equal_in_s3 = equal_in_sql = expected = 0
     for window in windows:

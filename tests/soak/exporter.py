@@ -1,7 +1,8 @@
 """Run exports by the real operators, all at once or one after the other: ``python -m tests.soak.exporter``.
 
-Standard input holds a list of exports as JSON: ``kind`` (``s3`` or ``sql``), ``start``, ``end`` and ``options`` of the
-operator. For each, one line of JSON comes out; its fields are those of :class:`tests.soak.exports.Export`.
+Standard input holds a list of exports as JSON: ``kind`` (``s3`` or ``sql``), ``start``, ``end`` and
+``options`` of the operator. For each, one line of JSON comes out; its fields are those of
+:class:`tests.soak.exports.Export`.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def export(order: dict[str, Any]) -> dict[str, Any]:
     logger = logging.getLogger("airflow_provider_voiso")
     logger.addHandler(pauses)
     task = OPERATORS[order["kind"]](task_id="export", **order["options"])
-    context = {f"data_interval_{edge}": datetime.fromisoformat(order[edge]) for edge in ("start", "end")}
+    context = {
+        f"data_interval_{edge}": datetime.fromisoformat(order[edge]) for edge in ("start", "end")
+    }
     manifest, error = None, None
     try:
         manifest = task.execute(context)

@@ -66,7 +66,9 @@ def run(
             {
                 "AIRFLOW_HOME": str(home / "airflow"),
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-                "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+                "PYTHONPATH": os.pathsep.join(
+                    filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
+                ),
                 "TMPDIR": tmpdir,
                 **{f"AIRFLOW_CONN_{name.upper()}": value for name, value in connections.items()},
             }
@@ -74,7 +76,12 @@ def run(
         log = home / "exporter.log"
         with log.open("a") as errors:
             done = subprocess.run(
-                [sys.executable, "-m", "tests.soak.exporter", *(["--together"] if together else [])],
+                [
+                    sys.executable,
+                    "-m",
+                    "tests.soak.exporter",
+                    *(["--together"] if together else []),
+                ],
                 input=json.dumps(orders),
                 stdout=subprocess.PIPE,
                 stderr=errors,

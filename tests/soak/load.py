@@ -25,7 +25,8 @@ class Load:
     """What came of the exports.
 
     :param equal: how many days are in S3 as Voiso has them, line by line
-    :param together: most requests that came within :data:`HERD` of one another, once the first had been refused
+    :param together: most requests that came within :data:`HERD` of one another, once the first had
+        been refused
     """
 
     exports: Sequence[Export]
@@ -36,10 +37,14 @@ class Load:
     together: int
 
 
-def load(home: Path, s3: SeaweedS3, *, exports: int, records_per_day: int, requests_per_second: float) -> Load:
+def load(
+    home: Path, s3: SeaweedS3, *, exports: int, records_per_day: int, requests_per_second: float
+) -> Load:
     """Export that many days at once, each in a process of its own and in several pages."""
     windows = days(exports)
-    with Simulator(exact=True, records_per_day=records_per_day, requests_per_second=requests_per_second) as voiso:
+    with Simulator(
+        exact=True, records_per_day=records_per_day, requests_per_second=requests_per_second
+    ) as voiso:
         truths = [list(voiso.truth(*window).values()) for window in windows]
         extra = {"per_page": records_per_day // 3}
         connections = {

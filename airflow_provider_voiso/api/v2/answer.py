@@ -53,7 +53,8 @@ def parse_page(body: bytes) -> Page:
     """Read one answer of ``/api/v2/cdr``.
 
     :raises VoisoAuthenticationError: if the answer says that the key is invalid
-    :raises VoisoResponseError: if it is anything but an answer with records that have a uuid and a timestamp
+    :raises VoisoResponseError: if it is anything but an answer with records that have a uuid and a
+        timestamp
     """
     masked = body
     try:
@@ -71,7 +72,9 @@ def parse_page(body: bytes) -> Page:
     raws: Sequence[Json] = answer.records
     if masked is not body:
         raws = list(same_places(map(bytes, raws), masked, body))
-    if b"\n" in body or b"\r" in body:  # JSON allows line breaks between tokens only, so a space means the same
+    if (
+        b"\n" in body or b"\r" in body
+    ):  # JSON allows line breaks between tokens only, so a space means the same
         raws = [bytes(raw).replace(b"\r", b" ").replace(b"\n", b" ") for raw in raws]
     token = str(answer.search_token) if answer.search_token not in (None, "", False) else None
     return _documented_page(body, raws, token) or _lenient_page(raws, token)
@@ -89,7 +92,9 @@ def _documented_page(body: bytes, raws: Sequence[Json], token: str | None) -> Pa
         dispositions = b",".join([key.disposition for key in found])
         unfinished = frozenset[str]()
         if any(mark in dispositions for mark in _UNFINISHED_JSON):
-            unfinished = frozenset(key.uuid for key in found if bytes(key.disposition) in _UNFINISHED_JSON)
+            unfinished = frozenset(
+                key.uuid for key in found if bytes(key.disposition) in _UNFINISHED_JSON
+            )
         return Page(uuids, ended, raws, token, unfinished)
     return None
 
@@ -108,17 +113,21 @@ def error_answer(error: Any) -> VoisoAuthenticationError | VoisoResponseError:
     """Return the exception for an ``{"error": ...}`` body; the API's own words are judged, never repeated."""
     if "api key" in str(error).lower():
         return VoisoAuthenticationError(
-            "The API says that the key is invalid. Check the connection's password (the API key) and that its "
+            "The API says that the key is invalid. Check the connection's password (the API key) "
+            "and that its "
             "host is the cluster of that key's owner."
         )
-    return VoisoResponseError(f"The API answered with an error object in place of records. {IF_IT_LASTS}")
+    return VoisoResponseError(
+        f"The API answered with an error object in place of records. {IF_IT_LASTS}"
+    )
 
 
 def not_json(body: bytes) -> str:
     """Say what came in place of JSON, without repeating it."""
     if body.lstrip()[:1] == b"<":
         return (
-            "The API answered with a web page in place of JSON: a sign-in page or a proxy may stand before it. "
+            "The API answered with a web page in place of JSON: a sign-in page or a proxy may "
+            "stand before it. "
             "Check the connection's host."
         )
     return f"The API's answer of {len(body)} bytes is not the JSON object that it documents. {IF_IT_LASTS}"

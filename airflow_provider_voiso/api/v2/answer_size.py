@@ -17,7 +17,9 @@ BATCH = 10_000
 class Ask(Protocol):
     """Sends one request for a page of a search."""
 
-    def __call__(self, span: Span, *, per_page: int, page: int = 1, token: str | None = None) -> Page:
+    def __call__(
+        self, span: Span, *, per_page: int, page: int = 1, token: str | None = None
+    ) -> Page:
         """Return the answer; raise :class:`VoisoBadRequestError` if the API refuses the request."""
         ...
 
@@ -45,7 +47,8 @@ class AnswerSize:
         count = len(page)
         if count > self.asked:
             raise VoisoPaginationError(
-                f"The API returned {count} records where {self.asked} were asked for. Set the connection's "
+                f"The API returned {count} records where {self.asked} were asked for. Set the "
+                "connection's "
                 f"extra 'per_page' to {count} or more."
             )
         if count > self._full:
@@ -55,8 +58,9 @@ class AnswerSize:
     def is_whole(self, ask: Ask, span: Span, page: Page) -> bool:
         """Tell whether the first page of a search holds all of it.
 
-        A full page does not. A shorter one does if a longer one was seen, else one request tells a silent cap of the
-        page size from the end. A token with a short page is a sign of a cap, until one comes with a page that is whole.
+        A full page does not. A shorter one does if a longer one was seen, else one request tells a
+        silent cap of the page size from the end. A token with a short page is a sign of a cap,
+        until one comes with a page that is whole.
         """
         count = len(page)
         has_been_longer = count < self._largest
@@ -89,8 +93,9 @@ class AnswerSize:
 def _page_across(count: int, batch: int) -> tuple[int, int]:
     """Return the number and size of a page that holds record number ``count`` and the one behind it.
 
-    The page is no larger than the answer that was seen, and lies within the batch. Where it holds the known records
-    and no other, nothing has moved since. No page of one or two records can do that; the one behind them is returned.
+    The page is no larger than the answer that was seen, and lies within the batch. Where it holds
+    the known records and no other, nothing has moved since. No page of one or two records can do
+    that; the one behind them is returned.
     """
     for size in range(2, count):
         number = count // size + 1

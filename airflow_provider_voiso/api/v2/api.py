@@ -81,7 +81,9 @@ class ApiV2:
     def __init__(self, transport: Transport, settings: Settings, *, batch: int = BATCH) -> None:
         self._transport = transport
         self._settings = settings
-        self._assumed = DateRule(ZoneClock(ZoneInfo("UTC" if settings.timezone == AUTO else settings.timezone)))
+        self._assumed = DateRule(
+            ZoneClock(ZoneInfo("UTC" if settings.timezone == AUTO else settings.timezone))
+        )
         self._proved: DateRule | None = None
         self._size = AnswerSize(settings.per_page, batch=batch)
         self._size_of_counts = AnswerSize(min(settings.per_page, _COUNTED_AT_ONCE), batch=batch)
@@ -117,7 +119,9 @@ class ApiV2:
         if self._proved is None:
             first = self._first(search, self._assumed.span(window), size)
             proof = self._proof(window, first)
-            self._proved = self._rule_of(proof) if proof.is_done else self._calibrated(search, first, size)
+            self._proved = (
+                self._rule_of(proof) if proof.is_done else self._calibrated(search, first, size)
+            )
         rule = self._proved or self._assumed
         search = _limited(search, rule)
         belonging = Belonging(window, rule, "drop")
@@ -146,11 +150,14 @@ class ApiV2:
         span = self._assumed.span(Window(now - timedelta(hours=1), now))
         Search(self._transport, {})(span, per_page=1)
 
-    def _read_and_prove(self, window: Window, search: Search, policy: OutOfWindow, first: _First) -> Content | None:
+    def _read_and_prove(
+        self, window: Window, search: Search, policy: OutOfWindow, first: _First
+    ) -> Content | None:
         """Read a window in the clock that is assumed, and prove that clock; None if it must be read again.
 
-        The proof is free where the window's own records are dense enough; else it takes a few small requests. Answers
-        that leave the clock open are no reason to stop, as the last one may decide.
+        The proof is free where the window's own records are dense enough; else it takes a few small
+        requests. Answers that leave the clock open are no reason to stop, as the last one may
+        decide.
         """
         proof = self._proof(window, first)
         content = None
@@ -161,7 +168,9 @@ class ApiV2:
                 log.debug("The records speak against the clock that was assumed; asking for it.")
         if proof.is_done and content is not None:
             self._proved = self._rule_of(proof)
-            log.info("The API reads dates in %s, as the records' own timestamps prove.", self._proved)
+            log.info(
+                "The API reads dates in %s, as the records' own timestamps prove.", self._proved
+            )
         else:
             self._proved = self._calibrated(search, first, self._size)
         if content is None:
@@ -222,7 +231,9 @@ class ApiV2:
 
     def _spans(self, rule: DateRule, window: Window) -> list[Span]:
         connections = self._settings.max_connections
-        return _cut(rule.span(window), connections * _PARTS_PER_CONNECTION if connections > 1 else 1)
+        return _cut(
+            rule.span(window), connections * _PARTS_PER_CONNECTION if connections > 1 else 1
+        )
 
     def _read(
         self,
@@ -262,7 +273,9 @@ class ApiV2:
             raise
         return Content(records, belonging.outside, self._clock_text())
 
-    def _read_all(self, spans: list[Span], read_span: Callable[[Span], None], stop: threading.Event) -> None:
+    def _read_all(
+        self, spans: list[Span], read_span: Callable[[Span], None], stop: threading.Event
+    ) -> None:
         if len(spans) == 1:
             read_span(spans[0])
             return
@@ -301,5 +314,7 @@ def _parse_reference(body: bytes) -> list[dict[str, Any]]:
         lists = [value for value in answer.values() if isinstance(value, list)]
         answer = lists[0] if len(lists) == 1 else None
     if not isinstance(answer, list) or not all(isinstance(item, dict) for item in answer):
-        raise VoisoResponseError("The API's answer is neither a list of objects nor an object that wraps one.")
+        raise VoisoResponseError(
+            "The API's answer is neither a list of objects nor an object that wraps one."
+        )
     return answer

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Belonging:
     """Keeps the records that lie in a window, and judges those that no search for it should return.
 
-    Records within a second or two of the window, and further where the clock changes, belong to its neighbours and
-    are left out.
+    Records within a second or two of the window, and further where the clock changes, belong to its
+    neighbours and are left out.
 
     :param window: the records' ``timestamp`` must lie in it
     :param rule: how the API applies the dates of a span
@@ -41,7 +41,8 @@ class Belonging:
 
         :param page: records in the order of time
         :param span: the seconds that were asked for
-        :raises VoisoOutOfWindowError: if one lies outside of what was asked for, and the policy is ``fail``
+        :raises VoisoOutOfWindowError: if one lies outside of what was asked for, and the policy is
+            ``fail``
         """
         first = bisect_left(page.ended, self._window.start)
         after = bisect_left(page.ended, self._window.end)
@@ -53,9 +54,12 @@ class Belonging:
         outside = low + len(page) - high
         if outside and self._policy == "fail":
             raise VoisoOutOfWindowError(
-                f"{outside} of {len(page)} records of one answer lie outside of the window {self._window}, "
-                f"though the API reads dates in {self._rule}. Look at the timestamps of what it returns for this "
-                "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why they are there."
+                f"{outside} of {len(page)} records of one answer lie outside of the window "
+                f"{self._window}, "
+                f"though the API reads dates in {self._rule}. Look at the timestamps of what it "
+                "returns for this "
+                "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why "
+                "they are there."
             )
         self._outside.update(hash(uuid) for uuid in (*page.uuids[:low], *page.uuids[high:]))
         kept = page.between(first, after)

@@ -48,7 +48,9 @@ class Calibration:
     :param size: what is known of answers' sizes
     """
 
-    def __init__(self, clock: Clock, size: AnswerSize, *, auto: bool, longest: timedelta | None) -> None:
+    def __init__(
+        self, clock: Clock, size: AnswerSize, *, auto: bool, longest: timedelta | None
+    ) -> None:
         self._clock = clock
         self._size = size
         self._auto = auto
@@ -62,9 +64,12 @@ class Calibration:
         :param search: asks for records
         :param span: the seconds that were asked for, in the clock that is to be proved
         :param page: the first answer
-        :return: None if no record is there under any clock, so that nothing can be proved and nothing is missing
-        :raises VoisoClockError: if no rule finds the record, or not the one of the clock that is set
-        :raises VoisoConfigurationError: if the API selects by the start and the longest interaction is unknown
+        :return: None if no record is there under any clock, so that nothing can be proved and
+            nothing is missing
+        :raises VoisoClockError: if no rule finds the record, or not the one of the clock that is
+            set
+        :raises VoisoConfigurationError: if the API selects by the start and the longest interaction
+            is unknown
         """
         evidence = Evidence()
         evidence.take(page, span)
@@ -116,25 +121,34 @@ class Calibration:
             clock = ProvedClock(offset, witness.ended)
         elif offset not in clock.offsets(witness.ended):
             raise VoisoClockError(
-                f"The API reads dates at {offset_text(offset)} from UTC, as a record's own timestamp proves, which is "
-                f"not the time in {clock}. Set the connection's extra 'timezone' to 'auto' or to the right zone."
+                f"The API reads dates at {offset_text(offset)} from UTC, as a record's own "
+                "timestamp proves, which is "
+                f"not the time in {clock}. Set the connection's extra 'timezone' to 'auto' or to "
+                "the right zone."
             )
         if acts_on == "end":
             return DateRule(clock)
         if self._longest is None:
             raise VoisoConfigurationError(
-                "The API selects interactions by their start, as a record's own timestamp and duration prove, so that "
-                "long ones must be looked for before the window. Set the connection's extra 'longest_interaction' to "
+                "The API selects interactions by their start, as a record's own timestamp and "
+                "duration prove, so that "
+                "long ones must be looked for before the window. Set the connection's extra "
+                "'longest_interaction' to "
                 "the hours that the longest one may last."
             )
         return DateRule(clock, "start", self._longest)
 
     def _not_found(self) -> VoisoClockError:
-        tried = dict.fromkeys(f"{offset_text(offset)} by the {acts_on}" for acts_on, offset in self._tried)
+        tried = dict.fromkeys(
+            f"{offset_text(offset)} by the {acts_on}" for acts_on, offset in self._tried
+        )
         return VoisoClockError(
-            "A record that the API returned is not found in the second of its own timestamp, so it cannot be "
-            f"proved in which clock the API reads dates. Tried: {', '.join(tried)}. Set the connection's extra "
-            "'timezone' to the zone of the contact centre or of the key's owner, and check that nothing between "
+            "A record that the API returned is not found in the second of its own timestamp, so it "
+            "cannot be "
+            f"proved in which clock the API reads dates. Tried: {', '.join(tried)}. Set the "
+            "connection's extra "
+            "'timezone' to the zone of the contact centre or of the key's owner, and check that "
+            "nothing between "
             "here and the API changes dates."
         )
 
@@ -195,7 +209,9 @@ class _Trial:
         """Yield the lowest and the highest offset to ask for at once, and what the search is to act on."""
         for acts_on in self._kinds:
             yield from self._narrowing(acts_on)
-        for acts_on in self._kinds:  # one absurd timestamp is enough to make evidence contradict itself
+        for (
+            acts_on
+        ) in self._kinds:  # one absurd timestamp is enough to make evidence contradict itself
             for offset in self._likely:
                 if (acts_on, offset) not in self._tried:
                     yield offset, offset, acts_on
@@ -205,7 +221,11 @@ class _Trial:
         tight = 0
         while self._asked < _MOST_PROBES:
             left = [each for each in offsets.quarters() if (acts_on, each) not in self._tried]
-            guesses = [each for each in self._likely if (acts_on, each) not in self._tried and offsets.allows(each)]
+            guesses = [
+                each
+                for each in self._likely
+                if (acts_on, each) not in self._tried and offsets.allows(each)
+            ]
             if not left and not guesses:
                 return
             self._asked += 1

@@ -24,7 +24,8 @@ _AROUND = tuple(timedelta(hours=hours) for hours in (-25, -3, 0, 3, 25))
 class Span:
     """An inclusive range of local seconds that one search must cover.
 
-    The seconds are counted as if the API's clock showed UTC. A :class:`DateRule` tells which instants they mean.
+    The seconds are counted as if the API's clock showed UTC. A :class:`DateRule` tells which
+    instants they mean.
 
     :param first: seconds since 1970-01-01T00:00:00 on that clock
     :param last: likewise
@@ -90,7 +91,9 @@ class ProvedClock:
     def offsets(self, instant: datetime) -> tuple[timedelta, timedelta]:
         """Return the proved offset, or a wider range within a day of some zone's change to or from it."""
         both = [clock.offsets(instant) for clock in _zones_with(self.offset, self.instant)]
-        return min([self.offset, *(low for low, _ in both)]), max([self.offset, *(high for _, high in both)])
+        return min([self.offset, *(low for low, _ in both)]), max(
+            [self.offset, *(high for _, high in both)]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,9 @@ def _zones_with(offset: timedelta, instant: datetime) -> tuple[ZoneClock, ...]:
 def _zones() -> tuple[ZoneClock, ...]:
     """Return the zones of the world whose clocks have differed since 1970; every other is an alias of one of them."""
     lines = (files("tzdata") / "zoneinfo" / "zone1970.tab").read_text().splitlines()
-    return tuple(ZoneClock(ZoneInfo(line.split("\t")[2])) for line in lines if not line.startswith("#"))
+    return tuple(
+        ZoneClock(ZoneInfo(line.split("\t")[2])) for line in lines if not line.startswith("#")
+    )
 
 
 def offset_text(offset: timedelta) -> str:
@@ -135,7 +140,8 @@ class DateRule:
     """How the API applies ``start_datetime`` and ``end_datetime``.
 
     :param clock: the clock of both
-    :param acts_on: whether they select by the end of an interaction, which is its ``timestamp``, or by its start
+    :param acts_on: whether they select by the end of an interaction, which is its ``timestamp``, or
+        by its start
     :param longest: the longest interaction to expect; only if they select by the start
     """
 
@@ -153,7 +159,8 @@ class DateRule:
 
     def first_second(self, instant: datetime) -> int:
         """Return the earliest second that the API's clock may show at an instant."""
-        # The text of a bound lies a little outside, where the clock may show a time that does not exist.
+        # The text of a bound lies a little outside, where the clock may show a time that does not
+        # exist.
         low, _ = self._offsets(instant, -2 * _SECOND, _ZERO)
         return epoch_us(instant + low) // 1_000_000
 

@@ -1,8 +1,9 @@
 """One second that holds more records than an answer: read by page numbers, then by search tokens.
 
-That is the continuation which the vendor's page describes. Its pages are answered at different moments, and what a
-token stands behind is not documented for pages smaller than a batch. So the second is read until two passes agree, and
-tokens are followed only behind whole batches, where every meaning is the same.
+That is the continuation which the vendor's page describes. Its pages are answered at different
+moments, and what a token stands behind is not documented for pages smaller than a batch. So the
+second is read until two passes agree, and tokens are followed only behind whole batches, where
+every meaning is the same.
 """
 
 from __future__ import annotations
@@ -34,13 +35,18 @@ def pages_of_second(ask: Ask, span: Span, first: Page, batch: int) -> list[Page]
     """
     before: set[str] | None = None
     for _ in range(_MOST_PASSES):
-        pages = _batches(ask, span, batch) if len(first) == batch else _numbered(ask, span, len(first), batch)
+        pages = (
+            _batches(ask, span, batch)
+            if len(first) == batch
+            else _numbered(ask, span, len(first), batch)
+        )
         found = {uuid for page in pages for uuid in page.uuids}
         if found == before:
             return pages
         before = found
     raise VoisoUnsettledError(
-        f"One second of it holds more than one answer, and its records changed in each of {_MOST_PASSES} passes. "
+        "One second of it holds more than one answer, and its records changed in each of "
+        f"{_MOST_PASSES} passes. "
         "Export it later, or put a VoisoCdrSensor with 'settle' before the export."
     )
 
@@ -58,7 +64,8 @@ def _numbered(ask: Ask, span: Span, size: int, batch: int) -> list[Page]:
         if len(page) < size:
             return pages
     raise VoisoPaginationError(
-        f"One second of it holds more than {batch // size * size} records, and the API gives no more than {size} at "
+        f"One second of it holds more than {batch // size * size} records, and the API gives no "
+        f"more than {size} at "
         f"once. Set the connection's extra 'per_page' to {batch} if it is lower. {_HINT}"
     )
 
@@ -90,13 +97,15 @@ def _batches(ask: Ask, span: Span, batch: int) -> list[Page]:
         seen |= fresh
     if len(pages) == 1:
         raise VoisoPaginationError(
-            f"One second of it holds {batch} records or more, and the API gives no token that leads further. {_HINT}"
+            f"One second of it holds {batch} records or more, and the API gives no token that "
+            f"leads further. {_HINT}"
         )
     return pages
 
 
 def _led_back(batches: int, batch: int) -> VoisoPaginationError:
     return VoisoPaginationError(
-        f"One second of it holds more than {batch} records, and a search token led back to records that were already "
+        f"One second of it holds more than {batch} records, and a search token led back to records "
+        "that were already "
         f"read, after {batches} batches. Run the task again. {_HINT}"
     )

@@ -96,9 +96,9 @@ def offsets_of(instants: Iterable[datetime], span: Span) -> tuple[timedelta, tim
 class Proof:
     """Whether the answers of a window alone prove the clock that is assumed.
 
-    A record in the first quarter of an hour that was asked for, and one in the last, leave one offset. A record that
-    began before what was asked for, and one that began near its end, rule out a search by the start. Several threads
-    may add answers.
+    A record in the first quarter of an hour that was asked for, and one in the last, leave one
+    offset. A record that began before what was asked for, and one that began near its end, rule out
+    a search by the start. Several threads may add answers.
 
     :param clock: the clock that is assumed
     :param window: the window that is read

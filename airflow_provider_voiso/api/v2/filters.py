@@ -19,7 +19,16 @@ FILTERS = frozenset(
     }
 )  # fmt: skip
 RESERVED = frozenset(
-    {"key", "page", "per_page", "search_token", "start_date", "end_date", "start_datetime", "end_datetime"}
+    {
+        "key",
+        "page",
+        "per_page",
+        "search_token",
+        "start_date",
+        "end_date",
+        "start_datetime",
+        "end_datetime",
+    }
 )
 _NOTHING = frozenset({"None", "null", "True", "False"})
 """The texts that a template makes of values that are none; the API takes ``true`` and ``false``."""
@@ -42,11 +51,14 @@ def check_filter_names(filters: Mapping[str, Any]) -> None:
     for name in filters:
         if name in RESERVED:
             raise VoisoConfigurationError(
-                f"The filter {name!r} is set by the package itself: the connection gives the key and the page "
+                f"The filter {name!r} is set by the package itself: the connection gives the key "
+                "and the page "
                 "size, the window gives the dates."
             )
         if name not in FILTERS:
-            raise VoisoConfigurationError(f"Unknown filter {name!r}. The API knows: {', '.join(sorted(FILTERS))}.")
+            raise VoisoConfigurationError(
+                f"Unknown filter {name!r}. The API knows: {', '.join(sorted(FILTERS))}."
+            )
 
 
 def filter_params(filters: Mapping[str, Any] | None) -> dict[str, str]:
@@ -69,10 +81,13 @@ def filter_params(filters: Mapping[str, Any] | None) -> dict[str, str]:
 def _check_mapping(filters: object) -> None:
     if isinstance(filters, str):
         raise VoisoConfigurationError(
-            f"The filters are a text, not a dict. If a template made them, it rendered the dict to text: {_WAYS_OUT}."
+            "The filters are a text, not a dict. If a template made them, it rendered the dict to "
+            f"text: {_WAYS_OUT}."
         )
     if not isinstance(filters, Mapping):
-        raise VoisoConfigurationError(f"The filters must be a dict or None, not {type(filters).__name__}.")
+        raise VoisoConfigurationError(
+            f"The filters must be a dict or None, not {type(filters).__name__}."
+        )
 
 
 def is_rendered(text: str) -> bool:
@@ -105,7 +120,8 @@ def _value(name: str, value: Any) -> str:
         text = str(value)
     else:
         raise VoisoConfigurationError(
-            f"The filter {name!r} is a {type(value).__name__}; it must be a text, a number or a list of those."
+            f"The filter {name!r} is a {type(value).__name__}; it must be a text, a number or a "
+            "list of those."
         )
     _check_text(name, text)
     if isinstance(value, float) and not math.isfinite(value):
@@ -115,16 +131,22 @@ def _value(name: str, value: Any) -> str:
 
 def _check_text(name: str, text: str) -> None:
     if not text.replace(",", "").strip():
-        raise VoisoConfigurationError(f"The filter {name!r} is empty. Leave it out to select everything.")
+        raise VoisoConfigurationError(
+            f"The filter {name!r} is empty. Leave it out to select everything."
+        )
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise VoisoConfigurationError(f"The filter {name!r} holds half a surrogate pair, which no request can carry.")
+        raise VoisoConfigurationError(
+            f"The filter {name!r} holds half a surrogate pair, which no request can carry."
+        )
     if _TEMPLATE.search(text):
         raise VoisoConfigurationError(
-            f"The filter {name!r} holds Jinja that was not rendered. Give it in the templated argument itself, not "
+            f"The filter {name!r} holds Jinja that was not rendered. Give it in the templated "
+            "argument itself, not "
             "in a value that a template or an XCom brings."
         )
     if is_rendered(text):
         raise VoisoConfigurationError(
-            f"The filter {name!r} looks like a list, a dict, None or a boolean that a template rendered to text, which "
+            f"The filter {name!r} looks like a list, a dict, None or a boolean that a template "
+            "rendered to text, which "
             f"would select nothing. For a list use the filter join(',') of Jinja, {_WAYS_OUT}."
         )

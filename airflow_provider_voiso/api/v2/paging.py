@@ -1,10 +1,11 @@
 """The walk through a span of time, one whole answer at a time.
 
-One answer is one moment: whatever moves in the account while others are asked for, a record that stays where it is
-stands in it. So every search is asked for its first page only. If that holds all of the search, its span is done. If
-not, the walk goes on by time: records in the order of time lead to the second of the last one, records in any other
-order to the two halves of the span. Page numbers and search tokens, which hold only while nothing moves, are left for
-one second that holds more than one answer.
+One answer is one moment: whatever moves in the account while others are asked for, a record that
+stays where it is stands in it. So every search is asked for its first page only. If that holds all
+of the search, its span is done. If not, the walk goes on by time: records in the order of time lead
+to the second of the last one, records in any other order to the two halves of the span. Page
+numbers and search tokens, which hold only while nothing moves, are left for one second that holds
+more than one answer.
 
 A record that moves from what is still unread into what was read can escape any walk.
 """
@@ -53,7 +54,8 @@ class Walk:
 
     :param ask: sends one request
     :param size: what is known of answers' sizes
-    :param rule: how the API applies dates; None if that is unknown, so that spans can only be halved
+    :param rule: how the API applies dates; None if that is unknown, so that spans can only be
+        halved
     """
 
     def __init__(self, ask: Ask, size: AnswerSize, rule: DateRule | None = None) -> None:
@@ -65,7 +67,8 @@ class Walk:
         """Yield answers until every record of a span was in a final one, at least once.
 
         :param first: the answer to the search for the span, if it was asked for already
-        :raises VoisoPaginationError: if one second holds more records than pages and tokens lead through
+        :raises VoisoPaginationError: if one second holds more records than pages and tokens lead
+            through
         :raises VoisoUnsettledError: if the records of such a second keep changing
         """
         unread = [span]

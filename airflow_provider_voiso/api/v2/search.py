@@ -27,12 +27,16 @@ class Search:
     :param longest: the longest interaction that may occur, or None if that does not matter
     """
 
-    def __init__(self, transport: Transport, params: Mapping[str, str], longest: timedelta | None = None) -> None:
+    def __init__(
+        self, transport: Transport, params: Mapping[str, str], longest: timedelta | None = None
+    ) -> None:
         self._transport = transport
         self._params = params
         self._longest = longest
 
-    def __call__(self, span: Span, *, per_page: int, page: int = 1, token: str | None = None) -> Page:
+    def __call__(
+        self, span: Span, *, per_page: int, page: int = 1, token: str | None = None
+    ) -> Page:
         """Send one request and return its answer.
 
         :raises VoisoConfigurationError: if an interaction lasted longer than the connection tells
@@ -49,7 +53,8 @@ class Search:
         answer = self._transport.get(CDR_PATH, params, parse_page)
         if self._longest is not None and longest_duration(answer) > self._longest:
             raise VoisoConfigurationError(
-                f"An interaction lasted longer than the {self._longest} that the connection's extra "
+                f"An interaction lasted longer than the {self._longest} that the connection's "
+                "extra "
                 "'longest_interaction' tells, so others may be missing. Set it to more hours."
             )
         return answer

@@ -62,8 +62,9 @@ class Witness:
 def find_witnesses(page: Page, clock: Clock) -> list[Witness]:
     """Return the one or two records of an answer that prove most.
 
-    Those are records with a duration, in an hour that the clock shows once, and with few others beside them; the
-    second is hours away from the first, as an hour that the true clock shows twice proves nothing.
+    Those are records with a duration, in an hour that the clock shows once, and with few others
+    beside them; the second is hours away from the first, as an hour that the true clock shows twice
+    proves nothing.
 
     :param page: an answer
     :param clock: the clock that is to be proved
@@ -71,7 +72,9 @@ def find_witnesses(page: Page, clock: Clock) -> list[Witness]:
     ended = sorted(page.ended)
 
     def rank(witness: Witness) -> tuple[bool, int]:
-        crowd = bisect_right(ended, witness.ended + _NEAR) - bisect_left(ended, witness.ended - _NEAR)
+        crowd = bisect_right(ended, witness.ended + _NEAR) - bisect_left(
+            ended, witness.ended - _NEAR
+        )
         return not witness.proves_all(clock), crowd
 
     ranked = sorted(all_witnesses(page), key=rank)
@@ -101,7 +104,10 @@ def points(page: Page, acts_on: ActsOn) -> list[datetime]:
     """Return the instants by which a search finds the records."""
     if acts_on == "end":
         return page.ended
-    return [EPOCH + _witness_at(page, index).point_us(acts_on) * MICROSECOND for index in range(len(page))]
+    return [
+        EPOCH + _witness_at(page, index).point_us(acts_on) * MICROSECOND
+        for index in range(len(page))
+    ]
 
 
 def _witness_at(page: Page, index: int) -> Witness:
@@ -115,7 +121,9 @@ def _witness(uuid: str, ended: datetime, raw: Json) -> Witness:
     except UNREADABLE_JSON:
         return Witness(uuid, ended_us, duration_us, offset)
     if match := _OFFSET.search(times.timestamp):
-        offset = timedelta(hours=int(match[2]), minutes=int(match[3])) * (-1 if match[1] == "-" else 1)
+        offset = timedelta(hours=int(match[2]), minutes=int(match[3])) * (
+            -1 if match[1] == "-" else 1
+        )
     if match := _DURATION.fullmatch(times.duration or ""):
         hours, minutes, seconds = map(int, match.groups())
         duration_us = (hours * 3600 + minutes * 60 + seconds) * 1_000_000

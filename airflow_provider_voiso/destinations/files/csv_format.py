@@ -1,13 +1,13 @@
 """CSV as RFC 4180 defines it: UTF-8, one header, commas, CRLF, and quotes where needed.
 
-NULL is an empty cell and empty text is ``""``, the convention of PostgreSQL's ``COPY ... CSV``, so a file
-can be loaded without loss.
+NULL is an empty cell and empty text is ``""``, the convention of PostgreSQL's ``COPY ... CSV``, so
+a file can be loaded without loss.
 
-Callers and chat guests choose some of the texts, and spreadsheets compute a text that begins with ``=``,
-``+``, ``-`` or ``@``. Such a text gets an apostrophe in front, unless it is a plain number, a name or dashes
-(``+15557571011``, ``@voiso``, ``-``), which compute nothing. The same holds behind ``;``, tabs and line
-breaks within a text, where a spreadsheet that expects another separator begins a cell. :func:`original`
-removes the apostrophes without loss.
+Callers and chat guests choose some of the texts, and spreadsheets compute a text that begins with
+``=``, ``+``, ``-`` or ``@``. Such a text gets an apostrophe in front, unless it is a plain number,
+a name or dashes (``+15557571011``, ``@voiso``, ``-``), which compute nothing. The same holds behind
+``;``, tabs and line breaks within a text, where a spreadsheet that expects another separator begins
+a cell. :func:`original` removes the apostrophes without loss.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def _cell(text: str | None) -> str:
 
 
 def _texts(values: Sequence[str | None]) -> list[str]:
-    # Nearly always no text of a column needs care, and one look at all of them is many times faster.
+    # Nearly always no text of a column needs care, and one look at all of them is many times
+    # faster.
     if _are_plain([value for value in values if value is not None]):
         return [value or "" for value in values]
     return [_cell(value) for value in values]

@@ -53,9 +53,9 @@ _SENT = pa.schema(
 _TEXTS = [field.name for field in _SENT if field.type == pa.string()]
 _PARSING = pa.json.ParseOptions(explicit_schema=_SENT, unexpected_field_behavior="error")
 # pyarrow also reads times without seconds, and years that Python does not know.
-_TIMESTAMP = (
-    r"^(19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
-)
+_DATE = r"(19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}"
+_TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+_TIMESTAMP = rf"^{_DATE}[T ]{_TIME}(Z|[+-][0-9]{{2}}:[0-9]{{2}})$"
 _PLAIN_NUMBERS = re.compile(rb"[-.,0-9nul]*")
 
 
@@ -91,8 +91,9 @@ def write_parquet(blocks: Iterable[Lines], file: Any, compression: str | None) -
 def table(lines: Lines) -> Any:
     """Return records as a pyarrow table.
 
-    It holds what :func:`~airflow_provider_voiso.destinations.columns.columns` makes of them. pyarrow reads
-    documented records in two thirds of the time; a block with any other is left to ``columns``.
+    It holds what :func:`~airflow_provider_voiso.destinations.columns.columns` makes of them.
+    pyarrow reads documented records in two thirds of the time; a block with any other is left to
+    ``columns``.
     """
     try:
         return _documented(lines)
@@ -102,7 +103,9 @@ def table(lines: Lines) -> Any:
 
 
 def _batch(records: Sequence[bytes]) -> Any:
-    arrays = [_array(values, field.type) for values, field in zip(columns(records), _SCHEMA, strict=True)]
+    arrays = [
+        _array(values, field.type) for values, field in zip(columns(records), _SCHEMA, strict=True)
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
 
 
@@ -119,7 +122,8 @@ def _documented(lines: Lines) -> Any:
 
     :raises UNFIT: one of these or pyarrow's own, if anything does not fit
     """
-    # pyarrow takes the text "1.5" for a number, and crashes on 0e-99999999 and on a null in place of a record.
+    # pyarrow takes the text "1.5" for a number, and crashes on 0e-99999999 and on a null in place
+    # of a record.
     costs = [record.cpc for record in _decode_costs(lines.text)]
     if not _PLAIN_NUMBERS.fullmatch(b",".join(costs)):
         raise MisfitError

@@ -47,12 +47,17 @@ def check_format(file_format: str, compression: str | None) -> None:
     :raises VoisoConfigurationError: for an unknown name, or naming the extra to install
     """
     if file_format not in list(CONTENT_TYPE):
-        raise VoisoConfigurationError(f"Unknown file_format {file_format!r}. Known are: {', '.join(CONTENT_TYPE)}.")
+        raise VoisoConfigurationError(
+            f"Unknown file_format {file_format!r}. Known are: {', '.join(CONTENT_TYPE)}."
+        )
     if compression not in list(_SUFFIX):
-        raise VoisoConfigurationError(f"Unknown compression {compression!r}. Known are: 'gzip', 'zstd' and None.")
+        raise VoisoConfigurationError(
+            f"Unknown compression {compression!r}. Known are: 'gzip', 'zstd' and None."
+        )
     if (file_format == "parquet" or compression == "zstd") and not _has_pyarrow():
         raise VoisoConfigurationError(
-            "Parquet and zstd need the package pyarrow: pip install 'airflow-provider-voiso[parquet]'."
+            "Parquet and zstd need the package pyarrow: pip install "
+            "'airflow-provider-voiso[parquet]'."
         )
 
 
@@ -70,11 +75,16 @@ def extension(file_format: FileFormat, compression: Compression | None) -> str:
 
 
 def write_file(
-    blocks: Iterable[Lines], file: Writable, *, file_format: FileFormat, compression: Compression | None
+    blocks: Iterable[Lines],
+    file: Writable,
+    *,
+    file_format: FileFormat,
+    compression: Compression | None,
 ) -> int:
     """Write records to an open file and return their number.
 
-    NDJSON holds each record's bytes as the API sent them, one a line. CSV and Parquet hold the typed columns.
+    NDJSON holds each record's bytes as the API sent them, one a line. CSV and Parquet hold the
+    typed columns.
 
     :param blocks: records in the order of the file; each block becomes one row group of Parquet
     :param file: open for writing; is left open
@@ -101,7 +111,9 @@ def write_file(
 
 
 @contextlib.contextmanager
-def _compressed(file: Writable, compression: Compression | None) -> Iterator[Callable[[bytes], Any]]:
+def _compressed(
+    file: Writable, compression: Compression | None
+) -> Iterator[Callable[[bytes], Any]]:
     if compression == "gzip":
         from isal.igzip import IGzipFile  # noqa: PLC0415 - parsing a DAG needs none
 

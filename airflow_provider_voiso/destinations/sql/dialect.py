@@ -133,7 +133,9 @@ class Dialect(ABC):
         """Return what the table is like, None if it does not exist."""
 
     @abstractmethod
-    def fill(self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]) -> None:
+    def fill(
+        self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]
+    ) -> None:
         """Append rows to a table or a stage.
 
         :param target: its quoted name

@@ -106,7 +106,9 @@ class DuckdbDialect(Dialect):
             connection.execute(f"SET memory_limit = '{used + _MEMORY} bytes'")
         return connection
 
-    def fill(self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]) -> None:
+    def fill(
+        self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]
+    ) -> None:
         """Append rows, some blocks at a time as one JSON text.
 
         DuckDB reads that faster than it binds Python's values.
@@ -115,7 +117,8 @@ class DuckdbDialect(Dialect):
         shape = json.dumps([{column.name: [self.declared(column)] for column in columns}])
         values = ", ".join(f"unnest(block.{self.quoted(name)})" for name in names)
         statement = (
-            f"INSERT INTO {target} ({self.names(columns)}) SELECT {values} "  # noqa: S608 - identifiers and types
+            f"INSERT INTO {target} ({self.names(columns)}) "  # noqa: S608 - identifiers and types
+            f"SELECT {values} "
             f"FROM (SELECT unnest(from_json_strict(?, '{shape}')) AS block)"
         )
         waiting: list[bytes] = []
@@ -150,7 +153,9 @@ class DuckdbDialect(Dialect):
 
         return isinstance(error, (duckdb.ConstraintException, duckdb.OutOfMemoryException))
 
-    def keep_each_uuid_once(self, cursor: Any, target: str, bounds: tuple[Any, Any], rows: int) -> bool:
+    def keep_each_uuid_once(
+        self, cursor: Any, target: str, bounds: tuple[Any, Any], rows: int
+    ) -> bool:
         """Compare some uuids at a time, as many as fit into little memory."""
         parts = rows // _UUIDS_AT_ONCE + 1
         in_window = "ended_at >= ? AND ended_at < ?"
@@ -159,7 +164,8 @@ class DuckdbDialect(Dialect):
             of_part = f"hash(uuid) % {parts} = {part}"
             loaded = f"FROM {target} WHERE {in_window} AND {of_part}"
             cursor.execute(
-                f"DELETE FROM {target} WHERE {of_part} AND ({in_window}) IS NOT TRUE "  # noqa: S608 - an identifier
+                f"DELETE FROM {target} "  # noqa: S608 - an identifier
+                f"WHERE {of_part} AND ({in_window}) IS NOT TRUE "
                 f"AND uuid IN (SELECT uuid {loaded})",
                 [*bounds, *bounds],
             )

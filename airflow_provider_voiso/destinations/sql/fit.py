@@ -43,7 +43,8 @@ def check_fit(existing: ExistingTable | None, dialect: Dialect, job: Job) -> Non
     required = ", ".join(_required_of_others(existing))
     if required:
         raise job.refusal(
-            f"requires a value in {required}, which no record has. Give the column a default, or let it be NULL"
+            f"requires a value in {required}, which no record has. Give the column a default, or "
+            "let it be NULL"
         )
     if existing.flaw:
         raise job.refusal(existing.flaw)

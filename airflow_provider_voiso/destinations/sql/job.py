@@ -44,4 +44,6 @@ class Job:
 
         :param flaw: what is wrong with the table, and what to change
         """
-        return VoisoConfigurationError(f"The table {self.table} {flaw}. Nothing of {self.window} was loaded.")
+        return VoisoConfigurationError(
+            f"The table {self.table} {flaw}. Nothing of {self.window} was loaded."
+        )

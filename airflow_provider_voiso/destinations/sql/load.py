@@ -150,7 +150,9 @@ class Load:
             table=self.target,
             stage=self.stage,
             columns=", ".join(names),
-            assignments=", ".join(assignment.format(column=name, stage=self.stage) for name in updated),
+            assignments=", ".join(
+                assignment.format(column=name, stage=self.stage) for name in updated
+            ),
             mark=self.dialect.placeholder,
         )
         self.cursor.execute(statement, parameters)

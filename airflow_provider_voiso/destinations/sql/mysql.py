@@ -82,7 +82,8 @@ class MysqlDialect(Dialect):
     }
     quote = "`"
     upsert = (
-        "INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} WHERE true ON DUPLICATE KEY UPDATE {assignments}"
+        "INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} WHERE true "
+        "ON DUPLICATE KEY UPDATE {assignments}"
     )
     assignment = "{column} = {stage}.{column}"
     delete_staged = "DELETE {table} FROM {table} JOIN {stage} ON {table}.uuid = {stage}.uuid"
@@ -117,7 +118,9 @@ class MysqlDialect(Dialect):
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         return cursor
 
-    def fill(self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]) -> None:
+    def fill(
+        self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]
+    ) -> None:
         """Append rows by one LOAD DATA, or by inserts of many rows each."""
         if self._sends_files:
             self._send(cursor, target, columns, blocks)
@@ -125,7 +128,9 @@ class MysqlDialect(Dialect):
         for block in blocks:
             self._insert(cursor, target, columns, block)
 
-    def _send(self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]) -> None:
+    def _send(
+        self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]
+    ) -> None:
         """Send a pipe as a file, so that the server reads while we write and no file is ever left."""
         reading, writing = os.pipe()
         with ThreadPoolExecutor(1) as pool:
@@ -208,7 +213,9 @@ class MysqlDialect(Dialect):
         """Create the stage, which goes with the session, in the schema of the table."""
         stage = self.qualified(TableName(table.schema, stage_name(table)))
         definitions = self.definitions(columns)
-        cursor.execute(f"CREATE TEMPORARY TABLE {stage} ({definitions}, KEY (uuid)) ENGINE = InnoDB")
+        cursor.execute(
+            f"CREATE TEMPORARY TABLE {stage} ({definitions}, KEY (uuid)) ENGINE = InnoDB"
+        )
         return stage
 
     def create(self, cursor: Any, table: TableName) -> None:

@@ -44,7 +44,9 @@ class Overflow:
         extras: list[str | None] = list(block[_EXTRA])
         for row, record in enumerate(page):
             # A value that does not fit its column is None there, and stands in `extra` already.
-            fields = [each for each in self._moved if block[self._places[each.column]][row] is not None]
+            fields = [
+                each for each in self._moved if block[self._places[each.column]][row] is not None
+            ]
             if fields:
                 extras[row] = _extra_with_fields(extras[row], record, fields)
         if not self._has_extra and any(extras):

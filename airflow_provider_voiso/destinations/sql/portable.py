@@ -2,8 +2,8 @@
 
 What is not guaranteed there, as no standard names it:
 
-- Locking: two loads of one window at once may meet; the count after the load notices rows that stand
-  there twice.
+- Locking: two loads of one window at once may meet; the count after the load notices rows that
+  stand there twice.
 - One transaction: if the connection commits each statement by itself (Trino does), a load that dies
   leaves a window half replaced until the task runs again.
 - Creating the table inside the transaction: it is committed before, and stays if the load fails.
@@ -59,7 +59,9 @@ class PortableDialect(Dialect):
             self._hook.set_autocommit(connection, autocommit=False)
         return connection.cursor()
 
-    def fill(self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]) -> None:
+    def fill(
+        self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]
+    ) -> None:
         """Replace rows by their uuid, and check that each is there once."""
         names, marks = self.names(columns), self._marks(len(columns))
         insert = f"INSERT INTO {target} ({names}) VALUES ({marks})"  # noqa: S608 - no values
@@ -119,7 +121,9 @@ class PortableDialect(Dialect):
             "json": sa.Unicode(),
         }
         try:
-            return str(types[column.type].compile(dialect=self._hook.get_sqlalchemy_engine().dialect))
+            return str(
+                types[column.type].compile(dialect=self._hook.get_sqlalchemy_engine().dialect)
+            )
         except Exception:  # noqa: BLE001 - drivers that are not installed, addresses that SQLAlchemy cannot read
             raise RefusedError("no SQLAlchemy dialect") from None
 
@@ -140,5 +144,7 @@ class PortableDialect(Dialect):
         """Add the index on ``ended_at``, if the database has such things."""
         self._connection.commit()
         with suppress(Exception):
-            cursor.execute(f"CREATE INDEX {table.name}_ended_at ON {self.qualified(table)} (ended_at)")
+            cursor.execute(
+                f"CREATE INDEX {table.name}_ended_at ON {self.qualified(table)} (ended_at)"
+            )
         self._connection.commit()

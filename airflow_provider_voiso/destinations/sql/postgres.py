@@ -76,7 +76,9 @@ class PostgresDialect(Dialect):
         cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         return cursor
 
-    def fill(self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]) -> None:
+    def fill(
+        self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]
+    ) -> None:
         """Append rows by one COPY; the server reads one small block while the next is written."""
         how = r"FORMAT csv, NULL 'null', ESCAPE E'\\', ENCODING 'UTF8'"
         statement = f"COPY {target} ({self.names(columns)}) FROM STDIN WITH ({how})"

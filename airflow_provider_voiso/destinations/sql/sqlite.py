@@ -60,7 +60,9 @@ class SqliteDialect(Dialect):
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return connection.cursor()
 
-    def fill(self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]) -> None:
+    def fill(
+        self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]
+    ) -> None:
         """Append rows."""
         marks = ", ".join("?" * len(columns))
         statement = f"INSERT INTO {target} ({self.names(columns)}) VALUES ({marks})"  # noqa: S608 - identifiers and marks

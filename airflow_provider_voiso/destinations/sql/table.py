@@ -139,7 +139,8 @@ def _load(load: Load) -> Loaded:
     names = tuple(column.name for column in load.missing)
     if names:
         log.warning(
-            "The table %s lacks the columns %s, so their values go to extra. Add the columns, or set add_columns=True.",
+            "The table %s lacks the columns %s, so their values go to extra. Add the columns, or "
+            "set add_columns=True.",
             load.job.table,
             ", ".join(names),
         )
@@ -166,7 +167,9 @@ def _attempt(strategy: Direct | Staged | RowByRow) -> int | None:
         return None
 
 
-def _run(hook: DbApiHook, job: Job, source: Source, work: Callable[[Load], _T], *, wait: bool) -> _T:
+def _run(
+    hook: DbApiHook, job: Job, source: Source, work: Callable[[Load], _T], *, wait: bool
+) -> _T:
     """Work on a table over a connection of its own, and tell errors without what they quote."""
     connected = False
     try:

@@ -25,7 +25,10 @@ def lines(columns: Sequence[Column], block: Block) -> bytes:
     Tabs stand between the values, and a backslash before each character that would end one.
     """
     is_plain = not _needs_escapes(columns, block)
-    cells = [_cells(column, values, is_plain=is_plain) for column, values in zip(columns, block, strict=True)]
+    cells = [
+        _cells(column, values, is_plain=is_plain)
+        for column, values in zip(columns, block, strict=True)
+    ]
     text = "\n".join(map("\t".join, zip(*cells, strict=True)))
     return (text + "\n").encode() if text else b""
 

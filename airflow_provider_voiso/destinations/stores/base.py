@@ -17,7 +17,8 @@ class Description:
 
     :param size: in bytes
     :param metadata: the exporter's own, names in lower case
-    :param version: what the store calls this state of the object; empty if it is to be replaced in any state
+    :param version: what the store calls this state of the object; empty if it is to be replaced in
+        any state
     """
 
     size: int
@@ -86,8 +87,8 @@ class ObjectStore(Protocol):
         :param file: open for reading; is read from its beginning
         :param metadata: ASCII text
         :param replaces: what the object is now, None if there is none
-        :return: False, with nothing changed, if the store finds the object to be something else by now; a store
-            that cannot tell puts the file all the same
+        :return: False, with nothing changed, if the store finds the object to be something else by
+            now; a store that cannot tell puts the file all the same
         :raises StoreError: if the store refuses, or does not answer
         """
         ...

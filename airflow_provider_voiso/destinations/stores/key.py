@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 DEFAULT_KEY = (
-    "voiso/cdr/dt={window_start:%Y-%m-%d}/cdr_{window_start:%Y%m%dT%H%M%S%z}_{window_end:%Y%m%dT%H%M%S%z}.{extension}"
+    "voiso/cdr/dt={window_start:%Y-%m-%d}/"
+    "cdr_{window_start:%Y%m%dT%H%M%S%z}_{window_end:%Y%m%dT%H%M%S%z}.{extension}"
 )
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _MAX_BYTES = 1024
 
 
-def object_key(template: str, *, window_start: datetime, window_end: datetime, extension: str) -> str:
+def object_key(
+    template: str, *, window_start: datetime, window_end: datetime, extension: str
+) -> str:
     """Fill ``{window_start}``, ``{window_end}`` and ``{extension}``.
 
     The first two may have a ``strftime`` format.
@@ -27,13 +30,15 @@ def object_key(template: str, *, window_start: datetime, window_end: datetime, e
     :param template: the key after Jinja
     :param window_start: in the zone whose calendar the key is to show
     :param window_end: likewise
-    :raises VoisoConfigurationError: for any other placeholder, and for a key that some reader could take for a path
-        that climbs out of its prefix
+    :raises VoisoConfigurationError: for any other placeholder, and for a key that some reader could
+        take for a path that climbs out of its prefix
     """
     if not isinstance(template, str):
         raise VoisoConfigurationError(
-            f"The s3_key is of type {type(template).__name__}, not text. Native rendering turns text "
-            "into numbers, dates and lists: add to the template what is no number, such as a prefix."
+            f"The s3_key is of type {type(template).__name__}, not text. Native rendering turns "
+            "text "
+            "into numbers, dates and lists: add to the template what is no number, such as a "
+            "prefix."
         )
 
     def fill(match: re.Match[str]) -> str:
@@ -58,12 +63,14 @@ def _check_key(key: str) -> None:
     is_printable = key.isprintable() and plain.isprintable()
     if not is_printable or "\\" in plain or len(key.encode()) > _MAX_BYTES:
         raise VoisoConfigurationError(
-            "The s3_key must be a path of at most 1024 bytes below the bucket, without backslashes and without "
+            "The s3_key must be a path of at most 1024 bytes below the bucket, without backslashes "
+            "and without "
             "characters that cannot be printed."
         )
     if not all(part.strip(" .") for part in plain.split("/")):
         raise VoisoConfigurationError(
-            "The s3_key must be a path below the bucket: no part of it may be empty or consist of dots, however they "
+            "The s3_key must be a path below the bucket: no part of it may be empty or consist of "
+            "dots, however they "
             "are spelled. Check what its templates are filled with."
         )
 

@@ -111,7 +111,9 @@ class ExportedObject:
 
     def _fill(self, file: BinaryIO, read: WindowRead) -> int:
         """Write the records to a file, and return its size in bytes."""
-        written = write_file(read.blocks(), file, file_format=self._format, compression=self._compression)
+        written = write_file(
+            read.blocks(), file, file_format=self._format, compression=self._compression
+        )
         if written != read.records:
             raise VoisoReconciliationError(
                 f"The window {self._window} was not exported: {written} of {read.records} records "
@@ -128,15 +130,19 @@ class ExportedObject:
                 return
             before, found = found, self._look()
             if found is not None and found == before:
-                # The store takes the object for changed when it is not: conditions mean nothing there.
+                # The store takes the object for changed when it is not: conditions mean nothing
+                # there.
                 found = replace(found, version=ANY_STATE.version)
         raise VoisoReconciliationError(
-            f"The window {self._window} was not exported. {self.address} is being replaced by other "
+            f"The window {self._window} was not exported. {self.address} is being replaced by "
+            "other "
             "tasks, or holds what the connection may not look at. Run the task again, or grant the "
             "right to read the object."
         )
 
-    def _try_put(self, file: BinaryIO, metadata: Mapping[str, str], found: Description | None) -> bool:
+    def _try_put(
+        self, file: BinaryIO, metadata: Mapping[str, str], found: Description | None
+    ) -> bool:
         try:
             return self._store.put(
                 self._key,
@@ -182,7 +188,9 @@ class ExportedObject:
         if found is None or found == ANY_STATE:
             return
         if not Contents.from_metadata(found.metadata).is_known:
-            log.warning("%s does not say which window and selection it holds; replacing it.", self.address)
+            log.warning(
+                "%s does not say which window and selection it holds; replacing it.", self.address
+            )
 
     def _failure(self, error: StoreError, *, unanswered: str = "") -> VoisoDestinationError:
         """Return the error of an object that was not written, as far as can be known."""
@@ -193,7 +201,9 @@ class ExportedObject:
                 f"{self.address} got no answer: {error.reason}. It holds what it held before"
                 f"{',' if unanswered else ''}{unanswered}"
             )
-        return VoisoDestinationError(f"The window {self._window} was not exported. {outcome}. {error.hint}")
+        return VoisoDestinationError(
+            f"The window {self._window} was not exported. {outcome}. {error.hint}"
+        )
 
     def _verify(self, size: int, metadata: Mapping[str, str]) -> None:
         """See that the object is what was put there."""

@@ -43,11 +43,14 @@ class S3Store:
     """A bucket, reached by a connection of Airflow's Amazon provider.
 
     :param bucket: name of the bucket, or ARN of an access point
-    :param aws_conn_id: the connection; None leaves it all to boto3, as a missing ``aws_default`` does
+    :param aws_conn_id: the connection; None leaves it all to boto3, as a missing ``aws_default``
+        does
     :param upload_args: boto3's arguments of an upload
     """
 
-    def __init__(self, *, bucket: str, aws_conn_id: str | None, upload_args: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, *, bucket: str, aws_conn_id: str | None, upload_args: Mapping[str, Any] | None
+    ) -> None:
         self._bucket = bucket
         self._aws_conn_id = aws_conn_id
         self._upload_args: Mapping[str, Any] = {} if upload_args is None else upload_args
@@ -96,13 +99,15 @@ class S3Store:
             from airflow.providers.amazon.aws.hooks.s3 import S3Hook  # noqa: PLC0415 - optional, slow
         except ImportError:
             raise VoisoConfigurationError(
-                "Exports to S3 need the Amazon provider: pip install 'airflow-provider-voiso[amazon]'."
+                "Exports to S3 need the Amazon provider: pip install "
+                "'airflow-provider-voiso[amazon]'."
             ) from None
         hook = S3Hook(aws_conn_id=self._aws_conn_id)
         is_found = isinstance(hook.conn_config.conn_id, str)
         if self._aws_conn_id not in {None, _DEFAULT_CONN_ID} and not is_found:
             raise VoisoConfigurationError(
-                f"The AWS connection {self._aws_conn_id!r} does not exist. Create it, or change the task's aws_conn_id."
+                f"The AWS connection {self._aws_conn_id!r} does not exist. Create it, or change "
+                "the task's aws_conn_id."
             )
         return hook
 
@@ -130,7 +135,8 @@ class S3Store:
         except Exception as error:  # noqa: BLE001 - Airflow and boto3 raise of many kinds here
             name = type(error).__name__
         raise VoisoConfigurationError(
-            f"No client of S3 can be made from {self._connection}: {name}. Check its extra: region, "
+            f"No client of S3 can be made from {self._connection}: {name}. Check its extra: "
+            "region, "
             "endpoint, role and the like."
         )
 
@@ -167,7 +173,8 @@ class S3Store:
             aws.UnsupportedSignatureVersionError,
         ) as error:
             failure = VoisoConfigurationError(
-                f"boto3 refuses what it was given ({type(error).__name__}). Check s3_bucket, s3_key "
+                f"boto3 refuses what it was given ({type(error).__name__}). Check s3_bucket, "
+                "s3_key "
                 f"and upload_extra_args, and the extra of {self._connection}."
             )
         except (aws.BotoCoreError, Boto3Error) as error:
@@ -208,7 +215,9 @@ class S3Store:
         first["Body"].close()
         return refusal
 
-    def _upload(self, key: str, file: BinaryIO, args: Mapping[str, Any], condition: Mapping[str, str]) -> bool:
+    def _upload(
+        self, key: str, file: BinaryIO, args: Mapping[str, Any], condition: Mapping[str, str]
+    ) -> bool:
         """Upload a file if S3 finds the condition fulfilled, and return whether it did."""
         from botocore.exceptions import ClientError  # noqa: PLC0415 - optional
 
@@ -225,7 +234,9 @@ class S3Store:
             self._upload_once(key, file, args, {})
         return True
 
-    def _upload_once(self, key: str, file: BinaryIO, args: Mapping[str, Any], condition: Mapping[str, str]) -> None:
+    def _upload_once(
+        self, key: str, file: BinaryIO, args: Mapping[str, Any], condition: Mapping[str, str]
+    ) -> None:
         def add_condition(params: dict[str, Any], model: Any, **_: Any) -> None:
             members = model.input_shape.members
             params.update({name: each for name, each in condition.items() if name in members})
@@ -240,7 +251,9 @@ class S3Store:
         for name in names:
             events.register(name, add_condition)
         try:
-            self._client.upload_fileobj(_KeptOpen(file), self._bucket, key, ExtraArgs=dict(args), Config=config)
+            self._client.upload_fileobj(
+                _KeptOpen(file), self._bucket, key, ExtraArgs=dict(args), Config=config
+            )
         finally:
             for name in names:
                 events.unregister(name, add_condition)

@@ -31,12 +31,14 @@ def check_bucket(name: Any) -> None:
     """
     if not isinstance(name, str):
         raise VoisoConfigurationError(
-            f"The s3_bucket is of type {type(name).__name__}, not text. Native rendering turns text "
+            f"The s3_bucket is of type {type(name).__name__}, not text. Native rendering turns "
+            "text "
             "into numbers and the like: check what its templates are filled with."
         )
     if not _BUCKET.fullmatch(name):
         raise VoisoConfigurationError(
-            "The s3_bucket is not the name of a bucket: a letter or digit, then letters, digits, dots, dashes and "
+            "The s3_bucket is not the name of a bucket: a letter or digit, then letters, digits, "
+            "dots, dashes and "
             "underscores. Check what its templates are filled with."
         )
 
@@ -62,7 +64,8 @@ def check_upload_args(given: Any, service_model: Any) -> None:
     """
     if not isinstance(given, Mapping):
         raise VoisoConfigurationError(
-            f"upload_extra_args must be a dict, not {type(given).__name__}. Check what its templates are filled with."
+            f"upload_extra_args must be a dict, not {type(given).__name__}. Check what its "
+            "templates are filled with."
         )
     from boto3.s3.transfer import S3Transfer  # noqa: PLC0415 - optional, and slow to import
 
@@ -98,7 +101,9 @@ def _check_type(name: str, value: Any, service_model: Any) -> None:
         if shape is None:
             continue
         wanted = _PYTHON_TYPES.get(shape.type_name)
-        if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
+        if wanted and (
+            not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)
+        ):
             raise VoisoConfigurationError(
                 f"{name} in upload_extra_args is of type {type(value).__name__}; S3 takes a "
                 f"{shape.type_name}.{_form(name)}"
@@ -124,9 +129,11 @@ def _check_metadata(metadata: Mapping[Any, Any]) -> None:
             )
         if not isinstance(value, str):
             raise VoisoConfigurationError(
-                f"Metadata {name!r} in upload_extra_args is of type {type(value).__name__}, not text."
+                f"Metadata {name!r} in upload_extra_args is of type {type(value).__name__}, not "
+                "text."
             )
         if not _METADATA_VALUE.fullmatch(value):
             raise VoisoConfigurationError(
-                f"Metadata {name!r} in upload_extra_args is not printable ASCII text, as S3 wants it."
+                f"Metadata {name!r} in upload_extra_args is not printable ASCII text, as S3 wants "
+                "it."
             )

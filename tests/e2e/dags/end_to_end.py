@@ -15,7 +15,8 @@ from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
 
 BUCKET = "voiso-cdr"
 ONCE_MORE = {"retries": 1, "retry_delay": timedelta(seconds=1)}
-# A scheduler that is slower than the next poke takes the end of one poke for that of the next, and fails the task.
+# A scheduler that is slower than the next poke takes the end of one poke for that of the next, and
+# fails the task.
 OFTEN = {**ONCE_MORE, "retries": 5}
 DAY: dict[str, Any] = {
     "window_start": datetime(2026, 3, 10, tzinfo=timezone.utc),
@@ -26,7 +27,11 @@ KEY = "{{ dag.dag_id }}/{window_start:%Y-%m-%d}.{extension}"
 
 def dag(dag_id: str, schedule: str | None = None, **options: Any) -> DAG:
     return DAG(
-        dag_id, schedule=schedule, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), catchup=False, **options
+        dag_id,
+        schedule=schedule,
+        start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+        catchup=False,
+        **options,
     )
 
 
@@ -45,7 +50,9 @@ with dag("window_of_conf"):
     )
 
 with dag("killed_while_reading", default_args=ONCE_MORE):
-    VoisoCdrToS3Operator(task_id="to_s3", voiso_conn_id="voiso_halting", s3_bucket=BUCKET, s3_key=KEY, **DAY)
+    VoisoCdrToS3Operator(
+        task_id="to_s3", voiso_conn_id="voiso_halting", s3_bucket=BUCKET, s3_key=KEY, **DAY
+    )
     VoisoCdrToSqlOperator(
         task_id="to_postgres",
         voiso_conn_id="voiso_halting",
@@ -56,11 +63,18 @@ with dag("killed_while_reading", default_args=ONCE_MORE):
 
 for destination in ("postgres", "sqlite"):
     with dag(f"killed_in_{destination}", default_args=ONCE_MORE):
-        VoisoCdrToSqlOperator(task_id="load", sql_conn_id=destination, table=f"killed_in_{destination}", **DAY)
+        VoisoCdrToSqlOperator(
+            task_id="load", sql_conn_id=destination, table=f"killed_in_{destination}", **DAY
+        )
 
 with dag("killed_in_s3", default_args=ONCE_MORE):
     VoisoCdrToS3Operator(
-        task_id="upload", aws_conn_id="s3_halting", s3_bucket=BUCKET, s3_key=KEY, compression=None, **DAY
+        task_id="upload",
+        aws_conn_id="s3_halting",
+        s3_bucket=BUCKET,
+        s3_key=KEY,
+        compression=None,
+        **DAY,
     )
 
 with dag("late_records", default_args=OFTEN):
@@ -71,11 +85,15 @@ with dag("late_records", default_args=OFTEN):
         poke_interval=5,
         settle=timedelta(hours=1),
         **DAY,
-    ) >> VoisoCdrToS3Operator(task_id="to_s3", voiso_conn_id="voiso_late", s3_bucket=BUCKET, s3_key=KEY, **DAY)
+    ) >> VoisoCdrToS3Operator(
+        task_id="to_s3", voiso_conn_id="voiso_late", s3_bucket=BUCKET, s3_key=KEY, **DAY
+    )
 
 with dag("failing"):
     for reason in ("wrong_key", "malformed"):
-        VoisoCdrToS3Operator(task_id=reason, voiso_conn_id=f"voiso_{reason}", s3_bucket=BUCKET, s3_key=KEY, **DAY)
+        VoisoCdrToS3Operator(
+            task_id=reason, voiso_conn_id=f"voiso_{reason}", s3_bucket=BUCKET, s3_key=KEY, **DAY
+        )
     VoisoCdrToSqlOperator(task_id="refused", sql_conn_id="postgres", table="failing", **DAY)
 
 with dag("overwriting", default_args=ONCE_MORE):

@@ -52,14 +52,26 @@ class EveryFault(BaseOperator):
         url = str(BaseHook.get_connection(conn_id).host)
         exports: list[Any] = [
             VoisoCdrToS3Operator(
-                task_id="s3", voiso_conn_id=conn_id, s3_bucket="voiso-cdr", s3_key=f"secrets/{conn_id}", **WINDOW
+                task_id="s3",
+                voiso_conn_id=conn_id,
+                s3_bucket="voiso-cdr",
+                s3_key=f"secrets/{conn_id}",
+                **WINDOW,
             ),
             VoisoCdrToSqlOperator(
-                task_id="sql", voiso_conn_id=conn_id, sql_conn_id="postgres", table=f"secrets_{conn_id}", **WINDOW
+                task_id="sql",
+                voiso_conn_id=conn_id,
+                sql_conn_id="postgres",
+                table=f"secrets_{conn_id}",
+                **WINDOW,
             ),
         ]
         sensor = VoisoCdrSensor(task_id="sensor", voiso_conn_id=conn_id, **WINDOW)
-        found = [VoisoHook(conn_id).test_connection(), sensor.poke({}), *(export.execute({}) for export in exports)]
+        found = [
+            VoisoHook(conn_id).test_connection(),
+            sensor.poke({}),
+            *(export.execute({}) for export in exports),
+        ]
         for fault in FAULTS:
             _control(url, "DELETE")
             _control(url, "POST", {"times": None, **fault})
@@ -81,5 +93,7 @@ def _control(url: str, method: str, fault: Mapping[str, Any] | None = None) -> N
         pass
 
 
-with DAG("secrets", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), catchup=False):
+with DAG(
+    "secrets", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), catchup=False
+):
     EveryFault(task_id="every_fault")

@@ -1,7 +1,7 @@
 """A DAG for every kind of schedule; each try of a task appends to the file $SEEN_RUNS what it saw of its run.
 
-Berlin's clocks change on 2025-03-30, a Sunday of 23 hours, and on 2025-10-26, a Sunday of 25. The table of windows
-shows the second argument of each ``show`` as it is written here.
+Berlin's clocks change on 2025-03-30, a Sunday of 23 hours, and on 2025-10-26, a Sunday of 25. The
+table of windows shows the second argument of each ``show`` as it is written here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,13 @@ INTERVAL_OF_SUNDAY = (SUNDAY, SUNDAY.add(hours=12))
 TICK_OF_MONDAY = (MONDAY, MONDAY.add(hours=12))
 # On Airflow 2 these schedules have intervals, on Airflow 3 ticks.
 PLAIN = INTERVAL_OF_SUNDAY if AIRFLOW_2 else TICK_OF_MONDAY
-FACTS = ("logical_date", "data_interval_start", "data_interval_end", "partition_key", "partition_date")
+FACTS = (
+    "logical_date",
+    "data_interval_start",
+    "data_interval_end",
+    "partition_key",
+    "partition_date",
+)
 
 
 class SeeWindow(BaseOperator):
@@ -56,7 +62,9 @@ class SeeWindow(BaseOperator):
         run = context["dag_run"]
         facts = {name: context.get(name) or None for name in FACTS}
         facts["run_after"] = getattr(run, "run_after", None)
-        seen: dict[str, Any] = {name: fact if fact is None else str(fact) for name, fact in facts.items()}
+        seen: dict[str, Any] = {
+            name: fact if fact is None else str(fact) for name, fact in facts.items()
+        }
         seen |= {
             "schedule": run.dag_id,
             "run_id": run.run_id,
@@ -64,7 +72,10 @@ class SeeWindow(BaseOperator):
         }
         try:
             window = resolve_window(
-                context, window_start=self.window_start, window_end=self.window_end, granularity=self.granularity
+                context,
+                window_start=self.window_start,
+                window_end=self.window_end,
+                granularity=self.granularity,
             )
             seen["window"] = [window.start.isoformat(), window.end.isoformat()]
         except VoisoWindowError as error:
@@ -94,7 +105,9 @@ def show(
         catchup=scheduled is not None,
         is_paused_upon_creation=paused or None,
     ):
-        SeeWindow(task_id="see", outlets=list(outlets), retries=1, retry_delay=timedelta(0), **arguments)
+        SeeWindow(
+            task_id="see", outlets=list(outlets), retries=1, retry_delay=timedelta(0), **arguments
+        )
 
 
 exported = Asset("exported")
@@ -134,7 +147,9 @@ if AIRFLOW_2:
     show("cron_trigger", CronTriggerTimetable("0 0 * * *", timezone=BERLIN), TICK_OF_MONDAY)
     show(
         "dataset_or_time",
-        DatasetOrTimeSchedule(timetable=CronTriggerTimetable("0 0 * * *", timezone=BERLIN), datasets=[exported]),
+        DatasetOrTimeSchedule(
+            timetable=CronTriggerTimetable("0 0 * * *", timezone=BERLIN), datasets=[exported]
+        ),
     )
     show(
         "paused_trigger",
@@ -153,7 +168,10 @@ else:
     )
     show(
         "asset_or_time",
-        AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 0 * * *", timezone=BERLIN), assets=[exported]),  # type: ignore[list-item]
+        AssetOrTimeSchedule(
+            timetable=CronTriggerTimetable("0 0 * * *", timezone=BERLIN),
+            assets=[exported],  # type: ignore[list-item]
+        ),
         TICK_OF_MONDAY,
     )
 
@@ -167,4 +185,8 @@ if not airflow.__version__.startswith(("2.", "3.0.", "3.1.")):
         TICK_OF_MONDAY,
         outlets=[by_day],
     )
-    show("partition_of_asset", PartitionedAssetTimetable(assets=by_day), granularity=timedelta(days=1))
+    show(
+        "partition_of_asset",
+        PartitionedAssetTimetable(assets=by_day),
+        granularity=timedelta(days=1),
+    )
