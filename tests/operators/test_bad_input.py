@@ -349,6 +349,7 @@ class Missing:
 
 sys.meta_path.insert(0, Missing())
 
+from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 
 start = datetime(2024, 11, 10, tzinfo=timezone.utc)

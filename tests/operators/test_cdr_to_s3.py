@@ -110,6 +110,7 @@ def test_a_day_becomes_one_object_of_the_records_as_they_were_sent(
         "records": len(truth),
         "duplicates": 0,
         "out_of_window": 0,
+        "unfinished": manifest["unfinished"],
         "requests": len(sim.requests),
         "bytes": len(content),
         "uri": f"s3://voiso-cdr/{DEFAULT_KEY}",
