@@ -13,6 +13,7 @@ from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.exceptions import (
     VoisoAuthenticationError,
     VoisoBadRequestError,
+    VoisoConfigurationError,
     VoisoError,
     VoisoPermissionError,
     VoisoResponseError,
@@ -156,3 +157,27 @@ def test_a_client_reads_one_window_after_another(client_of: MakeClient) -> None:
 
 def test_settings_do_not_show_the_key() -> None:
     SECRET.assert_absent(repr(Settings(base_url="https://voiso.example", key=SECRET.text)))
+
+
+def test_count_by_start_is_complete(client_of: MakeClient) -> None:
+    with Simulator(records_per_day=500, readings=Readings(acts_on="start")) as sim:
+        counted = client_of(sim, longest_interaction=200).count(DAY, None, at_least=10_000)
+
+        assert counted == len(sim.truth(DAY.start, DAY.end))
+
+
+def test_count_by_start_refuses_longer_interactions(client_of: MakeClient) -> None:
+    with (
+        Simulator(records_per_day=500, readings=Readings(acts_on="start")) as sim,
+        pytest.raises(VoisoConfigurationError, match="longest_interaction"),
+    ):
+        client_of(sim, longest_interaction=0.01).count(DAY, None, at_least=10_000)
+
+
+def test_failed_count_names_the_window(client_of: MakeClient) -> None:
+    with Simulator(records_per_day=500) as sim:
+        sim.faults.add("status", status=500, times=None)
+        with pytest.raises(
+            VoisoServerError, match=r"The window \[2026-11-10T00:00:00\+00:00, .* be counted"
+        ):
+            client_of(sim).count(DAY, None, at_least=1)

@@ -189,7 +189,17 @@ def test_the_start_of_an_interaction_needs_to_know_the_longest() -> None:
         assert read(sim, window, longest_interaction=200) == sim.truth(window.start, window.end)
 
 
-@pytest.mark.parametrize("clock", ["UTC", "America/Sao_Paulo", "Asia/Kolkata", "Europe/Berlin"])
+@pytest.mark.parametrize(
+    "clock",
+    [
+        "UTC",
+        "America/Sao_Paulo",
+        "Asia/Kolkata",
+        "Europe/Berlin",
+        "Pacific/Kiritimati",
+        "Etc/GMT+12",
+    ],
+)
 def test_the_clock_is_found_out(clock: str) -> None:
     with Simulator(records_per_day=3_000, readings=Readings(clock=clock)) as sim:
         window = Window(DAY, DAY + timedelta(days=1))
