@@ -230,3 +230,23 @@ def test_dense_window_proves_its_clock() -> None:
             assert found.records == len(sim.truth(window.start, window.end))
             assert (found.requests, found.probes) == (2, 1)
             assert found.clock == "+00:00, by the end of the interaction"
+
+
+@pytest.mark.parametrize("per_page", [2, 3, 5])
+def test_few_records_show_no_order(per_page: int) -> None:
+    """Two records always stand in some order; where that is chance, time leads nowhere."""
+    window = Window(DAY, DAY + timedelta(hours=12))
+    readings = Readings(order="shuffled")
+    with Simulator(records_per_day=40, readings=readings) as sim:
+        got = read(sim, window, per_page=per_page, batch=10_000)
+
+        assert got == sim.truth(window.start, window.end)
+
+
+def test_dense_window_by_start_is_complete() -> None:
+    """Its ends alone would prove a search by the end."""
+    window = Window(DAY, DAY + timedelta(days=1))
+    with Simulator(records_per_day=3_000, readings=Readings(acts_on="start")) as sim:
+        got = read(sim, window, batch=10_000, longest_interaction=200)
+
+        assert got == sim.truth(window.start, window.end)
