@@ -88,6 +88,7 @@ class Fault:
     :param delay: seconds between the pieces of ``drip`` and the bytes of ``drip_headers``
     :param location: target of ``redirect``
     :param request: number of the request since the start, from 1
+    :param after: number of requests since the start that it spares
     :param page: page number of the answer
     :param token: number of tokens that led to the answer, 0 for none
     :param position: first, middle or last answer of its search; an only answer is the last
@@ -101,6 +102,7 @@ class Fault:
     delay: float = 0.01
     location: str = "/elsewhere"
     request: int | None = None
+    after: int = 0
     page: int | None = None
     token: int | None = None
     position: Literal["first", "middle", "last"] | None = None
@@ -128,7 +130,7 @@ class Fault:
 
     def hits(self, where: Where) -> bool:
         """Whether it hits this request."""
-        return all(
+        return where.request > self.after and all(
             wanted is None or wanted == actual
             for wanted, actual in (
                 (self.request, where.request),

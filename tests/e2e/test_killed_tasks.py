@@ -63,8 +63,10 @@ def test_a_task_killed_while_it_reads_leaves_the_old_state_and_its_retry_the_new
     key = f"{dag_id}/2026-03-10.ndjson.gz"
     put(world, key, b"old")
     old = seed_table(world.postgres, dag_id, PostgresDialect().definitions())
-    # The first piece of the third page comes at once, the next one in ten minutes.
-    world.halting.faults.add("drip", page=3, delay=600, times=2)
+    # The first piece of an answer to each task comes at once, the next one in ten minutes.
+    before = len(world.halting.requests)
+    for number in (3, 4):
+        world.halting.faults.add("drip", request=before + number, delay=600)
     run_id = world.airflow.api.trigger(dag_id)
     wait_for("both tasks to be halfway", lambda: not world.halting.faults.waiting, timeout=300)
     for task_id in tasks:

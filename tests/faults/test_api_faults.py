@@ -131,11 +131,12 @@ POSITIONS = ("first", "middle", "last")
 READERS = ["s3", "postgres", "mariadb", "sqlite"] if ALL_FAULTS else ["sqlite"]
 
 
-def page(promise: Promise, position: str) -> int:
-    """Return the number of an answer by its position among those of the window."""
-    last = math.ceil(len(promise.new.truth(START, END)) / 20)
-    assert last >= 5
-    return {"first": 1, "middle": 3, "last": last}[position]
+def before(promise: Promise, position: str) -> int:
+    """Return the number of requests before an answer, by its position among those of the window."""
+    answers = math.ceil(len(promise.new.truth(START, END)) / 20)
+    assert answers >= 5
+    spared = {"first": 0, "middle": 2, "last": answers - 1}[position]
+    return len(promise.new.requests) + spared
 
 
 @pytest.fixture(autouse=True)
@@ -152,7 +153,7 @@ def test_a_fault_leaves_the_old_state_and_a_retry_brings_the_new(
     if position not in POSITIONS:
         position = POSITIONS[([*CASES].index(name) + len(promise.destination.name)) % 3]
     sim = promise.new
-    sim.faults.add(**case.fault, page=page(promise, position), times=None)
+    sim.faults.add(**case.fault, after=before(promise, position), times=None)
     promise.lead_to(sim, **case.extra)
     promise.assert_fails(case.error, case.says)
     sim.faults.clear()
@@ -168,7 +169,7 @@ def test_a_fault_leaves_the_old_state_and_a_retry_brings_the_new(
 def test_a_refusal_that_passes_is_no_end(position: str, promise: Promise) -> None:
     """A gateway that refuses one request must not cut a window short, whatever the next requests find."""
     for status in (400, 404, 422):
-        promise.new.faults.add("status", status=status, page=page(promise, position))
+        promise.new.faults.add("status", status=status, after=before(promise, position))
     promise.lead_to(promise.new)
     promise.assert_fails(VoisoBadRequestError, "status 400")
     promise.new.faults.clear()
@@ -178,7 +179,7 @@ def test_a_refusal_that_passes_is_no_end(position: str, promise: Promise) -> Non
 @pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("destination", READERS, indirect=True)
 def test_a_large_answer_is_read(position: str, promise: Promise) -> None:
-    promise.new.faults.add("large", page=page(promise, position))
+    promise.new.faults.add("large", after=before(promise, position))
     promise.lead_to(promise.new)
     promise.assert_succeeds()
     assert promise.new.faults.waiting == ()
@@ -220,9 +221,9 @@ def test_whatever_retry_after_says_the_request_is_sent_again_in_time(
 ) -> None:
     pauses: list[float] = []
     monkeypatch.setattr("airflow_provider_voiso.api.transport.time.sleep", pauses.append)
-    number = page(promise, "middle")
+    spared = before(promise, "middle")
     promise.new.faults.add(
-        "status", status=status, retry_after=RETRY_AFTER[value], page=number, times=None
+        "status", status=status, retry_after=RETRY_AFTER[value], after=spared, times=None
     )
     promise.lead_to(promise.new, max_retries=2)
     promise.assert_fails(
@@ -232,7 +233,7 @@ def test_whatever_retry_after_says_the_request_is_sent_again_in_time(
     assert all(0 <= pause <= LONGEST_WAIT for pause in pauses)
     promise.new.faults.clear()
     promise.new.faults.add(
-        "status", status=status, retry_after=RETRY_AFTER[value], page=number, times=2
+        "status", status=status, retry_after=RETRY_AFTER[value], after=spared, times=2
     )
     promise.assert_succeeds()
     assert len(pauses) == (10 if status == 429 else 4)
@@ -248,12 +249,12 @@ def many() -> Iterator[Simulator]:
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        pytest.param({"kind": "status", "status": 404}, None, id="404"),
+        pytest.param({"kind": "status", "status": 404}, VoisoBadRequestError, id="404"),
         pytest.param({"kind": "cut"}, VoisoResponseError, id="cut"),
         *(
             [
                 pytest.param({"kind": "status", "status": 401}, VoisoAuthenticationError, id="401"),
-                pytest.param({"kind": "redirect"}, None, id="redirect"),
+                pytest.param({"kind": "redirect"}, VoisoBadRequestError, id="redirect"),
             ]
             if ALL_FAULTS
             else []
@@ -261,15 +262,15 @@ def many() -> Iterator[Simulator]:
     ],
 )
 @pytest.mark.parametrize("destination", ["sqlite"], indirect=True)
-def test_faults_behind_a_search_token(
-    fault: dict[str, Any], error: type[VoisoError] | None, promise: Promise, many: Simulator
+def test_faults_behind_a_full_answer(
+    fault: dict[str, Any], error: type[VoisoError], promise: Promise, many: Simulator
 ) -> None:
-    """A refused token is no end either: the window is then read in shorter searches."""
     many.faults.clear()
-    many.faults.add(**fault, token=1, times=None)
+    many.faults.add(**fault, after=len(many.requests) + 1, times=None)
     promise.new = many
     promise.lead_to(many, per_page=10_000)
-    if error is not None:
-        promise.assert_fails(error, ".")
-        many.faults.clear()
+
+    promise.assert_fails(error, ".")
+
+    many.faults.clear()
     promise.assert_succeeds()

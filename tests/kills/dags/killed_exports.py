@@ -25,6 +25,7 @@ with DAG("killed_exports", schedule=None):
                 s3_bucket="voiso-cdr",
                 s3_key="killed/{window_start:%Y-%m-%d}.{extension}",
                 compression=compression,  # type: ignore[arg-type]
+                replace_other=True,  # two connections stand for two states of one account
                 **DAY,
             )
         for database in ("postgres", "mariadb", "sqlite", "duckdb"):
