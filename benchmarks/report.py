@@ -267,8 +267,7 @@ def _machine() -> str:
     versions = [f"{name} {found}" for name in _PACKAGES if (found := _version(name))]
     return (
         f"{os.cpu_count()} cores ({processor}), {platform.system()}, Python "
-        f"{platform.python_version()}; "
-        f"{', '.join([*versions, f'dlt {_dlt_version()}'])}."
+        f"{platform.python_version()}; {', '.join([*versions, f'dlt {_dlt_version()}'])}."
     )
 
 

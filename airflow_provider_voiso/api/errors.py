@@ -47,14 +47,12 @@ def error_of_status(  # noqa: PLR0911 - one line a status
     ):
         return VoisoAuthenticationError(
             f"{host} does not know the API key (status {status}). Check the connection's password "
-            "(the API key) "
-            "and that its host is the cluster of that key's owner."
+            "(the API key) and that its host is the cluster of that key's owner."
         )
     if status == 403:
         return VoisoPermissionError(
             f"The API key may not read {path} on {host} (status 403). Ask the account's "
-            "administrator for "
-            "access to call detail records."
+            "administrator for access to call detail records."
         )
     if status == 429:
         return VoisoRateLimitError(
@@ -68,8 +66,8 @@ def error_of_status(  # noqa: PLR0911 - one line a status
         )
     if 300 <= status < 400:
         return VoisoBadRequestError(
-            f"{host} redirects {path} elsewhere (status {status}); the key is never sent on. "
-            "Check the connection's host."
+            f"{host} redirects {path} elsewhere (status {status}); the key is never sent on. Check "
+            "the connection's host."
         )
     return VoisoBadRequestError(
         f"{host} refused the request for {path} (status {status}). Check the connection's host and "
@@ -88,25 +86,22 @@ def error_of_failure(host: str, path: str, failure: Exception) -> VoisoError:
     if isinstance(failure, requests.exceptions.SSLError):
         return VoisoTlsError(
             f"The certificate of {host} was not accepted. Check the connection's host, or give the "
-            "path of the CA "
-            "bundle that signed it in the extra 'verify'."
+            "path of the CA bundle that signed it in the extra 'verify'."
         )
     if "TLS CA certificate bundle" in str(failure):
         return VoisoTlsError(
             f"The CA bundle by which to judge {host} does not exist. Check the path in the "
-            "connection's extra "
-            "'verify', or in the environment's REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE."
+            "connection's extra 'verify', or in the environment's REQUESTS_CA_BUNDLE or "
+            "CURL_CA_BUNDLE."
         )
     if isinstance(failure, _UNASKABLE):
         return VoisoBadRequestError(
             f"{host} is not a host that can be asked. Check the connection's host, and the proxy "
-            "if the "
-            "environment names one in HTTPS_PROXY or ALL_PROXY."
+            "if the environment names one in HTTPS_PROXY or ALL_PROXY."
         )
     return VoisoTransportError(
         f"No whole answer came from {host}{path}: {_reason(failure)}. Check the connection's host "
-        "and the network, "
-        "or raise its extra 'timeout'."
+        "and the network, or raise its extra 'timeout'."
     )
 
 

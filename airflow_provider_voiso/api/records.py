@@ -62,8 +62,7 @@ def keys(raws: Sequence[Json]) -> tuple[list[str], list[datetime]]:
         return [key.uuid for key in loose], [parse_timestamp(key.timestamp) for key in loose]
     raise VoisoResponseError(
         "The API returned a record that is no object, or that has no uuid or no timestamp with an "
-        "offset, "
-        f"so that it cannot be placed in a window. {IF_IT_LASTS}"
+        f"offset, so that it cannot be placed in a window. {IF_IT_LASTS}"
     )
 
 

@@ -41,8 +41,7 @@ class Window:
             if value.utcoffset() is None:
                 raise VoisoNoWindowError(
                     f"The window's {name} {value.isoformat()} has no time zone. Give it an offset, "
-                    "such as "
-                    f"{value.isoformat()}+00:00."
+                    f"such as {value.isoformat()}+00:00."
                 )
             # Plain datetimes, not pendulum's: comparing and adding must not depend on the caller's
             # class.

@@ -113,8 +113,7 @@ def _scheme(own: str, has_own: bool, schema: str) -> str:
     if schema not in {"", "http", "https"}:
         raise ValueError(
             "is followed by a path, in the connection's schema field. Leave that field empty, or "
-            "write http "
-            "or https there."
+            "write http or https there."
         )
     if has_own and own not in {"http", "https"}:
         raise ValueError(f"starts with a scheme other than http or https. {_HOST_FORMS}.")

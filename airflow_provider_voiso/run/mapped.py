@@ -63,8 +63,7 @@ def check_mapped_destination(
         if _place(other, task, context, window, place) == own_place:
             raise VoisoConfigurationError(
                 f"The tasks mapped from {task.task_id} would overwrite one another: more than one "
-                "of "
-                f"them writes to {own_place}. {way_out}"
+                f"of them writes to {own_place}. {way_out}"
             )
 
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 WAYS_OUT = (
     "Set window_start and window_end, or give the DAG a schedule whose runs have a data interval, "
-    "such as "
-    "CronDataIntervalTimetable."
+    "such as CronDataIntervalTimetable."
 )
 # The shortest spans more than any change of the clock, the longest more than two leap years.
 _HEAD_STARTS = tuple(timedelta(hours=3 * 2**power) for power in range(17))
@@ -76,9 +75,8 @@ class FixedPeriods(Periods):
         if not is_exact:
             raise VoisoNoWindowError(
                 f"Periods of {self._length} cannot be counted back from {anchor.isoformat()} "
-                "without overlap, as "
-                "months differ in length. Use a cron expression, such as '0 0 1 * *', or set "
-                "window_start and window_end."
+                "without overlap, as months differ in length. Use a cron expression, such as "
+                "'0 0 1 * *', or set window_start and window_end."
             )
         return Window(start, anchor)
 

@@ -133,9 +133,8 @@ def test_a_statement_that_fails_in_postgres(
     """Halfway through the rows, with an error that quotes one."""
     middle = some_uuid(promise).decode()
     until_the_end(
-        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$BEGIN IF NEW.uuid = '{middle}' OR {says.startswith('Query')} THEN {statement}; END IF; "
-        "RETURN NEW; END$$",
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF NEW.uuid = "
+        f"'{middle}' OR {says.startswith('Query')} THEN {statement}; END IF; RETURN NEW; END$$",
         "DROP FUNCTION IF EXISTS fail CASCADE",
     )
     until_the_end(
@@ -273,8 +272,8 @@ def test_a_statement_that_fails_in_mariadb(
     """Halfway through the rows, with an error that quotes one."""
     until_the_end(
         "CREATE TRIGGER failing BEFORE INSERT ON calls FOR EACH ROW IF NEW.uuid = "
-        f"'{some_uuid(promise).decode()}' "
-        f"THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = NEW.uuid; END IF",
+        f"'{some_uuid(promise).decode()}' THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {number}, "
+        "MESSAGE_TEXT = NEW.uuid; END IF",
         "DROP TRIGGER IF EXISTS failing",
     )
     promise.assert_fails(VoisoDestinationError, says)
@@ -378,8 +377,8 @@ def test_a_file_that_others_keep_locked(
 def test_a_statement_that_fails_in_sqlite(promise: Promise, until_the_end: Run) -> None:
     middle = some_uuid(promise).decode()
     until_the_end(
-        f"CREATE TRIGGER failing BEFORE INSERT ON calls WHEN NEW.uuid = '{middle}' "
-        "BEGIN SELECT RAISE(ABORT, 'no'); END",
+        f"CREATE TRIGGER failing BEFORE INSERT ON calls WHEN NEW.uuid = '{middle}' BEGIN SELECT "
+        "RAISE(ABORT, 'no'); END",
         "DROP TRIGGER IF EXISTS failing",
     )
     promise.assert_fails(VoisoDestinationError, "IntegrityError")

@@ -172,8 +172,8 @@ def test_missing_connection_is_named() -> None:
     assert words == (
         False,
         (
-            "The connection 'no_such_connection' does not exist. Add it under Admin, Connections, or "
-            "name another one."
+            "The connection 'no_such_connection' does not exist. Add it under Admin, Connections, "
+            "or name another one."
         ),
     )
 

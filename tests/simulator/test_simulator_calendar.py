@@ -57,10 +57,9 @@ def instant(record: dict[str, Any]) -> datetime:
 
 def digest_in_another_process(hash_seed: str) -> str:
     program = (
-        "import hashlib; from datetime import datetime, timezone; "
-        "from airflow_provider_voiso.simulator import Simulator; "
-        "t = Simulator(seed=5).truth(*(datetime(2024, 5, d, tzinfo=timezone.utc) for d in (1, "
-        "2))); "
+        "import hashlib; from datetime import datetime, timezone; from "
+        "airflow_provider_voiso.simulator import Simulator; t = "
+        "Simulator(seed=5).truth(*(datetime(2024, 5, d, tzinfo=timezone.utc) for d in (1, 2))); "
         "print(hashlib.sha256(b''.join(t.values())).hexdigest())"
     )
     environment = {

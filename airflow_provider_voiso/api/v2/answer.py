@@ -114,8 +114,7 @@ def error_answer(error: Any) -> VoisoAuthenticationError | VoisoResponseError:
     if "api key" in str(error).lower():
         return VoisoAuthenticationError(
             "The API says that the key is invalid. Check the connection's password (the API key) "
-            "and that its "
-            "host is the cluster of that key's owner."
+            "and that its host is the cluster of that key's owner."
         )
     return VoisoResponseError(
         f"The API answered with an error object in place of records. {IF_IT_LASTS}"
@@ -127,7 +126,6 @@ def not_json(body: bytes) -> str:
     if body.lstrip()[:1] == b"<":
         return (
             "The API answered with a web page in place of JSON: a sign-in page or a proxy may "
-            "stand before it. "
-            "Check the connection's host."
+            "stand before it. Check the connection's host."
         )
     return f"The API's answer of {len(body)} bytes is not the JSON object that it documents. {IF_IT_LASTS}"

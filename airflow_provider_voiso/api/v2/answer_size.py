@@ -48,8 +48,7 @@ class AnswerSize:
         if count > self.asked:
             raise VoisoPaginationError(
                 f"The API returned {count} records where {self.asked} were asked for. Set the "
-                "connection's "
-                f"extra 'per_page' to {count} or more."
+                f"connection's extra 'per_page' to {count} or more."
             )
         if count > self._full:
             self._full = self.asked

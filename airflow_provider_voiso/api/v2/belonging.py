@@ -55,11 +55,9 @@ class Belonging:
         if outside and self._policy == "fail":
             raise VoisoOutOfWindowError(
                 f"{outside} of {len(page)} records of one answer lie outside of the window "
-                f"{self._window}, "
-                f"though the API reads dates in {self._rule}. Look at the timestamps of what it "
-                "returns for this "
-                "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why "
-                "they are there."
+                f"{self._window}, though the API reads dates in {self._rule}. Look at the "
+                "timestamps of what it returns for this window. Set out_of_window to 'drop' or "
+                "'keep' on the task only if you know why they are there."
             )
         self._outside.update(hash(uuid) for uuid in (*page.uuids[:low], *page.uuids[high:]))
         kept = page.between(first, after)

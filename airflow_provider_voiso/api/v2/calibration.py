@@ -122,19 +122,17 @@ class Calibration:
         elif offset not in clock.offsets(witness.ended):
             raise VoisoClockError(
                 f"The API reads dates at {offset_text(offset)} from UTC, as a record's own "
-                "timestamp proves, which is "
-                f"not the time in {clock}. Set the connection's extra 'timezone' to 'auto' or to "
-                "the right zone."
+                f"timestamp proves, which is not the time in {clock}. Set the connection's extra "
+                "'timezone' to 'auto' or to the right zone."
             )
         if acts_on == "end":
             return DateRule(clock)
         if self._longest is None:
             raise VoisoConfigurationError(
                 "The API selects interactions by their start, as a record's own timestamp and "
-                "duration prove, so that "
-                "long ones must be looked for before the window. Set the connection's extra "
-                "'longest_interaction' to "
-                "the hours that the longest one may last."
+                "duration prove, so that long ones must be looked for before the window. Set the "
+                "connection's extra 'longest_interaction' to the hours that the longest one may "
+                "last."
             )
         return DateRule(clock, "start", self._longest)
 
@@ -144,12 +142,9 @@ class Calibration:
         )
         return VoisoClockError(
             "A record that the API returned is not found in the second of its own timestamp, so it "
-            "cannot be "
-            f"proved in which clock the API reads dates. Tried: {', '.join(tried)}. Set the "
-            "connection's extra "
-            "'timezone' to the zone of the contact centre or of the key's owner, and check that "
-            "nothing between "
-            "here and the API changes dates."
+            f"cannot be proved in which clock the API reads dates. Tried: {', '.join(tried)}. Set "
+            "the connection's extra 'timezone' to the zone of the contact centre or of the key's "
+            "owner, and check that nothing between here and the API changes dates."
         )
 
     def _try_all(

@@ -46,8 +46,8 @@ def pages_of_second(ask: Ask, span: Span, first: Page, batch: int) -> list[Page]
         before = found
     raise VoisoUnsettledError(
         "One second of it holds more than one answer, and its records changed in each of "
-        f"{_MOST_PASSES} passes. "
-        "Export it later, or put a VoisoCdrSensor with 'settle' before the export."
+        f"{_MOST_PASSES} passes. Export it later, or put a VoisoCdrSensor with 'settle' before the "
+        "export."
     )
 
 
@@ -65,8 +65,8 @@ def _numbered(ask: Ask, span: Span, size: int, batch: int) -> list[Page]:
             return pages
     raise VoisoPaginationError(
         f"One second of it holds more than {batch // size * size} records, and the API gives no "
-        f"more than {size} at "
-        f"once. Set the connection's extra 'per_page' to {batch} if it is lower. {_HINT}"
+        f"more than {size} at once. Set the connection's extra 'per_page' to {batch} if it is "
+        f"lower. {_HINT}"
     )
 
 
@@ -106,6 +106,5 @@ def _batches(ask: Ask, span: Span, batch: int) -> list[Page]:
 def _led_back(batches: int, batch: int) -> VoisoPaginationError:
     return VoisoPaginationError(
         f"One second of it holds more than {batch} records, and a search token led back to records "
-        "that were already "
-        f"read, after {batches} batches. Run the task again. {_HINT}"
+        f"that were already read, after {batches} batches. Run the task again. {_HINT}"
     )

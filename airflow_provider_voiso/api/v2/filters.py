@@ -52,8 +52,7 @@ def check_filter_names(filters: Mapping[str, Any]) -> None:
         if name in RESERVED:
             raise VoisoConfigurationError(
                 f"The filter {name!r} is set by the package itself: the connection gives the key "
-                "and the page "
-                "size, the window gives the dates."
+                "and the page size, the window gives the dates."
             )
         if name not in FILTERS:
             raise VoisoConfigurationError(
@@ -141,12 +140,11 @@ def _check_text(name: str, text: str) -> None:
     if _TEMPLATE.search(text):
         raise VoisoConfigurationError(
             f"The filter {name!r} holds Jinja that was not rendered. Give it in the templated "
-            "argument itself, not "
-            "in a value that a template or an XCom brings."
+            "argument itself, not in a value that a template or an XCom brings."
         )
     if is_rendered(text):
         raise VoisoConfigurationError(
             f"The filter {name!r} looks like a list, a dict, None or a boolean that a template "
-            "rendered to text, which "
-            f"would select nothing. For a list use the filter join(',') of Jinja, {_WAYS_OUT}."
+            "rendered to text, which would select nothing. For a list use the filter join(',') of "
+            f"Jinja, {_WAYS_OUT}."
         )

@@ -54,8 +54,7 @@ class Search:
         if self._longest is not None and longest_duration(answer) > self._longest:
             raise VoisoConfigurationError(
                 f"An interaction lasted longer than the {self._longest} that the connection's "
-                "extra "
-                "'longest_interaction' tells, so others may be missing. Set it to more hours."
+                "extra 'longest_interaction' tells, so others may be missing. Set it to more hours."
             )
         return answer
 
