@@ -1,4 +1,7 @@
-"""Which error tells what came of a request; none of them repeats a URL or an answer."""
+"""The error for each status and each failure of a request.
+
+No error repeats a URL or an answer.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ _KINDS = (
     ("connection reset", ("reset by peer", "Connection aborted", "RemoteDisconnected")),
     ("the answer broke off", ("IncompleteRead", "ChunkedEncoding")),
 )
-"""Kinds of failure, each with words that only its own text has."""
+"""Kinds of failure, each with words that occur in no other kind's text."""
 
 
 def error_of_status(  # noqa: PLR0911 - one line a status
@@ -38,7 +41,7 @@ def error_of_status(  # noqa: PLR0911 - one line a status
     :param host: scheme, host and port of the API
     :param path: path of the request
     :param status: HTTP status
-    :param body: what the answer said; it is judged and never repeated
+    :param body: body of the answer, which the error never repeats
     """
     if status == 200:
         return None
@@ -76,12 +79,12 @@ def error_of_status(  # noqa: PLR0911 - one line a status
 
 
 def error_of_failure(host: str, path: str, failure: Exception) -> VoisoError:
-    """Return the error for a request that got no whole answer.
+    """Return the error for a request without a whole answer.
 
     :param host: scheme, host and port of the API
     :param path: path of the request
-    :param failure: of requests, of urllib3 or of the operating system; its own text may hold the
-        URL
+    :param failure: an error of requests, of urllib3 or of the operating system; its text may hold
+        the URL
     """
     if isinstance(failure, requests.exceptions.SSLError):
         return VoisoTlsError(
