@@ -65,7 +65,10 @@ folds = st.sampled_from([0, 1])
 
 
 def instant(text: str, zone: ZoneInfo, fold: int) -> int:
-    """Return what the API takes a text for, in microseconds, if of two such times it means the first or the second."""
+    """Return the instant that the API reads from a text, in microseconds.
+
+    Of an hour that occurs twice it takes the first or the second, as ``fold`` says.
+    """
     return epoch_us(datetime.fromisoformat(text).replace(tzinfo=zone, fold=fold).astimezone(UTC))
 
 
@@ -74,7 +77,7 @@ def instants(text: str, zone: ZoneInfo) -> list[int]:
 
 
 def assert_found_whole(window: Window, span: Span, zone: ZoneInfo) -> None:
-    """Check against the narrowest rule: exclusive and to the second, so that no second that is named is found."""
+    """Check against the narrowest rule: bounds are exclusive and compared to the second."""
     assert max(instants(span.start_datetime, zone)) + SECOND <= window.start_us
     assert window.end_us <= min(instants(span.end_datetime, zone))
 

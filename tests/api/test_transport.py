@@ -557,7 +557,8 @@ class TestNothingTellsTheKey:
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500])
     def test_when_the_status_is_an_error(self, status: int) -> None:
-        body = f"<p>{SECRET.text}</p> {quote_plus(SECRET.text)} you asked for key={quote(SECRET.text)}".encode()
+        told = f"{quote_plus(SECRET.text)} you asked for key={quote(SECRET.text)}"
+        body = f"<p>{SECRET.text}</p> {told}".encode()
         answer = http(body, status=f"{status} {quote(SECRET.text)}")
         with RawServer(lambda _: [answer]) as server, pytest.raises(VoisoError) as caught:
             ask_for_records(server.url, SECRET.text)

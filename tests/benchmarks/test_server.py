@@ -1,4 +1,4 @@
-"""The benchmark's server speaks the vendor's page, and its records are what the vendor's samples are."""
+"""The benchmark's server follows the vendor's page, and its records look like the samples."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def test_a_fault_leaves_the_old_state_and_a_retry_brings_the_new(
 @pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("destination", READERS, indirect=True)
 def test_a_refusal_that_passes_is_no_end(position: str, promise: Promise) -> None:
-    """A gateway that refuses one request must not cut a window short, whatever the next requests find."""
+    """A gateway that refuses one request must not cut a window short."""
     for status in (400, 404, 422):
         promise.new.faults.add("status", status=status, page=page(promise, position))
     promise.lead_to(promise.new)

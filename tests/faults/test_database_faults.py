@@ -165,7 +165,7 @@ def test_a_lock_that_others_keep(promise: Promise, database: Sql, until_the_end:
 
 @pytest.mark.parametrize("destination", ["postgres"], indirect=True)
 def test_a_deadlock(promise: Promise, database: Sql, until_the_end: Run) -> None:
-    """Another session holds the table, and waits for what the load holds while it waits for the table."""
+    """A deadlock: another session holds the table and waits for a lock of the load."""
     # PostgreSQL looks for a circle once, so long after the wait began: by then the other session
     # must wait too.
     until_the_end(

@@ -1,4 +1,4 @@
-"""The key reaches the host of its connection and nobody else, whatever answers or the environment suggest."""
+"""The key reaches the host of its connection and nobody else, whatever answers suggest."""
 
 from __future__ import annotations
 

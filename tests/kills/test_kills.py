@@ -1,4 +1,4 @@
-"""Exports that are killed at random moments leave the old state or the new one, and nothing else behind."""
+"""Exports killed at random moments leave the old state or the new one, and nothing else."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ CRONS = st.builds("{} {} {}".format, MINUTES, HOURS, DAYS)
 
 
 def ticks_of_a_scheduler(timetable: CronTriggerTimetable, around: datetime) -> list[datetime]:
-    """Return the ticks of a scheduler that has run for days: the last one up to an instant, and the next ten."""
+    """Return a scheduler's ticks after days of running: the last one before, and the next ten."""
     earliest = pendulum.instance(around - timedelta(days=8))
     restriction = TimeRestriction(earliest=earliest, latest=None, catchup=True)
     ticks: list[datetime] = []

@@ -36,7 +36,7 @@ for arguments in json.loads(sys.argv[1]):
 
 
 def command(case: Case) -> list[str]:
-    """Return the arguments of the airflow program that make the run of a case; none if it comes by itself."""
+    """Return the ``airflow`` arguments that create the run of a case; none if it is scheduled."""
     date = (
         instant(case.logical_date) if case.logical_date and case.logical_date[0].isdigit() else ""
     )

@@ -1,4 +1,4 @@
-"""Servers end with whoever holds them, whatever way that happens, and ports are taken only when free."""
+"""Servers end with the process that holds them, however it ends; ports are free when taken."""
 
 from __future__ import annotations
 

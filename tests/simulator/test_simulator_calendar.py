@@ -29,8 +29,9 @@ SAMPLE_FIELDS = {
     "cpc": (float, type(None)),
 }
 RESPONSE_TYPES = {
-    "inbound", "outbound", "dialer", "click-to-call", "click_to_call", "hlr_ookup", "outbound SMS", "whatsapp", "chat",
-    "instagram", "facebook", "telegram", "viber", "queue_callback", "scheduled_callback",
+    "inbound", "outbound", "dialer", "click-to-call", "click_to_call", "hlr_ookup", "outbound SMS",
+    "whatsapp", "chat", "instagram", "facebook", "telegram", "viber", "queue_callback",
+    "scheduled_callback",
 }  # fmt: skip
 RARE_TYPES = {"campaign", "callback", "queue-callback", "scheduled-callback"}
 RARE_DISPOSITIONS = {
