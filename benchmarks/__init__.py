@@ -1,1 +1,1 @@
-"""Exports by this package, by its floors and by its peers, measured in turn on the same server and records."""
+"""Exports by this package, its floors and its peers, on the same server and records."""

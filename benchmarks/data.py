@@ -1,4 +1,4 @@
-"""Makes the records of one UTC day, newest first, as they stand in answers, and remembers where each begins."""
+"""The records of one UTC day as the benchmark's server sends them, newest first, with an index."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ END = START + timedelta(days=1)
 
 _ZONE = timezone(timedelta(hours=-3))
 _UUID = re.compile(rb'"uuid":"([^"]+)"')
-_AT_ONCE = 10_000
+_RECORDS_PER_WRITE = 10_000
 Odd = Literal["none", "every", "hundredth"]
 """Which records hold a field that the API does not document."""
 _ODD_EVERY: dict[Odd, int] = {"every": 1, "hundredth": 100}
@@ -94,11 +94,13 @@ _PHRASES = (
 
 
 class Day:
-    """The records of the day in two files, made where they are missing: one body, and the index into it.
+    """The records of the day in two files: one body, and the index into it.
+
+    Missing files are created.
 
     :param directory: where the files are kept
-    :param records: how many
-    :param odd: which of them hold a field that the API does not document
+    :param records: number of records
+    :param odd: which of them hold an undocumented field
     """
 
     def __init__(self, directory: Path, records: int, odd: Odd = "none") -> None:
@@ -118,16 +120,14 @@ class Day:
         return len(self._ages)
 
     def find(self, first: int, last: int) -> tuple[int, int]:
-        """Return the positions of the records of the seconds ``first`` to ``last`` since 1970, both included."""
+        """Return the bounds of the records of the seconds ``first`` to ``last`` since 1970."""
         return bisect_left(self._ages, -last), bisect_right(self._ages, -first)
 
     def body(self, start: int, stop: int) -> memoryview:
         """Return records as they stand in an answer, with commas between them."""
-        return (
-            self._body[self._offsets[start] : self._offsets[stop] - 1]
-            if start < stop
-            else memoryview(b"")
-        )
+        if start >= stop:
+            return memoryview(b"")
+        return self._body[self._offsets[start] : self._offsets[stop] - 1]
 
     def uuids(self) -> set[str]:
         """Return the uuid of every record."""
@@ -138,7 +138,7 @@ class Day:
         ages, offsets = array("q"), array("q", [0])
         with self.path.open("wb") as file:
             made = _with_odd_fields(_records(records, chance), odd)
-            while part := list(islice(made, _AT_ONCE)):
+            while part := list(islice(made, _RECORDS_PER_WRITE)):
                 for at, raw in part:
                     ages.append(-(at // 1000))
                     offsets.append(offsets[-1] + len(raw) + 1)
@@ -147,7 +147,7 @@ class Day:
 
 
 def _records(count: int, chance: random.Random) -> Iterator[tuple[int, bytes]]:
-    """Yield the milliseconds since 1970 and the JSON of each record: 94 % calls, 3 % SMS, 3 % chats."""
+    """Yield each record's milliseconds since 1970 and JSON: 94 % calls, 3 % SMS, 3 % chats."""
     first = int(START.timestamp()) * 1000
     times = []
     for _ in range(count):
@@ -158,12 +158,8 @@ def _records(count: int, chance: random.Random) -> Iterator[tuple[int, bytes]]:
     times.sort(reverse=True)
     for at, kind in times:
         make = _call if kind < 0.94 else _sms if kind < 0.97 else _chat
-        yield (
-            at,
-            make(
-                _timestamp(at), str(uuid.UUID(int=chance.getrandbits(128), version=4)), chance
-            ).encode(),
-        )
+        key = str(uuid.UUID(int=chance.getrandbits(128), version=4))
+        yield at, make(_timestamp(at), key, chance).encode()
 
 
 def _with_odd_fields(records: Iterator[tuple[int, bytes]], odd: Odd) -> Iterator[tuple[int, bytes]]:
@@ -194,8 +190,9 @@ def _call(timestamp: str, key: str, chance: random.Random) -> str:
     country = "" if inbound else f',"destination_name":"{chance.choice(_COUNTRIES)}"'
     duration = _seconds(int(chance.expovariate(1 / 180)))
     return (
-        f'{{"agent":"{agent}","from":"{_number(chance)}","disposition":"{chance.choice(_CALL_ENDS)}",'
-        f'"duration":"{duration}","queue":{queue},"to":"{_number(chance)}","timestamp":"{timestamp}","uuid":"{key}",'
+        f'{{"agent":"{agent}","from":"{_number(chance)}",'
+        f'"disposition":"{chance.choice(_CALL_ENDS)}","duration":"{duration}","queue":{queue},'
+        f'"to":"{_number(chance)}","timestamp":"{timestamp}","uuid":"{key}",'
         f'"wrapup_code":"{chance.randrange(2000):04}","type":"{kind}","agent_id":{agent_id},'
         f'"cpc":{chance.randrange(9999) / 10_000}{country}}}'
     )
@@ -209,8 +206,10 @@ def _sms(timestamp: str, key: str, chance: random.Random) -> str:
         ensure_ascii=False,
     )
     return (
-        f'{{"agent":"{agent}","from":"VOISO","disposition":"delivered","duration":"00:00:00","queue":null,'
-        f'"to":"{_number(chance)}","timestamp":"{timestamp}","uuid":"{key}","wrapup_code":null,"type":"outbound SMS",'
+        f'{{"agent":"{agent}","from":"VOISO","disposition":"delivered",'
+        '"duration":"00:00:00","queue":null,'
+        f'"to":"{_number(chance)}","timestamp":"{timestamp}","uuid":"{key}",'
+        '"wrapup_code":null,"type":"outbound SMS",'
         f'"agent_id":{agent_id},"cpc":{chance.randrange(999) / 10_000},"sid":"VOISO","text":{text},'
         f'"related_call":"{uuid.UUID(int=chance.getrandbits(128), version=4)}","num_segments":1}}'
     )
@@ -221,7 +220,9 @@ def _chat(timestamp: str, key: str, chance: random.Random) -> str:
     reply, resolution = _seconds(chance.randrange(600)), _seconds(chance.randrange(200_000))
     return (
         f'{{"agent":"{agent}","from":"Guest {chance.randrange(10**6)}","disposition":"archived",'
-        f'"duration":"00:00:00","to":"{chance.choice(_AGENTS)[0]}","timestamp":"{timestamp}","uuid":"{key}",'
-        f'"wrapup_code":null,"type":"chat","agent_id":{agent_id},"cpc":0.0,"sla":{{"time_to_first_response":"{reply}",'
-        f'"time_to_resolution":"{resolution}","time_to_reply":"{reply}"}},"queue":null}}'
+        f'"duration":"00:00:00","to":"{chance.choice(_AGENTS)[0]}",'
+        f'"timestamp":"{timestamp}","uuid":"{key}",'
+        f'"wrapup_code":null,"type":"chat","agent_id":{agent_id},"cpc":0.0,'
+        f'"sla":{{"time_to_first_response":"{reply}","time_to_resolution":"{resolution}",'
+        f'"time_to_reply":"{reply}"}},"queue":null}}'
     )

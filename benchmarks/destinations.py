@@ -1,4 +1,4 @@
-"""Real destinations: what a contestant needs to reach each, how it is emptied, and what it holds."""
+"""Real destinations: how a contestant reaches each, how it is emptied, and its content."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UUID = re.compile(rb'"uuid": ?"([^"]+)"')
 
 
 class Destination(Protocol):
-    """Where exports go; every contestant has a place of its own there, named by a slug."""
+    """A target of exports; every contestant has a place of its own there, named by a slug."""
 
     def options(self, slug: str) -> dict[str, Any]:
         """Return the fields of a task."""
@@ -38,11 +38,11 @@ class Destination(Protocol):
         ...
 
     def empty(self, slug: str) -> None:
-        """Remove what an earlier run left, and make what a contestant expects to be there."""
+        """Remove what an earlier run left, and create what a contestant expects to find."""
         ...
 
     def uuids(self, slug: str) -> set[str]:
-        """Return the uuids that are there, by other means than the contestants'."""
+        """Return the uuids that are there, read by other means than the contestants'."""
         ...
 
 
@@ -94,9 +94,10 @@ def _uuids_of(key: str, data: bytes) -> set[str]:
 
 
 class Database:
-    """A database whose tables are made like one that this package once filled, from which floors have their rows.
+    """A database with a template table that this package has filled.
 
-    Contestants have one table each, by their slug; the floor and hand-written ones find it empty.
+    Other tables are made like it, and floors load its rows. Contestants have one table each, named
+    by their slug; floors and hand-written exports find it empty.
 
     :param home: for files
     """
@@ -209,7 +210,7 @@ class PostgresServer(Database):
         return dict(json.loads(self._server.connection()))
 
     def address(self) -> dict[str, Any]:
-        """Return libpq's address, and another for dlt, which does not take one without a host and a password."""
+        """Return libpq's address, and one with the host and the password that dlt demands."""
         dlt = f"postgresql://postgres:none@localhost/postgres?host={self._server.socket_folder}"
         return {"uri": self._server.uri, "dlt": dlt}
 
@@ -284,7 +285,7 @@ class MariaDbServer(Database):
 
 
 class DuckDbFile(Database):
-    """A DuckDB file, of which only the memory is measured."""
+    """A DuckDB file; only its memory is measured."""
 
     module = "duckdb_provider"
 

@@ -1,4 +1,4 @@
-"""The same exports by dlt, which lives in an environment of its own (``benchmarks/requirements.txt``)."""
+"""The same exports by dlt, in an environment of its own (``benchmarks/requirements.txt``)."""
 
 from __future__ import annotations
 

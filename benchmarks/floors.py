@@ -1,4 +1,4 @@
-"""What the machine allows: the answers from a bare socket, and what is ready-made into the destination."""
+"""The floors: answers read from a bare socket, and ready-made data loaded to the destination."""
 
 from __future__ import annotations
 
@@ -66,7 +66,10 @@ def parquet(task: Task) -> Export:
     import pyarrow.json  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    text = "agent from disposition duration queue to uuid wrapup_code type sid text related_call destination_name"
+    text = (
+        "agent from disposition duration queue to uuid wrapup_code type sid text related_call "
+        "destination_name"
+    )
     sla = pa.struct(
         [(f"time_to_{name}", pa.string()) for name in ("first_response", "resolution", "reply")]
     )

@@ -1,4 +1,7 @@
-"""Runs one contestant in a fresh process and tells what it took; imports nothing that a contestant does not."""
+"""Runs one contestant in a fresh process and measures it.
+
+It imports nothing that a contestant does not.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class SkipError(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """What to run against what.
+    """One export to run.
 
     :param contestant: ``module:function``; the function imports what it needs and returns the
         export to be timed
@@ -70,15 +73,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What an export took.
+    """The time and the memory that an export took.
 
     :param seconds: wall time of the export alone
     :param cpu: seconds of the processor in this process and its children, for the export alone
     :param peak_mb: highest resident memory of the whole process, in units of 1,000,000 bytes
-    :param import_seconds: what came before the export: imports, and reading what is ready-made
-    :param late_imports: modules that were only imported by the export itself
-    :param told: what the export says of itself
-    :param skipped: why it cannot run here
+    :param import_seconds: seconds before the export: imports, and reading ready-made data
+    :param late_imports: modules that only the export itself imported
+    :param told: numbers that the export returned
+    :param skipped: the reason if it cannot run here, else empty
     """
 
     seconds: float = 0
@@ -93,9 +96,8 @@ class Measurement:
 def peak_rss() -> int:
     """Return the highest resident memory of this process so far, in bytes."""
     status = Path("/proc/self/status")
-    if (
-        status.exists()
-    ):  # the kernel's ru_maxrss also counts what the parent had before this program was loaded
+    if status.exists():
+        # Not ru_maxrss: it also counts the parent's memory from before this program was loaded.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
@@ -129,5 +131,5 @@ def measure(task: Task) -> Measurement:
 
 
 def main() -> None:
-    """Read a :class:`Task` from the first argument, and write a :class:`Measurement` to the file that is the second."""
+    """Run the :class:`Task` of argument 1, and write the measurement to the file of argument 2."""
     Path(sys.argv[2]).write_text(json.dumps(asdict(measure(Task(**json.loads(sys.argv[1]))))))

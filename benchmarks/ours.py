@@ -24,16 +24,8 @@ def s3(task: Task) -> Export:
     from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator  # noqa: PLC0415 - not for SQL
 
     needed = ["boto3.s3.transfer", "airflow.providers.amazon.aws.hooks.s3"]
-    needed += (
-        ["airflow_provider_voiso.destinations.files.parquet_format"]
-        if task.file_format == "parquet"
-        else []
-    )
-    needed += (
-        ["airflow_provider_voiso.destinations.files.csv_format"]
-        if task.file_format == "csv"
-        else []
-    )
+    if task.file_format in {"parquet", "csv"}:
+        needed.append(f"airflow_provider_voiso.destinations.files.{task.file_format}_format")
     for name in needed:
         importlib.import_module(name)
 

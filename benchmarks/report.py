@@ -34,27 +34,28 @@ Written by `make bench BENCH_ARGS="{arguments}"` on {date}.
 
 {machine}
 
-A server in a process of its own (`benchmarks/server.py`) hands out {records:,} ready-made records of one day, about 310
-bytes each, in answers of 10,000. Contestants take turns, round by round ({rounds} rounds), each run in a fresh process,
-against the same records, object storage (SeaweedFS) and databases. Time is that of the export alone, after imports;
-memory is the highest resident of the whole process. In the first round the content of every destination is compared
-with the server's.
+A server in a process of its own (`benchmarks/server.py`) sends {records:,} ready-made records of
+one day, about 310 bytes each, in answers of 10,000. Contestants take turns, round by round
+({rounds} rounds), each run in a fresh process, against the same records, object storage (SeaweedFS)
+and databases. Time is that of the export alone, after imports; memory is the highest resident of
+the whole process. In the first round the content of every destination is compared with the
+server's.
 
 {tables}"""
 
 _THROUGHPUT = """\
 ## Throughput
 
-`time` is a contestant's own, divided by this package's in the same round: 9 is nine times slower, and at a floor of 0.7
-this package reaches 0.7 of what the machine allows. Floors check nothing; those for S3 upload nothing, and those for
-databases load what was ready-made into an empty table.
+`time` is a contestant's own, divided by this package's in the same round: 9 is nine times slower,
+and at a floor of 0.7 this package reaches 0.7 of what the machine allows. Floors check nothing;
+those for S3 upload nothing, and those for databases load ready-made data into an empty table.
 
 """
 _ODD = """\
 ## Undocumented fields
 
-The same {records:,} records, with one more field in every record or in one of a hundred. The ratio is the time
-divided by that of documented records in the same round.
+The same {records:,} records, with one more field in every record or in one of a hundred. The ratio
+is the time divided by that of documented records in the same round.
 
 """
 _LATENCY = """\
@@ -83,7 +84,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Results:
-    """What was measured.
+    """All measurements.
 
     :param throughput: series in groups, this package's the first of each
     :param latency: series of this package
@@ -267,8 +268,7 @@ def _machine() -> str:
     versions = [f"{name} {found}" for name in _PACKAGES if (found := _version(name))]
     return (
         f"{os.cpu_count()} cores ({processor}), {platform.system()}, Python "
-        f"{platform.python_version()}; "
-        f"{', '.join([*versions, f'dlt {_dlt_version()}'])}."
+        f"{platform.python_version()}; {', '.join([*versions, f'dlt {_dlt_version()}'])}."
     )
 
 

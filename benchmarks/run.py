@@ -28,16 +28,16 @@ ROOT = Path(__file__).parents[1]
 HOME = ROOT / ".bench"
 DLT_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 _MEMORY_ROUNDS = 2
-_FEW = 1_000
+_WARM_UP_RECORDS = 1_000
 
 
 class BenchApi(Server):
     """The benchmark's server of records, in a process of its own.
 
     :param directory: of the files with the records
-    :param records: how many the day has
+    :param records: number of records of the day
     :param latency: seconds before each answer
-    :param odd: which records hold a field that the API does not document
+    :param odd: which records hold an undocumented field
     :param logs: directory of its log
     """
 
@@ -75,7 +75,7 @@ class Bench:
         self._destinations: dict[str, Destination | SkipError] = {}
 
     def api(self, records: int, latency: float = 0, odd: Odd = "none") -> BenchApi:
-        """Return the running server of a day with so many records."""
+        """Return the running server of a day with that number of records."""
         key = records, latency, odd
         if key not in self._apis:
             server = BenchApi(HOME / "records", records, latency, odd, logs=self.home / "logs")
@@ -118,12 +118,10 @@ class Bench:
         """
         slug = slug or contestant.slug
         key = f"{contestant} {name}"
-        if (
-            key not in self._late_imports
-        ):  # found out with few records, so that no import is measured as export
-            self._late_imports[key] = self._run_once(
-                contestant, name, self.api(_FEW), slug
-            ).late_imports
+        if key not in self._late_imports:
+            # A small first run finds the late imports, so that none is measured as export.
+            warm_up = self._run_once(contestant, name, self.api(_WARM_UP_RECORDS), slug)
+            self._late_imports[key] = warm_up.late_imports
         measured = self._run_once(
             contestant, name, api, slug, extra=extra, preload=self._late_imports[key]
         )
@@ -210,7 +208,7 @@ def run_group(bench: Bench, group: Group, *, records: int, rounds: int) -> list[
 
 
 def run_latency(bench: Bench, *, records: int, rounds: int, latency: float) -> list[Series]:
-    """Measure this package against a server that lets one wait."""
+    """Measure this package against a server with latency."""
     found = [Series("latency", name) for name in LATENCY]
     contestant = GROUPS["s3-ndjson"].contestants[0]
     for _ in range(rounds):
@@ -220,7 +218,7 @@ def run_latency(bench: Bench, *, records: int, rounds: int, latency: float) -> l
 
 
 def run_odd(bench: Bench, group: Group, *, records: int, rounds: int) -> dict[Odd, Series]:
-    """Measure this package with records that hold a field that the API does not document."""
+    """Measure this package with records that hold an undocumented field."""
     days: tuple[Odd, ...] = ("none", "every", "hundredth")
     found = {odd: Series("odd records", group.title) for odd in days}
     for _ in range(rounds):
@@ -253,7 +251,7 @@ def _add(series: Series, bench: Bench, *run: Any, **options: Any) -> None:
 
 
 def _take_home(stack: ExitStack) -> None:
-    """Keep other benchmarks out, and remove what the last one left but for the records."""
+    """Keep other benchmarks out, and remove the files of the last one but its records."""
     HOME.mkdir(exist_ok=True)
     lock = stack.enter_context((HOME / "lock").open("w"))
     try:
@@ -269,7 +267,7 @@ def _take_home(stack: ExitStack) -> None:
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Run the benchmarks that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--only",

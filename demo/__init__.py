@@ -1,1 +1,1 @@
-"""The demo, and the real parts (object storage, simulator, Airflow) that it shares with the tests."""
+"""The demo, and the real parts (S3, simulator, Airflow) that it shares with the tests."""

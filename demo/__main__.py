@@ -1,6 +1,6 @@
-"""``make demo``: backfill seven days from a simulated Voiso to S3 and SQL with a real Airflow, and compare.
+"""``make demo``: backfill seven days from a simulated Voiso to S3 and SQL with a real Airflow.
 
-On a terminal everything stays up until Ctrl-C. Otherwise everything is stopped, and the exit code
+On a terminal everything stays up until Ctrl-C. Otherwise everything is stopped. The exit code
 is 0 only if both destinations hold exactly the records of the simulator on every day.
 """
 

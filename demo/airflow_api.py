@@ -1,4 +1,4 @@
-"""What the demo and the tests ask of Airflow's public REST API."""
+"""A client of Airflow's public REST API, for the demo and the tests."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ class AirflowApi:
         return [name for name in components if (health.get(name) or {}).get("status") != "healthy"]
 
     def wait_for_dags(self, *dag_ids: str, timeout: float = 300) -> None:
-        """Wait until these DAGs are known; a PartError with the traceback if a DAG file fails to import."""
+        """Wait until Airflow knows these DAGs.
+
+        :raises PartError: with the traceback, if a DAG file fails to import
+        """
 
         def known() -> bool:
             if errors := self.get("/importErrors")["import_errors"]:
@@ -65,7 +68,10 @@ class AirflowApi:
     def trigger(
         self, dag_id: str, *, logical_date: str | None = None, conf: dict[str, Any] | None = None
     ) -> str:
-        """Start a manual run and return its run id; ``logical_date`` is ISO 8601 with an offset, or None."""
+        """Start a manual run and return its run id.
+
+        :param logical_date: ISO 8601 with an offset, or None
+        """
         body = {"logical_date": logical_date, "conf": conf or {}}
         run: dict[str, str] = self.request("POST", f"/dags/{dag_id}/dagRuns", json=body)
         return run["dag_run_id"]
@@ -112,7 +118,7 @@ class AirflowApi:
         ]
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
-        """Return the messages that one try of a task logged, each on a line, with the errors it ended with."""
+        """Return the log of one try of a task: messages and errors, each on a line."""
         path = f"{_run(dag_id, run_id)}/taskInstances/{task_id}/logs/{try_number}"
         lines = []
         for message in self.get(path, full_content=True)["content"]:

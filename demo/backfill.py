@@ -90,7 +90,10 @@ def backfill(
 
 
 def succeeded(airflow: AirflowStack, dag_id: str, logical_dates: list[date]) -> int:
-    """Return how many of these dates have a successful run; raise a PartError with the log's end if one failed."""
+    """Return how many of these dates have a successful run.
+
+    :raises PartError: with the end of the log, if a run failed
+    """
     wanted = {str(date) for date in logical_dates}
     runs = airflow.api.runs(dag_id)
     states = {

@@ -1,4 +1,4 @@
-"""What the destinations hold, read without this package and without Airflow."""
+"""The content of the destinations, read without this package and without Airflow."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class AirflowStack:
-    """Airflow 3 as four processes, with the LocalExecutor and a PostgreSQL of its own for the metadata.
+    """Airflow 3 as four processes, with the LocalExecutor and its own PostgreSQL for the metadata.
 
     On SQLite, ``airflow backfill create`` beside a busy scheduler fails now and then: "database is
     locked".
@@ -113,7 +113,7 @@ class AirflowStack:
         return done.stdout
 
     def start(self) -> None:
-        """Create the metadata database, start all processes and wait until each reports to be healthy."""
+        """Create the metadata database, start all processes and wait until all are healthy."""
         self.home.mkdir(parents=True, exist_ok=True)
         self.postgres.start()
         self.postgres.wait_ready()

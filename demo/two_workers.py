@@ -1,4 +1,4 @@
-"""``make celery``: backfill a month of days to S3 and PostgreSQL on two Celery workers, and compare.
+"""``make celery``: backfill a month of days to S3 and PostgreSQL on two Celery workers.
 
 The exit code is 0 only if both destinations hold exactly the records of the simulator on every day,
 and each worker ran a fair share of the task instances.
@@ -50,7 +50,7 @@ def show_shares(found: Counter[tuple[str, str]]) -> None:
 
 
 def is_fair(found: Counter[tuple[str, str]]) -> bool:
-    """Tell whether each of the workers, and nothing else, ran at least a quarter of each DAG's tasks."""
+    """Tell whether each worker, and nothing else, ran at least a quarter of each DAG's tasks."""
     for dag_id in DAG_IDS:
         shares = {worker: count for (worker, of), count in found.items() if of == dag_id}
         if shares.keys() != set(WORKERS) or min(shares.values()) < FAIR_SHARE * sum(

@@ -1,1 +1,4 @@
-"""Voiso itself: requests, paging, windows and records; nothing of Airflow but its exception classes."""
+"""The Voiso client: requests, paging, windows and records.
+
+It imports nothing of Airflow but its exception classes.
+"""

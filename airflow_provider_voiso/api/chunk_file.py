@@ -1,6 +1,6 @@
-"""A file without a name on the local disk, written in the background and read by several readers.
+"""An unnamed temporary file, written in the background and read by several readers.
 
-It is gone with the process, however that ends.
+The operating system removes it when the process ends, however that happens.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ChunkFile:
-    """Takes bytes at its end and gives back those of any place.
+    """Appends bytes, and returns those of any place.
 
     :param window: named in errors
     :raises VoisoSpoolError: if the local disk fails, now or later
@@ -29,16 +29,16 @@ class ChunkFile:
     def __init__(self, window: Window) -> None:
         self._window = window
         try:
-            self._file = tempfile.TemporaryFile(prefix="voiso-", buffering=0)  # noqa: SIM115 - closed by close()
+            self._file = tempfile.TemporaryFile(prefix="voiso-", buffering=0)  # noqa: SIM115 - see close
         except OSError as error:
             raise VoisoSpoolError.of(error, window) from None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="voiso-spool")
         self._writing: Future[None] | None = None
 
     def append(self, chunks: list[bytes]) -> None:
-        """Write chunks behind all others; the disk may take its time while the next answer is on its way.
+        """Append chunks in the background, while the next answer is requested.
 
-        :raises VoisoSpoolError: if the disk did not take those before
+        :raises VoisoSpoolError: if the chunks of an earlier call could not be written
         """
         self.flush()
         self._writing = self._writer.submit(self._write, chunks)
@@ -46,15 +46,15 @@ class ChunkFile:
     def flush(self) -> None:
         """Wait until everything is written.
 
-        :raises VoisoSpoolError: if the disk did not take all of it
+        :raises VoisoSpoolError: if some of it could not be written
         """
         if self._writing is not None:
             self._writing.result()
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return the bytes of a place.
+        """Return ``size`` bytes from ``offset`` on.
 
-        :raises VoisoSpoolError: if they are not there any more
+        :raises VoisoSpoolError: if they cannot be read
         """
         try:
             text = os.pread(self._file.fileno(), size, offset)

@@ -1,4 +1,4 @@
-"""A Voiso account as this package uses it: windows of records, reference lists, a check of the key."""
+"""The client of one Voiso account: windows of records, reference lists, a check of the key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Api(Protocol):
 
     @property
     def probes(self) -> int:
-        """Number of requests sent so far to prove something, not to read."""
+        """Number of requests so far that only proved how the API behaves."""
         ...
 
     def read(self, window: Window, params: Mapping[str, str], policy: OutOfWindow) -> Content:
@@ -50,9 +50,9 @@ class Api(Protocol):
 class CdrClient:
     """Reads from one Voiso account.
 
-    :param settings: the account and how to ask it
-    :param batch: records that one search returns without a token, 10,000 by the vendor's page
-    :param name: tells accounts on one host apart; the id of the Airflow connection
+    :param settings: host, key and limits
+    :param batch: records that one search returns without a token; the vendor's page says 10,000
+    :param name: the id of the Airflow connection, which tells apart accounts on one host
     """
 
     def __init__(self, settings: Settings, *, batch: int = BATCH, name: str = "") -> None:
@@ -71,7 +71,7 @@ class CdrClient:
         return self._transport.requests
 
     def selection(self, filters: Mapping[str, Any] | None = None) -> Selection:
-        """Return what a read with these filters would select, without a request.
+        """Return the selection of a read with these filters, without a request.
 
         :raises VoisoConfigurationError: for a wrong filter
         """
@@ -84,11 +84,12 @@ class CdrClient:
         *,
         out_of_window: OutOfWindow = "fail",
     ) -> WindowRead:
-        """Read every record whose ``timestamp`` lies in a window; the caller closes what is returned.
+        """Read every record whose ``timestamp`` lies in a window.
 
-        :param window: the window, cut to the microsecond
+        :param window: the window
         :param filters: request filters of the vendor's parameter table
-        :param out_of_window: what to do with a record that lies outside of what was asked for
+        :param out_of_window: what to do with a record outside of the requested dates
+        :return: the records, on local disk until the caller closes them
         :raises VoisoConfigurationError: for a wrong filter
         :raises VoisoError: of the class that tells why the window could not be read whole
         """
@@ -134,7 +135,7 @@ class CdrClient:
         return self._api.list_reference(name)
 
     def check(self) -> None:
-        """Ask for one record of the last hour.
+        """Request one record of the last hour.
 
         :raises VoisoError: of the class that tells why that failed
         """

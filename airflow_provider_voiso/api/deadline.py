@@ -1,7 +1,7 @@
-"""HTTP connections on which a whole answer, its headers included, arrives within the timeout or not at all.
+"""HTTP connections with one deadline for a whole answer, its headers included.
 
-A socket's own timeout starts anew with every byte, so that a server which drips could hold a worker
-for days.
+A socket's own timeout starts anew with every byte. A server that sends a byte a minute could hold a
+worker for days.
 """
 
 from __future__ import annotations
@@ -22,23 +22,27 @@ if TYPE_CHECKING:
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Reads each answer within the read timeout as a whole; connecting has the connect timeout beside it."""
+    """Makes the read timeout the deadline of the whole answer.
+
+    Connecting has the connect timeout of its own.
+    """
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections."""
+        """Create the pools of direct connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> ProxyManager:
-        """Return the pools of connections through a proxy; those through SOCKS have classes of their own."""
+        """Return the pools of connections through a proxy."""
         manager: ProxyManager = super().proxy_manager_for(*args, **kwargs)
+        # A SOCKS proxy has another manager, with pool classes of its own.
         if isinstance(manager, ProxyManager):
             manager.pool_classes_by_scheme = _POOLS
         return manager
 
 
 class _Reader(io.RawIOBase):
-    """Gives each read of a socket the time that is left."""
+    """Sets the time left until the deadline as the timeout of each read."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         super().__init__()
@@ -69,9 +73,8 @@ class _Response(http.client.HTTPResponse):
 
 class _HttpConnection(HTTPConnection):
     response_class = _Response
-    debuglevel = (
-        0  # whoever sets that of http.client has it print whole requests, the key with them
-    )
+    # Setting it on http.client's class prints whole requests, and with them the key.
+    debuglevel = 0
 
 
 class _HttpsConnection(HTTPSConnection):

@@ -1,4 +1,7 @@
-"""Which error tells what came of a request; none of them repeats a URL or an answer."""
+"""The error for each status and each failure of a request.
+
+No error repeats a URL or an answer.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ _KINDS = (
     ("connection reset", ("reset by peer", "Connection aborted", "RemoteDisconnected")),
     ("the answer broke off", ("IncompleteRead", "ChunkedEncoding")),
 )
-"""Kinds of failure, each with words that only its own text has."""
+"""Kinds of failure, each with words that occur in no other kind's text."""
 
 
 def error_of_status(  # noqa: PLR0911 - one line a status
@@ -38,7 +41,7 @@ def error_of_status(  # noqa: PLR0911 - one line a status
     :param host: scheme, host and port of the API
     :param path: path of the request
     :param status: HTTP status
-    :param body: what the answer said; it is judged and never repeated
+    :param body: body of the answer, which the error never repeats
     """
     if status == 200:
         return None
@@ -47,14 +50,12 @@ def error_of_status(  # noqa: PLR0911 - one line a status
     ):
         return VoisoAuthenticationError(
             f"{host} does not know the API key (status {status}). Check the connection's password "
-            "(the API key) "
-            "and that its host is the cluster of that key's owner."
+            "(the API key) and that its host is the cluster of that key's owner."
         )
     if status == 403:
         return VoisoPermissionError(
             f"The API key may not read {path} on {host} (status 403). Ask the account's "
-            "administrator for "
-            "access to call detail records."
+            "administrator for access to call detail records."
         )
     if status == 429:
         return VoisoRateLimitError(
@@ -68,8 +69,8 @@ def error_of_status(  # noqa: PLR0911 - one line a status
         )
     if 300 <= status < 400:
         return VoisoBadRequestError(
-            f"{host} redirects {path} elsewhere (status {status}); the key is never sent on. "
-            "Check the connection's host."
+            f"{host} redirects {path} elsewhere (status {status}); the key is never sent on. Check "
+            "the connection's host."
         )
     return VoisoBadRequestError(
         f"{host} refused the request for {path} (status {status}). Check the connection's host and "
@@ -78,35 +79,32 @@ def error_of_status(  # noqa: PLR0911 - one line a status
 
 
 def error_of_failure(host: str, path: str, failure: Exception) -> VoisoError:
-    """Return the error for a request that got no whole answer.
+    """Return the error for a request without a whole answer.
 
     :param host: scheme, host and port of the API
     :param path: path of the request
-    :param failure: of requests, of urllib3 or of the operating system; its own text may hold the
-        URL
+    :param failure: an error of requests, of urllib3 or of the operating system; its text may hold
+        the URL
     """
     if isinstance(failure, requests.exceptions.SSLError):
         return VoisoTlsError(
             f"The certificate of {host} was not accepted. Check the connection's host, or give the "
-            "path of the CA "
-            "bundle that signed it in the extra 'verify'."
+            "path of the CA bundle that signed it in the extra 'verify'."
         )
     if "TLS CA certificate bundle" in str(failure):
         return VoisoTlsError(
             f"The CA bundle by which to judge {host} does not exist. Check the path in the "
-            "connection's extra "
-            "'verify', or in the environment's REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE."
+            "connection's extra 'verify', or in the environment's REQUESTS_CA_BUNDLE or "
+            "CURL_CA_BUNDLE."
         )
     if isinstance(failure, _UNASKABLE):
         return VoisoBadRequestError(
             f"{host} is not a host that can be asked. Check the connection's host, and the proxy "
-            "if the "
-            "environment names one in HTTPS_PROXY or ALL_PROXY."
+            "if the environment names one in HTTPS_PROXY or ALL_PROXY."
         )
     return VoisoTransportError(
         f"No whole answer came from {host}{path}: {_reason(failure)}. Check the connection's host "
-        "and the network, "
-        "or raise its extra 'timeout'."
+        "and the network, or raise its extra 'timeout'."
     )
 
 

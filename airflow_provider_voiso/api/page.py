@@ -1,4 +1,4 @@
-"""The records of one answer, and lines of records as they are read back."""
+"""The records of one answer, and records as lines of JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 Json = bytes | msgspec.Raw
-"""JSON text that can be joined and decoded; only bytes can be taken apart or compared."""
+"""JSON text. Both types can be joined and decoded; only bytes can be sliced and compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,7 @@ class Page:
     :param ended: the records' ``timestamp``, with a time zone
     :param raws: the records' JSON, byte for byte, without line breaks
     :param token: ``search_token``; None if it was null, absent or empty
-    :param unfinished: ``uuid`` of the conversations that are not over, so that their end may still
-        move
+    :param unfinished: ``uuid`` of the conversations that are not over; their end may still move
     """
 
     uuids: list[str]
@@ -40,9 +39,8 @@ class Page:
         return len(self.uuids)
 
     def in_order(self) -> Page:
-        """Return the records in the order of ``timestamp`` and, where these are equal, of ``uuid``."""
-        # Numbers are sorted, not tuples: tens of thousands of these have Python look for garbage
-        # everywhere.
+        """Return the records ordered by ``timestamp``, then ``uuid``."""
+        # Indices are sorted, not tuples: creating ten thousand tuples triggers garbage collection.
         order = sorted(range(len(self)), key=self.ended.__getitem__)
         ended = [self.ended[index] for index in order]
         uuids = self.uuids
@@ -74,10 +72,13 @@ class Page:
         )
 
     def without(self, other: Page) -> Page:
-        """Return the page without the records that another one holds unchanged; both are in order."""
+        """Return the page without the records that another page holds unchanged.
+
+        :param other: a page; both are ordered by ``timestamp``
+        """
         if not self.ended or not other.ended:
             return self
-        # Answers in sequence share a few seconds only.
+        # Only the part that overlaps is compared: consecutive answers share a few seconds.
         earliest = max(self.ended[0], other.ended[0])
         latest = min(self.ended[-1], other.ended[-1])
         if earliest > latest:
@@ -127,7 +128,7 @@ class Lines:
 
 
 def _ties(ordered: list[datetime]) -> Iterator[tuple[int, int]]:
-    """Yield where runs of equal values begin and end."""
+    """Yield the bounds ``[first, after)`` of each run of equal values."""
     is_tie = [*map(eq, ordered, islice(ordered, 1, None)), False]
     after = 0
     for first in compress(range(len(ordered)), is_tie):

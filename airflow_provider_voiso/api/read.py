@@ -1,4 +1,4 @@
-"""What reading one window gave."""
+"""The result of reading one window."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.window import Window
 
 OutOfWindow = Literal["fail", "keep", "drop"]
-"""What to do with a record that lies outside of what was asked for."""
+"""What to do with a record outside of the requested dates."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowRead:
-    """The records of a window, on local disk, and what was learned while they were read.
+    """The records of a window, on local disk, and the facts of reading them.
 
-    It can be read any number of times; closing it, or leaving it as a context, removes the records
-    from the disk.
+    It can be iterated any number of times. Closing it, or leaving it as a context, removes the
+    records from the disk.
 
     :param window: the window that was read
-    :param selection: account and filters that were asked for
+    :param selection: account and filters of the read
     :param content: the records
-    :param clock: in which clock the API reads dates
-    :param out_of_window: number of records outside of what was asked for
+    :param clock: the clock in which the API reads dates
+    :param out_of_window: number of records outside of the requested dates
     :param requests: number of requests sent, retries included
-    :param probes: number of requests among them that proved something
+    :param probes: number of those requests that only proved how the API behaves
     """
 
     window: Window
@@ -71,27 +71,30 @@ class WindowRead:
 
     @property
     def changed(self) -> int:
-        """Number of records whose content changed while the window was read; the last state is kept."""
+        """Number of records that changed while the window was read; the last state is kept."""
         return self.content.changed
 
     @property
     def unfinished(self) -> int:
-        """Number of conversations that are not over: their end, and with it their window, may still change."""
+        """Number of conversations that are not over.
+
+        Their end may still move, also into another window.
+        """
         return self.content.unfinished
 
     @property
     def size(self) -> int:
-        """Bytes of the records as JSON."""
+        """Size of the records as JSON, in bytes."""
         return self.content.size
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        """Yield the records as JSON, some at a time, ordered by ``timestamp`` and ``uuid``."""
+        """Yield the records as JSON in small lists, ordered by ``timestamp`` and ``uuid``."""
         return iter(self.content)
 
     def blocks(self) -> Iterator[Lines]:
-        """Yield the records ten thousand at a time, one a line."""
+        """Yield the records as lines of JSON, ten thousand at a time."""
         return self.content.blocks()
 
     def digest(self) -> bytes:
-        """Return a hash of the records."""
+        """Return the SHA-256 hash of the records."""
         return self.content.digest()

@@ -1,4 +1,4 @@
-"""How often a request is sent again, and how long to wait before that."""
+"""How often a request is retried, and how long to wait before each retry."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from airflow_provider_voiso.exceptions import (
 LONGEST_WAIT = 120.0
 """Seconds; an absurd Retry-After must not hold a worker for hours."""
 _LONGEST_SPREAD = 16.0
-"""Seconds within which tasks that were refused together ask again; more would leave the API idle."""
+"""Seconds over which tasks spread their retries after a 429; more would leave the API idle."""
 _REFUSALS_PER_RETRY = 4
 """A 429 proves the API is up, so it gets four times the retries."""
 _RETRIED = (VoisoRateLimitError, VoisoServerError, VoisoTransportError, VoisoResponseError)
 
 
 def is_tried_again(error: BaseException) -> bool:
-    """Tell whether a request is sent again after this error."""
+    """Tell whether a request is retried after this error."""
     return isinstance(error, _RETRIED) and not isinstance(error, VoisoTlsError)
 
 
@@ -31,9 +31,9 @@ def is_tried_again(error: BaseException) -> bool:
 class _Retries:
     """The retries after one kind of error.
 
-    :param most: how many there are
-    :param longest: seconds to which the time between two of them doubles
-    :param used: how many were used
+    :param most: number of retries allowed
+    :param longest: upper bound, in seconds, of the pause that doubles with each retry
+    :param used: number of retries used
     """
 
     most: int
@@ -46,8 +46,8 @@ class Retry:
     """One retry.
 
     :param pause: seconds to wait before it
-    :param number: which one it is, from 1
-    :param most: how many there are
+    :param number: its number, from 1
+    :param most: number of retries allowed
     """
 
     pause: float
@@ -56,9 +56,9 @@ class Retry:
 
 
 class RetryBudget:
-    """The retries of one request; refusals (429) and failures have separate ones.
+    """The retries of one request, counted apart for refusals (429) and for failures.
 
-    :param max_retries: how often the request is sent again after failures
+    :param max_retries: number of retries after failures
     """
 
     def __init__(self, max_retries: int) -> None:
@@ -69,8 +69,8 @@ class RetryBudget:
         """Use up one retry.
 
         :param error: why the last try failed
-        :param retry_after: seconds that the API asks to wait, if it does
-        :return: the retry, or None if none is left or none can help
+        :param retry_after: seconds of the answer's Retry-After, or None
+        :return: the retry, or None if none is left or the error is permanent
         """
         if not is_tried_again(error):
             return None
@@ -83,7 +83,10 @@ class RetryBudget:
 
 
 def _pause(spread: float, retry_after: float | None) -> float:
-    """Return what the API asks and up to ``spread`` seconds more by chance, as others were asked too."""
+    """Return the seconds of Retry-After plus a random share of ``spread``.
+
+    Other tasks got the same Retry-After; the random share keeps them from returning together.
+    """
     if retry_after is None:
         return random.uniform(spread / 2, spread)  # noqa: S311 - no secret
     return min(retry_after + random.uniform(0, spread), LONGEST_WAIT)  # noqa: S311 - no secret

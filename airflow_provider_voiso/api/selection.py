@@ -1,4 +1,4 @@
-"""Which records a read asked for, told without the filters themselves."""
+"""The account and the filters of a read, identified without showing the filters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ROUNDS = 100_000
-"""A filter may be a phone number, and a quick digest of one is found by trying all numbers."""
+"""A filter may be a phone number; trying all numbers would break the digest of a single round."""
 _DIGITS = 16
 
 
@@ -22,7 +22,7 @@ class Selection:
     """An account and the filters of a read.
 
     :param account: host name of the account
-    :param name: what tells accounts on one host apart: the id of the Airflow connection
+    :param name: the id of the Airflow connection, which tells apart accounts on one host
     :param params: filters as request parameters; never shown
     """
 
@@ -37,12 +37,11 @@ class Selection:
 
     @cached_property
     def digest(self) -> str:
-        """Hexadecimal digits that differ between any two selections; neither port nor key is part of them."""
-        asked = json.dumps([self.account, self.name, sorted(self.params.items())])
+        """Hexadecimal digits that identify the selection; port and key do not enter."""
+        text = json.dumps([self.account, self.name, sorted(self.params.items())])
         rounds = _ROUNDS if self.params else 1
-        return hashlib.pbkdf2_hmac("sha256", asked.encode(), b"voiso selection", rounds).hex()[
-            :_DIGITS
-        ]
+        digest = hashlib.pbkdf2_hmac("sha256", text.encode(), b"voiso selection", rounds)
+        return digest.hex()[:_DIGITS]
 
     def __str__(self) -> str:
         filters = "filters" if self.params else "no filters"

@@ -1,7 +1,7 @@
-"""What a client must know to talk to one Voiso account."""
+"""The settings of a client: host, key, time zone and limits."""
 
-# Annotations are evaluated here: the connection's form and the check of its extra are made from
-# them.
+# No "from __future__ import annotations": the connection's form and the check of its extra are
+# generated from the annotations.
 
 from dataclasses import dataclass, field
 from typing import Annotated, NoReturn
@@ -9,14 +9,14 @@ from typing import Annotated, NoReturn
 from msgspec import Meta
 
 AUTO = "auto"
-"""The time zone to be found out."""
+"""The value of ``timezone`` that makes the client find out the zone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the API is, whose key is used, and how hard it may be asked.
+    """Host, key, time zone and limits of one Voiso account.
 
-    A field with a title is a field of the connection's extra; it says there what it means.
+    A field with a title is a field of the connection's extra; its description says what it means.
 
     :param base_url: scheme, host and optional port, without a trailing slash
     :param key: API key of one Voiso user; that user's rights narrow what is returned
@@ -28,8 +28,9 @@ class Settings:
         str,
         Meta(
             title="Time zone of the API",
-            description="Clock in which the API reads start_datetime and end_datetime: auto to find it out, or an "
-            "IANA name such as UTC or Europe/Berlin. Either is proved by a record.",
+            description="Clock in which the API reads start_datetime and end_datetime: auto to "
+            "find it out, or an IANA name such as UTC or Europe/Berlin. Either is proved by a "
+            "record.",
         ),
     ] = AUTO
     longest_interaction: (
@@ -39,7 +40,8 @@ class Settings:
                 ge=0,
                 le=8784,
                 title="Longest interaction in hours",
-                description="Needed only if an export says that the API selects interactions by their start.",
+                description="Needed only if an export says that the API selects interactions by "
+                "their start.",
             ),
         ]
         | None
@@ -68,8 +70,8 @@ class Settings:
             ge=0,
             le=100,
             title="Retries per request",
-            description="How often a request is sent again after 5xx or a transport error; four times as often after "
-            "429.",
+            description="How often a request is sent again after 5xx or a transport error; four "
+            "times as often after 429.",
         ),
     ] = 5
     max_connections: Annotated[

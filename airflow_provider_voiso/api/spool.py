@@ -1,4 +1,8 @@
-"""The records of one window on local disk: taken in any order, given back in a stable one, each once."""
+"""The records of one window on local disk.
+
+Records are added in any order. They are returned ordered by ``timestamp`` and ``uuid``, each
+``uuid`` once.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +31,25 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.window import Window
 
 BLOCK = 10_000
-"""Records that are given back at once to whoever writes files."""
+"""Records in one block of :meth:`SpooledRecords.blocks`."""
 _CHUNK = 256
-"""Records that are read back at once; those of all answers that overlap in time are in memory together."""
+"""Records read at once from each answer; answers that overlap in time are merged in memory."""
 _SET_SIZE = 1 << 17
-"""Digests that are compared in one set, so that no set grows with the window."""
+"""Digests compared in one set; more are compared in parts, so that no set grows with the window."""
 _PARTS = 64
 
 
 @dataclass(slots=True, eq=False)
 class _Chunk:
-    """Records of one answer that are neighbours in time, ordered by it.
+    """Consecutive records of one answer, in order.
 
     :param answer: number of the answer
-    :param position: of its first record among the digests
+    :param earliest: timestamp of its first record
+    :param latest: timestamp of its last record
+    :param offset: where its lines start in the file
+    :param size: bytes of its lines
+    :param position: index of its first record among the digests
+    :param count: number of records
     :param unfinished: indices of its conversations that are not over
     :param dropped: indices of its records that were read again later
     """
@@ -57,7 +66,7 @@ class _Chunk:
 
 
 class Spool:
-    """Takes the records of a window; several threads may add.
+    """Collects the records of a window; several threads may add.
 
     :param window: named in errors
     :raises VoisoSpoolError: if the local disk fails, now or later
@@ -87,7 +96,7 @@ class Spool:
         self._file.close()
 
     def add(self, page: Page) -> None:
-        """Take the records of one answer.
+        """Add the records of one answer.
 
         :param page: records ordered by ``timestamp`` and ``uuid``
         """
@@ -114,9 +123,9 @@ class Spool:
             self._file.append(blocks)
 
     def seal(self) -> SpooledRecords:
-        """Leave of each ``uuid`` the record that was read last, and return the records.
+        """Return the records, for each ``uuid`` the one that was read last.
 
-        :raises VoisoSpoolError: if the local disk did not take all of them
+        :raises VoisoSpoolError: if some could not be written to the local disk
         """
         self._file.flush()
         duplicates, changed = _drop_repeated(self._file, self._chunks, self._digests)
@@ -127,7 +136,7 @@ class SpooledRecords:
     """The records of a window, ordered by ``timestamp`` and ``uuid``, in memory a few at a time.
 
     :param file: holds the records
-    :param chunks: tell where
+    :param chunks: where each lies in the file
     :param duplicates: number of records that came twice in one answer
     :param changed: number of records that came in several states
     """
@@ -149,15 +158,17 @@ class SpooledRecords:
         self._file.close()
 
     def digest(self) -> bytes:
-        """Return a hash of the records."""
+        """Return the SHA-256 hash of the records."""
         digest = hashlib.sha256()
         for lines in self.blocks():
             digest.update(lines.text)
         return digest.digest()
 
     def __iter__(self) -> Iterator[list[bytes]]:
-        """Yield the records one by one in small lists."""
-        return (lines.split() for lines in self._runs() if lines.count)
+        """Yield the records in small lists."""
+        for lines in self._runs():
+            if lines.count:
+                yield lines.split()
 
     def blocks(self) -> Iterator[Lines]:
         """Yield the records ten thousand at a time."""
@@ -177,25 +188,20 @@ class SpooledRecords:
             yield Lines(BLOCK - missing, b"".join(parts))
 
     def _runs(self) -> Iterator[Lines]:
-        """Yield the records in order, those of chunks that overlap merged."""
+        """Yield the records in order; chunks that overlap in time are merged."""
         merged: list[tuple[datetime, str, bytes]] = []
         for chunk, following in zip_longest(self._chunks, self._chunks[1:]):
             lines = _read(self._file, chunk)
             is_alone = not merged and (following is None or chunk.latest < following.earliest)
             if chunk.dropped:
-                lines = Lines.of(
-                    [
-                        record
-                        for index, record in enumerate(lines.split())
-                        if index not in chunk.dropped
-                    ]
-                )
+                lines = _without(lines, chunk.dropped)
             if is_alone:
                 yield lines
                 continue
             records = lines.split()
             uuids, ended = keys(records)
             merged = sorted([*merged, *zip(ended, uuids, records, strict=True)])
+            # The following chunks hold nothing earlier, so the records before it are complete.
             after = len(merged) if following is None else bisect_left(merged, (following.earliest,))
             yield Lines.of([record for _, _, record in merged[:after]])
             del merged[:after]
@@ -204,7 +210,9 @@ class SpooledRecords:
 def _drop_repeated(file: ChunkFile, chunks: list[_Chunk], digests: array[int]) -> tuple[int, int]:
     """Mark all but the last record of each repeated ``uuid`` as dropped.
 
-    :return: how many were repeated in the same answer, and how many came in several states
+    Only chunks that hold a repeated digest are read.
+
+    :return: the numbers of records that came twice in one answer, and in several states
     """
     last: dict[str, tuple[_Chunk, int, bytes]] = {}
     dropped: dict[int, set[int]] = {}
@@ -248,6 +256,12 @@ def _read(file: ChunkFile, chunk: _Chunk) -> Lines:
     return Lines(chunk.count, file.read(chunk.offset, chunk.size))
 
 
+def _without(lines: Lines, dropped: frozenset[int]) -> Lines:
+    """Return the lines but those with the given indices."""
+    kept = [record for index, record in enumerate(lines.split()) if index not in dropped]
+    return Lines.of(kept)
+
+
 def _unfinished(page: Page, first: int, after: int) -> frozenset[int]:
     """Return the indices, within a chunk, of the conversations that are not over."""
     if not page.unfinished:
@@ -257,7 +271,7 @@ def _unfinished(page: Page, first: int, after: int) -> frozenset[int]:
 
 
 def _cuts(ended: list[datetime]) -> Iterator[tuple[int, int]]:
-    """Cut ordered timestamps between different ones, so that chunks of one answer never overlap."""
+    """Yield the bounds of chunks; equal timestamps stay together, so that no chunks overlap."""
     after = 0
     while after < len(ended):
         first, after = after, min(after + _CHUNK, len(ended))

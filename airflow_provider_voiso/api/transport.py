@@ -1,8 +1,9 @@
-"""One authorized request: keep-alive, a deadline, retries, typed errors, and silence about the URL."""
+"""Authorized requests with keep-alive, a deadline, retries and errors that never show the URL."""
 
 from __future__ import annotations
 
 import logging
+import math
 import re
 import threading
 import time
@@ -33,17 +34,20 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Authorize = Callable[[requests.PreparedRequest], requests.PreparedRequest]
-"""Adds to a request whose it is, as requests' own ``auth`` does."""
+"""Adds the credentials to a request, as requests' own ``auth`` does."""
 
 LARGEST_ANSWER = 128 << 20
-"""Bytes, unpacked; ten thousand records of 13 kB each. An answer without end must not fill a worker's memory."""
+"""Bytes of an unpacked body: ten thousand records of 13 kB each.
+
+An endless answer must not fill a worker's memory.
+"""
 _FAILURES = (requests.exceptions.RequestException, HTTPError, OSError, UnicodeError)
 _QUERY = re.compile(r"\?[^\s\"']+")
 _is_asking: ContextVar[bool] = ContextVar("is_asking", default=False)
 
 
 class _HideQueries(logging.Filter):
-    """Cuts query strings out of urllib3's own messages, which name every URL at DEBUG."""
+    """Cuts query strings out of urllib3's log messages, which name every URL at DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if _is_asking.get():
@@ -55,12 +59,11 @@ _hide_queries = _HideQueries()
 
 
 class _Try:
-    """One try of a request, as a context that keeps what went wrong in place of raising it.
+    """One try of a request, as a context manager that keeps its error instead of raising it.
 
-    Exceptions of requests and urllib3 hold the whole URL, and those of decoders the body. An
-    exception that is raised while another one is handled gets that one as its context, and so would
-    tell it: hence ``error`` is to be raised once the context is left. Nothing hangs on it then,
-    neither a context nor frames.
+    Exceptions of requests and urllib3 hold the whole URL, and those of decoders the body. Python
+    attaches the exception being handled to a new one as its ``__context__``, and a traceback shows
+    both. So the caller raises ``error`` after the context: it has no context and no frames.
 
     :param host: scheme, host and port of the API
     :param path: path of the request
@@ -71,9 +74,9 @@ class _Try:
         self._path = path
         self.error: BaseException
         self.retry_after: float | None = None
-        """Seconds that the API asks to wait, if it does."""
+        """Seconds of the answer's Retry-After, or None."""
         self.is_answered = False
-        """Whether a whole answer arrived, so that what goes wrong now is not the network."""
+        """Whether the whole answer arrived; later errors are not the network's."""
 
     def __enter__(self) -> Self:
         self._was_asking = _is_asking.set(True)
@@ -96,19 +99,21 @@ class _Try:
 
 
 class Transport:
-    """Sends GET requests for one account over kept-alive connections; safe to use from several threads.
+    """Sends GET requests for one account over kept-alive connections.
+
+    Several threads may use it.
 
     :param settings: host, timeouts and limits
-    :param authorize: adds to each request whose it is
+    :param authorize: adds the credentials to each request
     """
 
     def __init__(self, settings: Settings, authorize: Authorize) -> None:
         self._settings = settings
         self._session = requests.Session()
-        # The environment's proxy would read the key in a plain request; of one by TLS it learns the
+        # The environment's proxy would see the key in a plain request; with TLS it sees only the
         # host's name.
         self._session.trust_env = settings.base_url.startswith("https:")
-        # Being set, it also keeps requests from sending a password from ~/.netrc to the host.
+        # Setting auth also stops requests sending a password from ~/.netrc to the host.
         self._session.auth = authorize
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip"})
         adapter = DeadlineAdapter(
@@ -126,16 +131,15 @@ class Transport:
         self._session.close()
 
     def get(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], T]) -> T:
-        """Send one GET request, again while that can help, and return what ``parse`` makes of the body.
+        """Send one GET request and return the parsed body.
 
-        It is sent again ``max_retries`` times, or four times as often if the API says that it is
-        asked too often.
+        The request is retried up to ``max_retries`` times, after a 429 up to four times as often.
 
         :param path: path below the host
         :param params: query parameters
-        :param parse: reads a body; its :class:`VoisoResponseError` counts as a failed try
-        :raises VoisoError: of the class that fits the last try, once every retry is used up or none
-            can help
+        :param parse: parses a body; its :class:`VoisoResponseError` counts as a failed try
+        :raises VoisoError: of the class that fits the last try, once the retries are used up or the
+            error is permanent
         """
         budget = RetryBudget(self._settings.max_retries)
         while True:
@@ -188,8 +192,8 @@ class Transport:
 def _body(response: requests.Response) -> bytes:
     """Return a body, unpacked.
 
-    :raises VoisoResponseError: if it is packed in another way than was asked for, or larger than
-        any answer
+    :raises VoisoResponseError: if its Content-Encoding was not asked for, or it is larger than
+        :data:`LARGEST_ANSWER`
     """
     packed = response.headers.get("Content-Encoding", "identity").lower()
     if response.status_code == 200 and packed not in {"identity", "gzip"}:
@@ -202,7 +206,7 @@ def _body(response: requests.Response) -> bytes:
     ):
         return raw.read()
     parts, size = [], 0
-    # urllib3 before 2.6 unpacks all that it has read at once, a thousandfold at worst.
+    # Small reads: urllib3 before 2.6 unpacks each of them at once, to a thousand times its size.
     while part := raw.read1(1 << 16, decode_content=True):
         parts.append(part)
         size += len(part)
@@ -225,4 +229,4 @@ def _retry_after(value: str | None) -> float | None:
             seconds = (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds()
         except (TypeError, ValueError, OverflowError):
             return None
-    return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else None  # noqa: PLR0124 - not a number
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), LONGEST_WAIT)

@@ -14,8 +14,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 def epoch_us(instant: datetime) -> int:
     """Return an aware datetime as whole microseconds since 1970-01-01 UTC."""
-    # Not by the operator: the difference of pendulum's datetimes, which Airflow hands out, cannot
-    # be divided.
+    # Not with "-": Airflow passes pendulum's datetimes, and their difference cannot be divided.
     return datetime.__sub__(instant, EPOCH) // MICROSECOND
 
 
@@ -41,11 +40,9 @@ class Window:
             if value.utcoffset() is None:
                 raise VoisoNoWindowError(
                     f"The window's {name} {value.isoformat()} has no time zone. Give it an offset, "
-                    "such as "
-                    f"{value.isoformat()}+00:00."
+                    f"such as {value.isoformat()}+00:00."
                 )
-            # Plain datetimes, not pendulum's: comparing and adding must not depend on the caller's
-            # class.
+            # Plain datetimes: those of pendulum compare and add in another way.
             try:
                 plain = EPOCH + (epoch_us(value) * MICROSECOND)
             except OverflowError:

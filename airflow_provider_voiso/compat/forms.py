@@ -1,8 +1,8 @@
-"""The connection's form, which each release wants in another shape.
+"""The connection's form, in the shape that each release reads.
 
-Airflow 3.2 and later read :func:`conn_fields` and :func:`declared_field_behaviour` out of the
-provider info; earlier releases call methods of the hook, which return :func:`form_widgets` and the
-behaviour as it is.
+Airflow 3.2 and later read :func:`conn_fields` and :func:`declared_field_behaviour` from the
+provider info. Earlier releases call methods of the hook, which return :func:`form_widgets` and the
+unchanged behaviour.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class FormField(Protocol):
 
     @property
     def label(self) -> str:
-        """The words beside it."""
+        """The text beside it."""
         ...
 
     @property
     def description(self) -> str:
-        """The words below it."""
+        """The text below it."""
         ...
 
     @property
@@ -38,7 +38,7 @@ class FormField(Protocol):
 
     @property
     def default(self) -> str | float | None:
-        """The meaning of an empty value."""
+        """The value that an empty one stands for, or None."""
         ...
 
     @property
@@ -74,10 +74,10 @@ def declared_field_behaviour(behaviour: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def form_widgets(fields: Iterable[FormField]) -> dict[str, Any]:
-    """Return what the hook's ``get_connection_form_widgets`` must return (before Airflow 3.2).
+    """Return the widgets for the hook's ``get_connection_form_widgets`` (before Airflow 3.2).
 
-    That form has no field for fractions, so these are text there; their range is checked when the
-    connection is used.
+    That form has no field for fractions, so they are text there, and their range is checked when
+    the connection is used.
     """
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # noqa: PLC0415 - only where the form is drawn
     from flask_babel import lazy_gettext  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Mapped tasks, which keep their expansion in places that no release documents."""
+"""Mapped tasks: no release documents where they keep their expansion."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 def mapped_tasks(declared: Any, context: Mapping[str, Any]) -> Iterator[Any]:
     """Yield the tasks that a mapped task becomes, in the order of their map indexes, not rendered.
 
-    XComs that the expansion is made of are pulled.
+    The XComs of the expansion are pulled.
 
     :param declared: the task as its DAG holds it: a mapped operator, or an operator in a mapped
         group
     :param context: context of one of the tasks
-    :return: None in place of a task that its own arguments will fail
+    :return: the tasks; None in place of one whose arguments will make it fail
     """
     group = declared.get_closest_mapped_task_group()
     if hasattr(declared, "expand_input"):
@@ -35,7 +35,7 @@ def mapped_tasks(declared: Any, context: Mapping[str, Any]) -> Iterator[Any]:
             task = copy(declared)
             for name, value in vars(declared).items():
                 if hasattr(value, "_key") and hasattr(value, "_input"):  # an argument of the group
-                    # Not by setattr, which Airflow takes for a change of the DAG.
+                    # Not setattr: Airflow takes that for a change of the DAG.
                     vars(task)[name] = arguments[value._key]  # noqa: SLF001 - only there
             yield task
 
@@ -47,8 +47,9 @@ def _expansion(expand_input: Any, context: Mapping[str, Any]) -> Iterator[Mappin
         return value.resolve(context) if hasattr(value, "resolve") else value
 
     given = expand_input.value
-    if not isinstance(given, dict):  # of expand_kwargs
-        yield from map(resolved, resolved(given))
+    if not isinstance(given, dict):  # from expand_kwargs
+        for arguments in resolved(given):
+            yield resolved(arguments)
         return
     values = [resolved(value) for value in given.values()]
     choices = [value.items() if isinstance(value, dict) else value for value in values]

@@ -1,4 +1,4 @@
-"""The facts that Airflow stores with a run; each release hands them to a task in another way."""
+"""The facts that Airflow stores with a run; releases pass them to a task in different ways."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 def stored(context: Mapping[str, Any], name: str) -> Any:
-    """Return what is stored with the run, such as ``logical_date`` or ``partition_date``.
+    """Return a value stored with the run, such as ``logical_date`` or ``partition_date``.
 
-    Airflow 2 has every date in the context. Airflow 3 leaves those out that the run lacks, and
-    keeps ``run_after`` on the run alone; partitions came with 3.2.
+    Airflow 2 has every date in the context. Airflow 3 omits the dates that the run lacks, and has
+    ``run_after`` only on the run. Partitions exist since 3.2.
 
     :param context: the task's context; every key may be missing
-    :return: None if the run has nothing of that name
+    :return: the value, or None if the run has none of that name
     """
     return context.get(name) or getattr(context.get("dag_run"), name, None)
 

@@ -1,4 +1,4 @@
-"""Masking of secrets in logs, whose home in Airflow moved twice."""
+"""Masking of secrets in logs; Airflow moved the function twice."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _HOMES = (
 
 
 def mask_secret(secret: str) -> None:
-    """Hide a text from all logs that Airflow writes from now on.
+    """Mask a text in all logs that Airflow writes from now on.
 
-    Not in common-compat: its releases that have it need Python 3.11.
+    common-compat has this function only in releases that need Python 3.11.
     """
     for module in _HOMES:
         with suppress(ImportError, AttributeError):

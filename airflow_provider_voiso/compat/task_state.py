@@ -1,4 +1,4 @@
-"""The store of a task's state, which Airflow has from 3.3 on."""
+"""The store of a task's state, available since Airflow 3.3."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ if TYPE_CHECKING:
 
 
 class TaskState(Protocol):
-    """Texts that outlive the process and the try of a task, also a cleared run's."""
+    """Texts that outlive the process and the try of a task, also when its run is cleared."""
 
     def get(self, key: str) -> Any:
-        """Return what was set, or None."""
+        """Return the stored text, or None."""
 
     def set(self, key: str, value: str) -> None:
-        """Keep a text."""
+        """Store a text."""
 
     def delete(self, key: str) -> None:
-        """Forget a text; there need not be one."""
+        """Delete a text, if there is one."""
 
 
 def task_state(context: Mapping[str, Any]) -> TaskState | None:
-    """Return the store of the task that runs, or None before Airflow 3.3."""
+    """Return the store of the running task, or None before Airflow 3.3."""
     store: TaskState | None = context.get("task_state_store")
     return store

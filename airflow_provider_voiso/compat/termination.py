@@ -14,18 +14,17 @@ EXIT_CODE = 128 + signal.SIGTERM
 
 
 class Termination:
-    """Ends a task at once on SIGTERM, which undoes what it has begun; Airflow retries it if it may.
+    """Raises SystemExit in a task on SIGTERM, so that the task rolls back and ends at once.
 
-    Airflow 3 kills a task that goes on some seconds after ``on_kill``. Outside of the guarded part
-    the task may be in the midst of a message to its supervisor, and what is raised there can block
-    it.
+    Airflow 3 kills a task that still runs some seconds after ``on_kill``. Outside of the guarded
+    part the task may be exchanging a message with its supervisor, where an exception can block it.
     """
 
     def __init__(self) -> None:
         self._is_guarded = self._is_requested = False
 
     def request(self) -> None:
-        """End the task: now if it is in the guarded part, else as soon as it enters that.
+        """End the task: now if it is in the guarded part, else when it enters that part.
 
         :raises SystemExit: in the guarded part
         """

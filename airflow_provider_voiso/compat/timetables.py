@@ -1,4 +1,4 @@
-"""Timetables, which a worker of Airflow 3.2 and later gets without their methods."""
+"""Timetables; since Airflow 3.2 a worker's timetables lack the methods."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def periodic_timetable(dag: Any) -> Timetable | None:
-    """Return the timetable that divides time into the DAG's periods, able to compute them.
+    """Return the timetable that computes the DAG's periods.
 
     :param dag: the DAG as the task's context holds it
     :return: None where there are no periods: no schedule, ``@once``, ``@continuous``, assets alone
@@ -30,8 +30,8 @@ def periodic_timetable(dag: Any) -> Timetable | None:
 
         timetable = coerce_to_core_timetable(timetable)
     if type(timetable) is CronDataIntervalTimetable:
-        # Its steps repeat or skip hours where clocks change; those of its sister with the same
-        # ticks do not.
+        # Its intervals repeat or skip hours where clocks change. CronTriggerTimetable has the same
+        # ticks and does not.
         return CronTriggerTimetable(timetable.summary, timezone=timetable_zone(dag))
     return timetable if timetable.periodic else None
 

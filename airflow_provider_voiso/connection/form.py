@@ -23,7 +23,7 @@ class ExtraField:
     :param name: its key in the extra
     :param hint: its type in the settings, with bounds
     :param type: its JSON type; text that spells a number is accepted for a number
-    :param default: the meaning of an absent, null or empty value; None is "no such setting"
+    :param default: value that an absent, null or empty one stands for, or None
     :param minimum: smallest number allowed, None for text
     :param maximum: largest number allowed, None for text
     """
@@ -38,7 +38,7 @@ class ExtraField:
     maximum: float | None
 
     def json_schema(self) -> dict[str, Any]:
-        """Return the JSON schema with which the form of Airflow 3.2 and later checks the field."""
+        """Return the JSON schema for the form of Airflow 3.2 and later."""
         schema: dict[str, Any] = {"type": [self.type, "null"]}
         for keyword in ("default", "minimum", "maximum"):
             value = getattr(self, keyword)
@@ -75,7 +75,7 @@ EXTRA_FIELDS = _extra_fields()
 
 
 def field_behaviour() -> dict[str, Any]:
-    """Return what the form hides and how it names the fields that every connection has."""
+    """Return which of the common fields the form hides, and its labels for the others."""
     return {
         "hidden_fields": ["login", "port", "schema"],
         "relabeling": {"host": "Cluster or host", "password": "API key"},

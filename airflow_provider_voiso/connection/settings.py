@@ -1,7 +1,7 @@
-"""An Airflow connection as settings of a client: lenient about spelling, strict about meaning.
+"""Conversion of an Airflow connection to the settings of a client.
 
-No message says what a field holds, only what it may hold: a key pasted into the wrong field stays
-unseen.
+It is lenient about spelling and strict about meaning. No message repeats the content of a field: it
+may be a key that was pasted into the wrong one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
 VENDOR_DOMAIN = ".voiso.com"
-_HOST_FORMS = "Write a cluster id, a host name or a URL, such as cc-ams03, voiso.example.com or https://voiso.example.com:8443"
+_HOST_FORMS = (
+    "Write a cluster id, a host name or a URL, such as cc-ams03, voiso.example.com or "
+    "https://voiso.example.com:8443"
+)
 _NAME = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 )
@@ -53,8 +56,8 @@ def base_url(host: str | None, schema: str | None = None, port: int | str | None
 
     A single name without a scheme, other than ``localhost``, is a cluster id below ``voiso.com``.
     The scheme is https unless the host starts with ``http://`` or the schema is ``http``, as in the
-    URI ``voiso://:KEY@simulator:8080/http``. The domain that the vendor's own page doubles is
-    written once.
+    URI ``voiso://:KEY@simulator:8080/http``. The vendor's page writes the domain twice in one
+    place, so a doubled domain is accepted.
 
     :param host: cluster id, host name, IP address or URL without a path
     :param schema: ``http``, ``https`` or empty; Airflow fills it from the path of a connection URI
@@ -82,7 +85,7 @@ def base_url(host: str | None, schema: str | None = None, port: int | str | None
 
 
 def mask_key(key: str) -> None:
-    """Hide the key from logs, as it is and as a URL's query would carry it.
+    """Mask the key in logs, plain and as encoded in a URL's query.
 
     Airflow masks nothing that is shorter than five characters.
     """
@@ -113,8 +116,7 @@ def _scheme(own: str, has_own: bool, schema: str) -> str:
     if schema not in {"", "http", "https"}:
         raise ValueError(
             "is followed by a path, in the connection's schema field. Leave that field empty, or "
-            "write http "
-            "or https there."
+            "write http or https there."
         )
     if has_own and own not in {"http", "https"}:
         raise ValueError(f"starts with a scheme other than http or https. {_HOST_FORMS}.")
@@ -128,7 +130,7 @@ def _scheme(own: str, has_own: bool, schema: str) -> str:
 
 def _split(text: str) -> SplitResult:
     try:
-        # What cannot be printed is refused here, as urlsplit leaves out line breaks and tabs.
+        # urlsplit silently drops line breaks and tabs, so they are refused here.
         if text.isprintable():
             return urlsplit(text)
     except ValueError:
@@ -157,16 +159,15 @@ def _refuse_more_than_host(text: str, parts: SplitResult) -> None:
 def _split_port(authority: str) -> tuple[str, str | None]:
     bracketed = re.fullmatch(r"\[([^\]]*)\](?::(.*))?", authority)
     if bracketed or authority.count(":") > 1:
-        # Airflow takes the brackets off an address in a connection URI and the port out of it.
+        # Airflow removes the brackets and the port from an address in a connection URI.
         address = bracketed[1] if bracketed else authority
         try:
-            return f"[{ipaddress.IPv6Address(address).compressed}]", bracketed[
-                2
-            ] if bracketed else None
+            host = f"[{ipaddress.IPv6Address(address).compressed}]"
         except ValueError:
             raise ValueError(
                 f"is not an IPv6 address, though it looks like one. {_HOST_FORMS}."
             ) from None
+        return host, bracketed[2] if bracketed else None
     name, separator, port = authority.partition(":")
     if not _NAME.fullmatch(name):
         raise ValueError(f"is not a host name. {_HOST_FORMS}.")
@@ -196,7 +197,7 @@ def _extra(text: str | None) -> dict[str, Any]:
         # an upgrade.
         field = known.get(name.removeprefix(f"extra__{CONNECTION_TYPE}__"))
         if field is None:
-            # A key that a URI has torn apart can stand here; it would hold digits.
+            # A badly quoted URI can leave a part of the key here, and a key holds digits.
             shown = repr(name) if re.fullmatch("[A-Za-z_]{1,40}", name) else "that is no name"
             raise ValueError(f"holds an unknown field {shown}. Known are {', '.join(known)}.")
         if value is None or (isinstance(value, str) and not value.strip()):
@@ -229,8 +230,7 @@ def _timezone(field: ExtraField, value: Any) -> str:
         return AUTO
     try:
         ZoneInfo(name)
-    # An unknown zone is a KeyError; a folder of zones, or a file that is none, is one of the
-    # others.
+    # KeyError: an unknown zone; the others: a folder of zones, or a file that is no zone.
     except (KeyError, ValueError, OSError):
         name = ""
     if not name:

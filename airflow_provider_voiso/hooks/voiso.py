@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 class VoisoHook(BaseHook):
     """Reads call detail records and reference lists from one Voiso account.
 
-    A window is read whole and checked before its first record is returned. Pages go to a file on
-    local disk that is gone with the process, so memory does not grow with the window and nothing
-    incomplete is ever seen.
+    A window is read whole and checked before its first record is returned, so a caller never sees
+    an incomplete one. Pages go to a temporary file on local disk, so memory does not grow with the
+    window.
 
     :param voiso_conn_id: connection of type ``voiso``
     """
@@ -52,11 +52,11 @@ class VoisoHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return what the form relabels and hides."""
+        """Return which fields the form relabels and hides."""
         return field_behaviour()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the client, which holds the key; a copy asks for the connection again."""
+        """Leave out the client, which holds the key; a copy looks up the connection again."""
         return {name: value for name, value in vars(self).items() if name != "client"}
 
     @cached_property
@@ -66,7 +66,7 @@ class VoisoHook(BaseHook):
         return CdrClient(settings, name=self.voiso_conn_id)
 
     def get_conn(self) -> CdrClient:
-        """Return the client, as hooks do.
+        """Return the client.
 
         :raises VoisoConfigurationError: if there is no such connection, or a field of it cannot be
             used
@@ -85,7 +85,7 @@ class VoisoHook(BaseHook):
         :param end: first instant that no longer belongs to the window, with a time zone
         :param filters: request parameters of the vendor's table other than key, paging and dates,
             as a dict; lists become comma lists
-        :raises VoisoConfigurationError: for filters that cannot be meant, before any request
+        :raises VoisoConfigurationError: for wrong filters, before any request
         :raises VoisoNoWindowError: for a naive or a reversed window, before any request
         :raises VoisoError: if the window could not be read whole, before the first record
         """
@@ -105,8 +105,8 @@ class VoisoHook(BaseHook):
         :param start: see :meth:`iter_cdrs`
         :param end: see :meth:`iter_cdrs`
         :param filters: see :meth:`iter_cdrs`
-        :param out_of_window: what to do with a record that lies outside of what was asked for:
-            ``fail``, ``keep`` or ``drop``
+        :param out_of_window: what to do with a record outside of the requested dates: ``fail``,
+            ``keep`` or ``drop``
         """
         window = Window(start, end)
         filter_params(filters)
@@ -146,13 +146,13 @@ class VoisoHook(BaseHook):
         :param start: see :meth:`iter_cdrs`
         :param end: see :meth:`iter_cdrs`
         :param filters: see :meth:`iter_cdrs`
-        :param at_least: no further page is asked for once so many records were seen
+        :param at_least: number of records after which no further page is requested
         """
         check_count(at_least, "at_least")
         return self.client.count(Window(start, end), filters, at_least=at_least)
 
     def list_reference(self, name: str) -> list[dict[str, Any]]:
-        """Return a list of the account's objects, whose ids the filters take.
+        """Return one of the account's lists of objects; the filters take their ids.
 
         :param name: ``queues``, ``agents``, ``teams``, ``wrapup_codes``, ``campaigns`` or
             ``deleted_agents``
@@ -161,7 +161,7 @@ class VoisoHook(BaseHook):
         return self.client.list_reference(name)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask for one record of the last hour, and return whether that worked, and why not."""
+        """Request one record of the last hour; return whether that worked, and a message."""
         try:
             self.client.check()
         except VoisoError as error:

@@ -105,7 +105,7 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
             connection="aws_conn_id",
             arguments=("s3_bucket", "s3_key"),
             place=lambda task, part: f"s3://{task.s3_bucket}/{task.key_of(part, zone)}",
-            way_out="Let what is mapped stand in s3_key, as in {window_start:%Y%m%dT%H%M%S} or {{ ti.map_index }}.",
+            hint="Let what is mapped stand in s3_key, as in {window_start:%Y%m%dT%H%M%S} or {{ ti.map_index }}.",
         )
         return ExportedObject(
             S3Store(

@@ -101,7 +101,7 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
                 connection="sql_conn_id",
                 arguments=("table",),
                 place=lambda task, part: f"the window {part} of the table {task.table}",
-                way_out="Give each a table of its own, or use mode='upsert'.",
+                hint="Give each a table of its own, or use mode='upsert'.",
             )
         return SqlTable(
             hook=self._sql_hook(),

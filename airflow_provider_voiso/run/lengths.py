@@ -76,7 +76,7 @@ def add_on_calendar(local: pendulum.DateTime, length: timedelta | relativedelta)
 def on_wall_clock(naive: datetime, zone: Any) -> pendulum.DateTime:
     """Return the instant at which the clocks of a zone show a time."""
     parts = (naive.hour, naive.minute, naive.second, naive.microsecond)
-    # Of a time that occurs twice Airflow's cron schedules mean the second.
+    # fold=1: where a time occurs twice, Airflow's cron schedules mean the second.
     return pendulum.datetime(naive.year, naive.month, naive.day, *parts, tz=zone, fold=1)
 
 

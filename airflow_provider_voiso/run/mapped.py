@@ -31,17 +31,20 @@ def check_mapped_destination(
     connection: str,
     arguments: Sequence[str],
     place: Callable[[Any, Window], str],
-    way_out: str,
+    hint: str,
 ) -> None:
-    """Fail if another task of the same expansion writes to the place of this one.
+    """Fail if another task of the same expansion would overwrite the export of this one.
 
     A template that names ``ti``, ``task`` or ``params``, and an XCom of the task's own mapped
-    group, are trusted to differ from one task to the next.
+    group, are assumed to differ between tasks.
 
+    :param task: the task, rendered
+    :param context: its context
+    :param window: its window
     :param connection: name of the argument that holds the destination's connection
     :param arguments: names of the other arguments that ``place`` depends on
     :param place: returns where a task writes a window
-    :param way_out: what a person should change
+    :param hint: what to change, for the message
     :raises VoisoConfigurationError: before anything is read
     """
     declared = getattr(context.get("dag"), "task_dict", {}).get(task.task_id)
@@ -63,13 +66,12 @@ def check_mapped_destination(
         if _place(other, task, context, window, place) == own_place:
             raise VoisoConfigurationError(
                 f"The tasks mapped from {task.task_id} would overwrite one another: more than one "
-                "of "
-                f"them writes to {own_place}. {way_out}"
+                f"of them writes to {own_place}. {hint}"
             )
 
 
 def _expanded(declared: Any, context: Mapping[str, Any]) -> list[Any]:
-    """Return all tasks of the expansion, not rendered; none if they cannot be told."""
+    """Return all tasks of the expansion, not rendered; an empty list if Airflow cannot say."""
     try:
         return list(mapped_tasks(declared, context))
     except Exception as error:  # noqa: BLE001 - Airflow raises many, and this is an export that may be right
@@ -82,12 +84,12 @@ def _expanded(declared: Any, context: Mapping[str, Any]) -> list[Any]:
 
 
 def _fill_templates(other: Any, own: Any, task: Any, *, names: Sequence[str]) -> bool:
-    """Give another task what its templates are rendered to, as far as that follows from this one's.
+    """Copy rendered values from this task to another one with the same templates.
 
-    :param other: not rendered
+    :param other: the other task, not rendered
     :param own: this task, not rendered
     :param task: this task, rendered
-    :return: False if it cannot be told
+    :return: False if a template differs or its value may differ by task
     """
     for name in names:
         value = getattr(other, name)
@@ -113,7 +115,7 @@ def _place(
     window: Window,
     place: Callable[[Any, Window], str],
 ) -> str | None:
-    """Return where another task writes to, None if its arguments will fail it."""
+    """Return where another task writes to, None if its own arguments will make it fail."""
     try:
         if any(getattr(other, name) != getattr(task, name) for name in (*_WINDOW, "granularity")):
             window = other.resolve_window(context)

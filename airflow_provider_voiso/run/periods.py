@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
 WAYS_OUT = (
     "Set window_start and window_end, or give the DAG a schedule whose runs have a data interval, "
-    "such as "
-    "CronDataIntervalTimetable."
+    "such as CronDataIntervalTimetable."
 )
-# The shortest spans more than any change of the clock, the longest more than two leap years.
+# The shortest is longer than any change of a clock; the longest holds several leap days.
 _HEAD_STARTS = tuple(timedelta(hours=3 * 2**power) for power in range(17))
 
 
@@ -76,9 +75,8 @@ class FixedPeriods(Periods):
         if not is_exact:
             raise VoisoNoWindowError(
                 f"Periods of {self._length} cannot be counted back from {anchor.isoformat()} "
-                "without overlap, as "
-                "months differ in length. Use a cron expression, such as '0 0 1 * *', or set "
-                "window_start and window_end."
+                "without overlap, as months differ in length. Use a cron expression, such as "
+                "'0 0 1 * *', or set window_start and window_end."
             )
         return Window(start, anchor)
 
@@ -90,11 +88,11 @@ class FixedPeriods(Periods):
 class TickPeriods(Periods):
     """Periods from one tick of a timetable to the next, found by walking as a scheduler does.
 
-    The walk goes forward only, as Airflow's steps back miss ticks where clocks change. So it must
-    start before the instant that is asked for, and where it starts matters: a change of the clocks
-    moves the first tick after a pause, so that a walk which starts within the pause may differ from
-    what a scheduler did. Walks from further and further back are compared, and two that agree
-    although they started before different ticks are right.
+    The walk goes forward only, as Airflow's steps back miss ticks where clocks change. It starts
+    before the wanted instant. Where it starts matters: a change of the clocks moves the first tick
+    after a pause, so a walk that starts within the pause may differ from the scheduler's. Walks
+    from further and further back are compared. Two that agree although they started before
+    different ticks are right.
     """
 
     def last_before(self, anchor: pendulum.DateTime) -> Window | None:
@@ -114,7 +112,10 @@ class TickPeriods(Periods):
         return Window(*found[-1]) if found else None
 
     def end_of(self, start: pendulum.DateTime) -> datetime | None:
-        """Walk from before the start; a walk's first period is left out, as its start may be moved."""
+        """Walk from before the start.
+
+        The first period of a walk is left out, as a change of the clocks may have moved its start.
+        """
         for head_start in _HEAD_STARTS:
             periods = list(self._walk(start - head_start, start))
             for period_start, period_end in periods[1:]:

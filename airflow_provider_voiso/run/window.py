@@ -81,8 +81,7 @@ def resolve_window(
     if not allow_open_window and window.end > (now or datetime.now(UTC)):
         raise VoisoOpenWindowError(
             f"The window {window} is not over yet: it ends at {window.end.isoformat()}. Run the "
-            "task after "
-            "that, or set allow_open_window=True to export what is there so far."
+            "task after that, or set allow_open_window=True to export what is there so far."
         )
     return window
 
@@ -124,8 +123,8 @@ def _last_complete_period(context: Mapping[str, Any], dag: Any) -> Window:
     if window is None:
         raise VoisoNoWindowError(
             f"No window follows from the run {run_id(context)}: its DAG's schedule "
-            f"({periods.summary}) "
-            f"has no complete period before {in_utc(anchor).isoformat()}. {WAYS_OUT}"
+            f"({periods.summary}) has no complete period before {in_utc(anchor).isoformat()}. "
+            f"{WAYS_OUT}"
         )
     return window
 
@@ -135,8 +134,8 @@ def _partition_start(key: str, dag: Any) -> datetime:
         start = isoparse(key)
     except ValueError:
         raise VoisoNoWindowError(
-            f"The run's partition key {key!r} is not a date, so no window follows from it. "
-            "Set window_start and window_end."
+            f"The run's partition key {key!r} is not a date, so no window follows from it. Set "
+            "window_start and window_end."
         ) from None
     return start if start.tzinfo else on_wall_clock(start, _zone(dag))
 
@@ -155,9 +154,8 @@ def _partition_end(
         )
         raise VoisoNoWindowError(
             f"The run's partition starts at {in_utc(start).isoformat()}, but its length is "
-            "unknown: the DAG's "
-            f"schedule {reason}. Set granularity, such as timedelta(days=1), or window_start and "
-            "window_end."
+            f"unknown: the DAG's schedule {reason}. Set granularity, such as timedelta(days=1), or "
+            "window_start and window_end."
         )
     return add_on_calendar(in_utc(start).in_timezone(_zone(dag)), granularity)
 

@@ -1,4 +1,4 @@
-"""The arguments that every task shares which works on the window of its run."""
+"""The arguments that all tasks on the window of a run share."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class WindowTask(BaseOperator):
     :param allow_open_window: accept a window that is not over yet
     """
 
-    # An operator, not a plain mixin: only so do `default_args` and `partial()` know its arguments.
+    # An operator, not a mixin: `default_args` and `partial()` know only the arguments of operators.
     template_fields: Sequence[str] = ("voiso_conn_id", "filters", "window_start", "window_end")
     template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
     ui_color = "#e4f1fb"

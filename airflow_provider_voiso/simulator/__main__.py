@@ -21,8 +21,9 @@ _COMMAND_LINE_DEFAULTS = {"duplicates": 0.003}
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_voiso.simulator",
-        description="Serve a local Voiso CDR API until SIGTERM or SIGINT. Print one line of JSON with "
-        "the url when ready. GET /_simulator/truth?start=..&end=.. returns the uuids of a window.",
+        description="Serve a local Voiso CDR API until SIGTERM or SIGINT. Print one line of JSON "
+        "with the url when ready. GET /_simulator/truth?start=..&end=.. returns the uuids of a "
+        "window.",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
@@ -58,8 +59,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--requests-per-second", type=float, help="answer 429 above this rate")
     add("--certificate", help="PEM certificate; turns on TLS")
     add("--private-key", help="PEM key of the certificate, if not in the same file")
-    add("--fault", action="append", default=[], type=json.loads, metavar="JSON",
-        help='a fault as JSON, such as \'{"kind": "status", "status": 429, "times": 2}\'; repeatable')  # fmt: skip
+    add(
+        "--fault",
+        action="append",
+        default=[],
+        type=json.loads,
+        metavar="JSON",
+        help="a fault as JSON, such as "
+        '\'{"kind": "status", "status": 429, "times": 2}\'; repeatable',
+    )
     _add_drift(parser.add_argument_group("records that differ between two looks"))
     _add_readings(parser.add_argument_group("readings of open points of the vendor's page"))
     return parser
@@ -75,8 +83,8 @@ def _add_drift(group: argparse._ArgumentGroup) -> None:
         type=_seconds,
         default=3600,
         metavar="SECONDS",
-        help="distance: a number, or the lowest and the highest as in --drift-move-seconds=-60,86400 "
-        "(default: %(default)s)",
+        help="distance: a number, or the lowest and the highest as in "
+        "--drift-move-seconds=-60,86400 (default: %(default)s)",
     )
     add("--drift-leave", type=float, default=0.0, help="share of records that vanish")
     add(
@@ -95,6 +103,11 @@ def _add_drift(group: argparse._ArgumentGroup) -> None:
 def _seconds(text: str) -> int | tuple[int, int]:
     low, comma, high = text.partition(",")
     return (int(low), int(high)) if comma else int(low)
+
+
+def _team_key(text: str) -> tuple[str, list[int]]:
+    key, _, ids = text.rpartition("=")
+    return key, [int(team_id) for team_id in ids.split(",")]
 
 
 def _add_readings(group: argparse._ArgumentGroup) -> None:
@@ -133,10 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
         readings=Readings(**{item.name: getattr(asked, item.name) for item in fields(Readings)}),
         drift=drift if drift.appear or drift.change or drift.move or drift.leave else None,
         key=asked.key,
-        team_keys={
-            k: [int(i) for i in ids.split(",")]
-            for k, _, ids in (t.rpartition("=") for t in asked.team_key)
-        },
+        team_keys=dict(_team_key(text) for text in asked.team_key),
         forbidden_keys=asked.forbidden_key,
         now=asked.now,
         latency=asked.latency / 1000,

@@ -15,7 +15,7 @@ class Kind(NamedTuple):
     :param spellings: spellings that records carry
     :param family: decides which fields its records have
     :param weight: percentage of records
-    :param rare: other spellings that few of its records carry
+    :param rare: spellings that few of its records carry
     """
 
     request: str
@@ -68,14 +68,11 @@ TEAMS = (
     Named(7, "فريق المبيعات"),
 )
 _NAMES = (
-    ("Mike "
-    "A"), "Chandra Agarwal", "Olek's test", "Zoë Müller-Lüdenscheidt", "Łukasz Żółć", "Søren Ångström",
-    "李小龍", "山田 太郎", "محمد علي", "דוד כהן", "Иван Петров", "Γιώργος Παπαδόπουλος", "O'Brien, Pat",
-    ('Ana "Nina" '
-    'Silva'), "João da Conceição", "Agent;007", "Tab\tStop", "Zero\u200bWidth", "👩🏽‍💻 Dev", "नेहा शर्मा",
-    ("Mike "
-    "A"), "ßtraße", "e\u0301clair", "김민준", "Nguyễn Văn A", "null", "", "Ада Лавлейс", "Robert'); DROP--",
-    "Back\\slash",
+    "Mike A", "Chandra Agarwal", "Olek's test", "Zoë Müller-Lüdenscheidt", "Łukasz Żółć",
+    "Søren Ångström", "李小龍", "山田 太郎", "محمد علي", "דוד כהן", "Иван Петров",
+    "Γιώργος Παπαδόπουλος", "O'Brien, Pat", 'Ana "Nina" Silva', "João da Conceição", "Agent;007",
+    "Tab\tStop", "Zero\u200bWidth", "👩🏽‍💻 Dev", "नेहा शर्मा", "Mike A", "ßtraße", "e\u0301clair",
+    "김민준", "Nguyễn Văn A", "null", "", "Ада Лавлейс", "Robert'); DROP--", "Back\\slash",
 )  # fmt: skip
 AGENTS = tuple(
     Agent(52_700 + 15 * i, name, TEAMS[i % len(TEAMS)].id, deleted=i % 10 == 9)

@@ -14,8 +14,8 @@ T = TypeVar("T")
 class Chance:
     """Draws in sequence from a fixed supply of random bits.
 
-    Each draw uses up its share of the supply, so draws are independent of each other while it
-    lasts; an exhausted supply draws 0 for ever.
+    Each draw uses up some bits, so draws are independent of each other. With no bits left, every
+    draw is 0.
 
     :param bits: the supply, a whole number of zero or more
     """
@@ -36,7 +36,7 @@ class Chance:
         return drawn
 
     def one_in(self, number: int) -> bool:
-        """Draw True once in so many times."""
+        """Draw True once in ``number`` times."""
         self._bits, drawn = divmod(self._bits, number)
         return drawn == 0
 

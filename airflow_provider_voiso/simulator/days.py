@@ -1,4 +1,4 @@
-"""The endless calendar: a UTC day's records derive from the seed, the day and the switches alone."""
+"""The endless calendar: a UTC day's records derive from the seed, the day and the switches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RANGE = 2**31
 
 
 class Days:
-    """Makes and keeps days of records.
+    """Creates days of records and caches them.
 
     :param seed: decides every record
     :param records_per_day: average number of records a day; days vary by up to a fifth

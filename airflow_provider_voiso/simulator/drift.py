@@ -73,7 +73,7 @@ class Drift:
         return self.move_seconds, self.move_seconds
 
     def step_after(self, answers: int) -> int:
-        """Return how many steps have happened after so many answers."""
+        """Return how many steps have happened after a number of answers."""
         if self.after is None:
             return 0
         if self.after <= 0:

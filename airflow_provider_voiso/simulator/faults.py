@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from .paging import Answer
 
 FaultKind = Literal[
-    "status", "gone", "reset_before", "reset_within", "truncated", "cut", "drip", "drip_headers", "endless", "large",
-    "invalid_json", "html", "error_body", "missing_records", "scalar_records", "no_uuid", "no_timestamp",
-    "bad_timestamp", "lying_gzip", "gzip_bomb", "redirect",
+    "status", "gone", "reset_before", "reset_within", "truncated", "cut", "drip", "drip_headers",
+    "endless", "large", "invalid_json", "html", "error_body", "missing_records", "scalar_records",
+    "no_uuid", "no_timestamp", "bad_timestamp", "lying_gzip", "gzip_bomb", "redirect",
 ]  # fmt: skip
 LARGE = 50_000_000
 """Bytes of a ``large`` answer."""
-_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Sign in</form></body></html>"
+_PAGE = (
+    b"<!DOCTYPE html><html><head><title>Sign in</title></head>"
+    b"<body><form>Sign in</form></body></html>"
+)
 
 
 @dataclass

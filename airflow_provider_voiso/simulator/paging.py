@@ -1,4 +1,4 @@
-"""Cuts a search into answers with pages, tokens and totals, as each reading of the page has them."""
+"""Cuts a search into answers with pages, tokens and totals, under each reading of the page."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ class Readings:
     continuation: Literal["batch", "cursor", "handle"] = _switch(
         "batch",
         "batch: the token stands behind record 10,000 of the search, whichever page carried it; "
-        "cursor: every answer's token stands behind the last record of that answer; "
-        "handle: one token names the whole search, and page counts on beside it",
+        "cursor: every answer's token stands behind the last record of that answer; handle: one "
+        "token names the whole search, and page counts on beside it",
     )
     continuation_on: Literal["every", "last"] = _switch(
         "every",
@@ -74,14 +74,13 @@ class Readings:
     total: Literal["pages", "records", "capped", "nonsense"] = _switch(
         "pages",
         "total: number of pages as in the table, of records as in public code, of records up to "
-        "the "
-        "cap, or a random number in every answer",
+        "the cap, or a random number in every answer",
     )
     misbehaviour: Literal["none", "repeats", "cycles", "restarts", "missing"] = _switch(
         "none",
         "repeats: the token that was sent comes back; cycles: the second token leads back to the "
-        "first; restarts: "
-        "an unknown cursor restarts at the first page; missing: no token even at the cap and above",
+        "first; restarts: an unknown cursor restarts at the first page; missing: no token even at "
+        "the cap and above",
     )
     clock: str = _switch(
         "UTC", "IANA zone in which the server reads the date and datetime parameters"

@@ -79,7 +79,7 @@ class Searcher:
     def rows(
         self, params: Mapping[str, str], team_ids: frozenset[int] | None, per_page: int, step: int
     ) -> list[Record]:
-        """Return every row of a search in the order of the answers; a duplicate follows its original.
+        """Return every row of a search in the order of the answers, duplicates next to originals.
 
         :param params: request parameters
         :param team_ids: teams that the key may see, or None for all

@@ -150,7 +150,7 @@ class Service:
         state: State | int,
         team_ids: frozenset[int] | None = None,
     ) -> dict[str, bytes]:
-        """Return uuid and bytes of every record whose timestamp lies in ``[start, end)``, oldest first."""
+        """Return uuid and bytes of every record that ended in ``[start, end)``, oldest first."""
         params = {name: _text(value) for name, value in (filters or {}).items()}
         unknown = params.keys() - PARAMETERS
         if unknown:

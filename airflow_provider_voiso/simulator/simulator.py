@@ -133,7 +133,7 @@ class Simulator:
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """The last ten thousand requests to the vendor's paths, oldest first, without their keys."""
+        """The last ten thousand requests to the vendor's paths, oldest first, without keys."""
         return tuple(self._service.log)
 
     def truth(
@@ -145,7 +145,7 @@ class Simulator:
         state: State | int = "now",
         key: str | None = None,
     ) -> dict[str, bytes]:
-        """Return uuid and bytes of each record that an exact export of a window holds, oldest first.
+        """Return uuid and bytes of each record of a window, oldest first.
 
         :param start: first instant of the window, with a time zone
         :param end: first instant after the window, with a time zone

@@ -31,7 +31,7 @@ LONGEST_CALL = 210_000
 LONGEST_CONVERSATION = 260_000
 MAX_DURATION = max(LONGEST_CALL, LONGEST_CONVERSATION)
 RARITY = 12
-"""One record in so many has a rare disposition, and one a rare spelling of its type."""
+"""One of this many records has a rare disposition, and one a rare spelling of its type."""
 
 
 def _serialised(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ def _serialised(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _seldom(common: tuple[T, ...], rare: tuple[T, ...], one_in: int) -> tuple[T, ...]:
-    """Return choices among which one in so many is a rare one."""
+    """Return the choices to pick from, with one rare choice in ``one_in``."""
     return common * len(rare) * (one_in - 1) + rare * len(common) if rare else common
 
 

@@ -56,16 +56,14 @@ def read(client: CdrClient, window: Window = DAY, filters: Any = None) -> dict[s
 
 
 @pytest.mark.parametrize("connections", [1, 2, 5, 64])
-def test_a_window_is_the_same_over_any_number_of_connections(
-    connections: int, client_of: MakeClient
-) -> None:
+def test_connections_do_not_change_window(connections: int, client_of: MakeClient) -> None:
     with Simulator(records_per_day=900, readings=Readings(cap=100)) as sim:
         client = client_of(sim, batch=100, per_page=50, max_connections=connections)
         assert read(client) == sim.truth(DAY.start, DAY.end)
         assert client.requests == len(sim.requests)
 
 
-def test_one_failure_among_many_connections_is_the_failure_of_the_window(
+def test_one_failed_connection_fails_window(
     client_of: MakeClient,
 ) -> None:
     with Simulator(records_per_day=900) as sim:
@@ -74,7 +72,7 @@ def test_one_failure_among_many_connections_is_the_failure_of_the_window(
             client_of(sim, per_page=10, max_connections=4).read(DAY)
 
 
-def test_filters_reach_every_request_of_the_walk(client_of: MakeClient) -> None:
+def test_filters_reach_every_request(client_of: MakeClient) -> None:
     with Simulator(records_per_day=3_000, readings=Readings(cap=100)) as sim:
         filters = {"type": ["outbound"], "duration_from": 1}
         found = read(client_of(sim, batch=100, per_page=50), DAY, filters)
@@ -104,7 +102,7 @@ def test_filters_reach_every_request_of_the_walk(client_of: MakeClient) -> None:
     ],
 )
 @pytest.mark.parametrize("request_number", [1, 4])
-def test_a_window_that_cannot_be_read_is_named_and_its_records_are_not(
+def test_unreadable_window_names_no_records(
     kind: Any,
     options: dict[str, Any],
     error: type[VoisoError],
@@ -133,7 +131,7 @@ def test_a_window_that_cannot_be_read_is_named_and_its_records_are_not(
     )
 
 
-def test_a_fault_that_passes_does_not_show_in_the_window(
+def test_passing_fault_leaves_window_exact(
     client_of: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("airflow_provider_voiso.api.transport.time.sleep", lambda _: None)
@@ -147,7 +145,7 @@ def test_a_fault_that_passes_does_not_show_in_the_window(
         assert sim.faults.waiting == ()
 
 
-def test_a_client_reads_one_window_after_another(client_of: MakeClient) -> None:
+def test_client_reads_windows_in_sequence(client_of: MakeClient) -> None:
     with Simulator(records_per_day=900, drift=Drift(change=0.5)) as sim:
         client = client_of(sim)
         before = read(client)
@@ -155,7 +153,7 @@ def test_a_client_reads_one_window_after_another(client_of: MakeClient) -> None:
         assert read(client) == sim.truth(DAY.start, DAY.end, state="after") != before
 
 
-def test_settings_do_not_show_the_key() -> None:
+def test_settings_hide_the_key() -> None:
     SECRET.assert_absent(repr(Settings(base_url="https://voiso.example", key=SECRET.text)))
 
 

@@ -65,7 +65,10 @@ folds = st.sampled_from([0, 1])
 
 
 def instant(text: str, zone: ZoneInfo, fold: int) -> int:
-    """Return what the API takes a text for, in microseconds, if of two such times it means the first or the second."""
+    """Return the instant that the API reads from a text, in microseconds.
+
+    Of an hour that occurs twice it takes the first or the second, as ``fold`` says.
+    """
     return epoch_us(datetime.fromisoformat(text).replace(tzinfo=zone, fold=fold).astimezone(UTC))
 
 
@@ -74,7 +77,7 @@ def instants(text: str, zone: ZoneInfo) -> list[int]:
 
 
 def assert_found_whole(window: Window, span: Span, zone: ZoneInfo) -> None:
-    """Check against the narrowest rule: exclusive and to the second, so that no second that is named is found."""
+    """Check against the narrowest rule: bounds are exclusive and compared to the second."""
     assert max(instants(span.start_datetime, zone)) + SECOND <= window.start_us
     assert window.end_us <= min(instants(span.end_datetime, zone))
 
@@ -85,21 +88,17 @@ def assert_found_whole(window: Window, span: Span, zone: ZoneInfo) -> None:
 @example(zone=ZoneInfo("Pacific/Apia"), window=Window(TURNS[7], TURNS[7] + timedelta(days=1)))
 @example(zone=ZoneInfo("Europe/Berlin"), window=Window(TURNS[0], TURNS[0] + timedelta(hours=1)))
 @given(zone=zones, window=windows)
-def test_a_window_is_found_whole_however_the_api_reads_its_bounds(
-    zone: ZoneInfo, window: Window
-) -> None:
+def test_span_covers_window(zone: ZoneInfo, window: Window) -> None:
     assert_found_whole(window, DateRule(ZoneClock(zone)).span(window), zone)
 
 
 @given(zone=zones, window=windows)
-def test_a_window_is_found_whole_by_bounds_for_any_clock(zone: ZoneInfo, window: Window) -> None:
+def test_unknown_clock_span_covers_window(zone: ZoneInfo, window: Window) -> None:
     assert_found_whole(window, DateRule(OffsetRange()).span(window), zone)
 
 
 @given(zone=zones, window=windows, hours=st.integers(-90, 90))
-def test_a_window_is_found_whole_in_every_zone_that_had_the_proved_offset(
-    zone: ZoneInfo, window: Window, hours: int
-) -> None:
+def test_proved_offset_span_covers_window(zone: ZoneInfo, window: Window, hours: int) -> None:
     proof = window.start + timedelta(hours=hours)
     offset = proof.astimezone(zone).utcoffset()
     assume(offset is not None and LOWEST <= offset <= HIGHEST)
@@ -108,9 +107,7 @@ def test_a_window_is_found_whole_in_every_zone_that_had_the_proved_offset(
 
 
 @given(zone=zones, window=windows, longest=st.timedeltas(timedelta(0), timedelta(days=3)))
-def test_a_search_by_the_start_reaches_back_to_the_longest_interaction(
-    zone: ZoneInfo, window: Window, longest: timedelta
-) -> None:
+def test_start_search_reaches_back(zone: ZoneInfo, window: Window, longest: timedelta) -> None:
     rule = DateRule(ZoneClock(zone), acts_on="start", longest=longest)
     span = rule.span(window)
     assert_found_whole(Window(window.start - longest, window.end), span, zone)
@@ -120,7 +117,7 @@ def test_a_search_by_the_start_reaches_back_to_the_longest_interaction(
 
 
 @given(zone=zones, window=windows)
-def test_nothing_that_the_api_may_find_counts_as_outside(zone: ZoneInfo, window: Window) -> None:
+def test_selectable_records_are_never_outside(zone: ZoneInfo, window: Window) -> None:
     rule = DateRule(ZoneClock(zone))
     span = rule.span(window)
     earliest, latest = map(epoch_us, rule.timestamps(span))
@@ -130,9 +127,7 @@ def test_nothing_that_the_api_may_find_counts_as_outside(zone: ZoneInfo, window:
 
 
 @given(zone=zones, window=windows)
-def test_no_more_than_turns_of_the_clock_are_asked_for_in_vain(
-    zone: ZoneInfo, window: Window
-) -> None:
+def test_span_exceeds_window_only_slightly(zone: ZoneInfo, window: Window) -> None:
     rule = DateRule(ZoneClock(zone))
     earliest, latest = map(epoch_us, rule.timestamps(rule.span(window)))
     # Samoa has once left out a day; the other turns are of an hour at most.
@@ -194,7 +189,7 @@ def test_seams_leave_no_instant_out(
         ("Asia/Kathmandu", "2026-11-10T05:44:59", "2026-11-11T05:45:01"),
     ],
 )
-def test_a_day_is_asked_for_in_the_clock_of_the_api(zone: str, start: str, end: str) -> None:
+def test_day_is_written_in_clock(zone: str, start: str, end: str) -> None:
     day = Window(datetime(2026, 11, 10, tzinfo=UTC), datetime(2026, 11, 11, tzinfo=UTC))
     span = DateRule(ZoneClock(ZoneInfo(zone))).span(day)
     assert (span.start_datetime, span.end_datetime) == (start, end)

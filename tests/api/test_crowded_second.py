@@ -62,7 +62,7 @@ def test_circling_tokens_are_an_error(misbehaviour: Any) -> None:
         assert len(sim.requests) < 100
 
 
-def test_handle_of_a_second_is_an_error() -> None:
+def test_handle_within_second_is_refused() -> None:
     readings = Readings(cap=2, continuation="handle")
     with (
         Simulator(records_per_day=RECORDS_PER_DAY, readings=readings) as sim,
@@ -74,7 +74,7 @@ def test_handle_of_a_second_is_an_error() -> None:
         read(sim, batch=2)
 
 
-def test_missing_token_of_a_second_is_an_error() -> None:
+def test_missing_token_is_refused() -> None:
     readings = Readings(cap=2, misbehaviour="missing")
     with (
         Simulator(records_per_day=RECORDS_PER_DAY, readings=readings) as sim,
@@ -85,7 +85,7 @@ def test_missing_token_of_a_second_is_an_error() -> None:
         read(sim, batch=2)
 
 
-def test_small_pages_of_a_batch_are_an_error() -> None:
+def test_capped_pages_are_refused() -> None:
     readings = Readings(cap=2)
     with (
         Simulator(records_per_day=RECORDS_PER_DAY, readings=readings) as sim,

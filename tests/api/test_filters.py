@@ -26,19 +26,19 @@ def is_item(text: str) -> bool:
 items = st.text(min_size=1).filter(is_item) | st.integers()
 
 
-def test_the_filters_are_the_documented_parameters_without_those_of_the_package() -> None:
+def test_filters_are_documented_parameters() -> None:
     assert FILTERS | RESERVED == PARAMETERS
     assert not FILTERS & RESERVED
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED))
-def test_reserved_names_are_refused_whatever_their_value(name: str) -> None:
+def test_reserved_names_are_refused(name: str) -> None:
     with pytest.raises(VoisoConfigurationError, match=f"'{name}' is set by the package itself"):
         filter_params({"type": "inbound", name: None})
 
 
 @pytest.mark.parametrize("name", ["Type", "agent_id", "queue", "types", "", "key ", "secret=1&key"])
-def test_unknown_names_are_refused_with_the_list_of_known_ones(name: str) -> None:
+def test_unknown_name_lists_known_ones(name: str) -> None:
     with pytest.raises(
         VoisoConfigurationError, match=r"Unknown filter .*agent_ids, .*wrapup_codes"
     ):
@@ -65,9 +65,7 @@ def test_unknown_names_are_refused_with_the_list_of_known_ones(name: str) -> Non
         ([[1, 2], 3], "holds a comma"),
     ],
 )
-def test_values_that_select_nothing_or_everything_by_accident_are_refused(
-    value: Any, complaint: str
-) -> None:
+def test_accidental_values_are_refused(value: Any, complaint: str) -> None:
     with pytest.raises(VoisoConfigurationError, match=f"'agent_ids'.* {complaint}"):
         filter_params({"agent_ids": value})
 
@@ -89,7 +87,7 @@ def test_values_that_select_nothing_or_everything_by_accident_are_refused(
         ({10, "0010"}, "0010,10"),
     ],
 )
-def test_values_become_the_texts_of_the_api(value: Any, text: str) -> None:
+def test_values_become_request_texts(value: Any, text: str) -> None:
     assert filter_params({"agent_ids": value}) == {"agent_ids": text}
 
 
@@ -98,7 +96,7 @@ def test_no_filters_are_no_parameters() -> None:
 
 
 @given(st.dictionaries(st.sampled_from(sorted(FILTERS)), st.lists(items, min_size=1) | items))
-def test_every_item_reaches_the_api_as_it_was_given(filters: dict[str, Any]) -> None:
+def test_every_item_reaches_api_unchanged(filters: dict[str, Any]) -> None:
     params = filter_params(filters)
     assert params.keys() == filters.keys()
     for name, value in filters.items():
@@ -111,7 +109,7 @@ def test_every_item_reaches_the_api_as_it_was_given(filters: dict[str, Any]) -> 
         st.text(), st.none() | st.text() | st.booleans() | st.lists(items | st.none()), min_size=1
     )
 )
-def test_whatever_is_given_is_used_whole_or_refused(filters: dict[str, Any]) -> None:
+def test_values_are_used_or_refused(filters: dict[str, Any]) -> None:
     try:
         params = filter_params(filters)
     except VoisoConfigurationError:

@@ -56,7 +56,7 @@ def instant(timestamp: str) -> datetime:
 
 
 @given(st.lists(records, max_size=5), st.booleans())
-def test_records_are_kept_byte_for_byte(values: list[dict[str, object]], ascii_only: bool) -> None:
+def test_records_keep_every_byte(values: list[dict[str, object]], ascii_only: bool) -> None:
     raws = [json.dumps(value, ensure_ascii=ascii_only).encode() for value in values]
     page = parse_page(answer(*raws, total=1))
     assert contents(page) == raws
@@ -75,14 +75,14 @@ def test_records_are_kept_byte_for_byte(values: list[dict[str, object]], ascii_o
         b'{"timestamp":"2026-11-10T00:00:00Z","uuid":"a","uuid2":null,"x":{"y":[{},[],""]},"text":"\\r\\n\\t\\u2028"}',
     ],
 )
-def test_spellings_survive(raw: bytes) -> None:
+def test_spellings_of_values_survive(raw: bytes) -> None:
     page = parse_page(answer(raw))
     assert contents(page) == [raw]
     assert page.uuids == ["a"]
 
 
 @given(st.lists(records, min_size=1, max_size=4), st.sampled_from([1, 2, "\t"]), st.booleans())
-def test_pretty_printed_records_become_one_line_each(
+def test_pretty_printed_records_become_lines(
     values: list[dict[str, object]], indent: int | str, windows: bool
 ) -> None:
     body = json.dumps({"records": values, "total": 1}, indent=indent, ensure_ascii=False).encode()
@@ -91,7 +91,7 @@ def test_pretty_printed_records_become_one_line_each(
     assert not any(b"\n" in raw or b"\r" in raw for raw in contents(page))
 
 
-def test_a_line_break_inside_a_text_is_no_json() -> None:
+def test_raw_line_break_is_refused() -> None:
     with pytest.raises(VoisoResponseError, match="not the JSON object"):
         parse_page(
             b'{"records":[{"uuid":"a","timestamp":"2026-11-10T00:00:00Z","text":"two\nlines"}]}'
@@ -102,12 +102,12 @@ def test_a_line_break_inside_a_text_is_no_json() -> None:
     ("token", "expected"),
     [("WzE2Njk=", "WzE2Njk="), (None, None), ("", None), (17, "17")],
 )
-def test_tokens(token: object, expected: str | None) -> None:
+def test_every_token_form_is_read(token: object, expected: str | None) -> None:
     assert parse_page(answer(search_token=token)).token == expected
     assert parse_page(answer()).token is None
 
 
-def test_a_null_error_is_no_error() -> None:
+def test_null_error_is_no_error() -> None:
     assert len(parse_page(answer(error=None))) == 0
 
 
@@ -131,7 +131,7 @@ def test_a_null_error_is_no_error() -> None:
         ("2024-02-29T00:00:00.000000001-00:01", "2024-02-29T00:01:00"),
     ],
 )
-def test_timestamps_in_every_form_with_an_offset(timestamp: str, utc: str) -> None:
+def test_offset_timestamps_are_read(timestamp: str, utc: str) -> None:
     assert instant(timestamp) == datetime.fromisoformat(utc).replace(tzinfo=timezone.utc)
 
 
@@ -169,7 +169,7 @@ def test_no_microsecond_is_lost(local: datetime, offset: int) -> None:
         b'{"uuid":17,"timestamp":"2026-11-10T23:59:59Z"}',
     ],
 )
-def test_a_record_that_cannot_be_placed_is_an_error_that_does_not_show_it(raw: bytes) -> None:
+def test_unplaceable_record_is_not_shown(raw: bytes) -> None:
     good = b'{"uuid":"b","timestamp":"2026-11-10T23:59:59Z","text":"%s"}' % TEXT.encode()
     with pytest.raises(VoisoResponseError, match="cannot be placed in a window") as caught:
         parse_page(answer(good, raw))
@@ -199,9 +199,7 @@ def test_a_record_that_cannot_be_placed_is_an_error_that_does_not_show_it(raw: b
         (b'{"error":"Something","records":[]}', "error object"),
     ],
 )
-def test_anything_but_records_is_an_error_that_does_not_show_it(
-    body: bytes, complaint: str
-) -> None:
+def test_undocumented_answer_is_not_shown(body: bytes, complaint: str) -> None:
     with pytest.raises(VoisoResponseError, match=complaint) as caught:
         parse_page(body)
     assert TEXT not in str(caught.value)
@@ -210,13 +208,13 @@ def test_anything_but_records_is_an_error_that_does_not_show_it(
 @pytest.mark.parametrize(
     "error", ["Invalid User API Key", "invalid api key", {"message": "Unknown API key"}]
 )
-def test_an_error_that_names_the_key_is_about_the_key(error: object) -> None:
+def test_key_error_is_authentication_error(error: object) -> None:
     with pytest.raises(VoisoAuthenticationError, match="the key is invalid"):
         parse_page(json.dumps({"error": error}).encode())
 
 
 @given(st.binary(max_size=200))
-def test_no_body_escapes_the_error_tree(body: bytes) -> None:
+def test_every_body_gives_typed_error(body: bytes) -> None:
     with suppress(VoisoError):
         parse_page(body)
 
@@ -224,7 +222,7 @@ def test_no_body_escapes_the_error_tree(body: bytes) -> None:
 @pytest.mark.parametrize(
     "text", [rb"\ud83d", rb"\ude00 \uD83D", rb"\\ud83d", rb"\\\ud83d", rb"\ud83d\ude00"]
 )
-def test_half_of_a_surrogate_pair_is_kept_as_it_was_sent(text: bytes) -> None:
+def test_lone_surrogate_is_kept(text: bytes) -> None:
     record = b'{"uuid": "a", "timestamp": "2026-11-10T00:00:00Z", "text": "' + text + b'"}'
     other = b'{"uuid": "b", "timestamp": "2026-11-10T00:00:01Z"}'
     page = parse_page(
@@ -235,7 +233,7 @@ def test_half_of_a_surrogate_pair_is_kept_as_it_was_sent(text: bytes) -> None:
     assert decode(record) == json.loads(record)
 
 
-def test_uuids_that_differ_in_a_surrogate_stay_different() -> None:
+def test_uuids_differing_in_surrogates_differ() -> None:
     uuids = [r"a\ud800", r"a\ud801", "a?", r"a\ud83d\ude00", r"a\\ud800"]
     raws = [
         b'{"uuid": "' + uuid.encode() + b'", "timestamp": "2026-11-10T00:00:00Z"}' for uuid in uuids
@@ -251,12 +249,12 @@ def test_uuids_that_differ_in_a_surrogate_stay_different() -> None:
 @pytest.mark.parametrize(
     "number", ["1" + "0" * 400, "1" + "0" * 5000, "-1e999", "1e999999999999999999999", "0.1"]
 )
-def test_a_number_of_any_size_is_no_obstacle(number: str) -> None:
+def test_numbers_of_any_size_decode(number: str) -> None:
     found = decode(b'{"n":' + number.encode() + b"}")["n"]
     assert found in {number, 0.1, 10**400}
 
 
-def test_a_record_that_python_cannot_hold_is_an_error_that_does_not_show_it() -> None:
+def test_undecodable_record_is_not_shown() -> None:
     for raw in (b'{"n":"' + TEXT.encode() + b'\xff"}', b'{"n":' + b"[" * 5000 + b"]" * 5000 + b"}"):
         with pytest.raises(VoisoResponseError) as caught:
             decode(raw)

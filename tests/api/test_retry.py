@@ -32,7 +32,7 @@ def test_failures_have_max_retries() -> None:
     assert {retry.most for retry in taken} == {3}
 
 
-def test_refusals_have_four_times_as_many() -> None:
+def test_refusals_get_four_times_more() -> None:
     taken = take_all(RetryBudget(3), REFUSAL)
 
     assert [retry.number for retry in taken] == list(range(1, 13))
@@ -53,7 +53,7 @@ def test_no_retries_are_none() -> None:
     assert RetryBudget(0).take(REFUSAL, 1.0) is None
 
 
-def test_pauses_double_up_to_a_limit() -> None:
+def test_pauses_double_up_to_limit() -> None:
     failures = [retry.pause for retry in take_all(RetryBudget(12), FAILURE)]
     refusals = [retry.pause for retry in take_all(RetryBudget(3), REFUSAL)]
 
@@ -65,14 +65,14 @@ def test_pauses_double_up_to_a_limit() -> None:
         assert spread / 2 <= pause <= spread
 
 
-def test_a_pause_is_at_least_what_is_asked() -> None:
+def test_pause_covers_retry_after() -> None:
     pauses = [RetryBudget(1).take(REFUSAL, 7.0) for _ in range(100)]
 
     assert all(retry is not None and 7 <= retry.pause <= 8 for retry in pauses)
     assert len({retry.pause for retry in pauses if retry is not None}) > 50
 
 
-def test_no_pause_exceeds_the_longest_wait() -> None:
+def test_pause_never_exceeds_longest_wait() -> None:
     retry = RetryBudget(1).take(REFUSAL, LONGEST_WAIT)
 
     assert retry is not None

@@ -56,7 +56,7 @@ drawn = st.lists(
 )
 
 
-def test_records_come_by_timestamp_then_uuid() -> None:
+def test_records_are_ordered() -> None:
     records = [raw("b", 5), raw("c", 1), raw("a", 5), raw("d", 86_399.999), raw("e", 0)]
     with spooled(records[:2], records[2:]) as spool:
         assert content(spool) == [records[4], records[1], records[2], records[0], records[3]]
@@ -68,7 +68,7 @@ def test_records_come_by_timestamp_then_uuid() -> None:
     st.lists(st.tuples(st.uuids().map(str), moments), unique_by=lambda pair: pair[0], max_size=40),
     st.data(),
 )
-def test_the_order_does_not_depend_on_the_order_of_arrival(
+def test_order_ignores_order_of_arrival(
     drawn_records: list[tuple[str, float]], data: st.DataObject
 ) -> None:
     records = [raw(uuid, seconds) for uuid, seconds in drawn_records]
@@ -82,7 +82,7 @@ def test_the_order_does_not_depend_on_the_order_of_arrival(
 
 
 @given(st.lists(drawn, max_size=5))
-def test_a_uuid_is_given_once_in_a_state_that_was_read(
+def test_uuid_is_returned_once(
     pages: list[list[tuple[int, float, str]]],
 ) -> None:
     """Within a page, within a slice of time, across both."""
@@ -113,7 +113,7 @@ def test_the_answer_read_last_decides(records: list[tuple[int, float, str]]) -> 
         assert dict(zip(keys(content(spool))[0], content(spool), strict=True)) == last
 
 
-def test_a_record_that_moved_to_another_time_is_given_where_it_was_read_last() -> None:
+def test_moved_record_keeps_last_place() -> None:
     early, late = raw("a", 10), raw("a", 80_000)
     for first, second in ((early, late), (late, early)):
         with spooled([first], [second]) as spool:
@@ -137,7 +137,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @on_linux
-def test_a_large_window_goes_to_a_file_without_a_name(directory: Path) -> None:
+def test_large_window_uses_unnamed_file(directory: Path) -> None:
     text = "x" * 50_000
     pages = [
         [
@@ -165,14 +165,14 @@ def open_files() -> list[str]:
     return found
 
 
-def test_a_disk_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(VoisoSpoolError, match=r"local disk: No such file or directory\. .*TMPDIR"):
         Spool(WINDOW)
 
 
 @on_linux
-def test_a_disk_that_is_full_is_named() -> None:
+def test_full_disk_is_named() -> None:
     with Spool(WINDOW) as spool:
         file = spool._file
         file._file.close()
@@ -185,7 +185,7 @@ def test_a_disk_that_is_full_is_named() -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 3_000), max_size=900), max_size=6))
-def test_answers_that_overlap_in_time_are_merged(answers: list[list[int]]) -> None:
+def test_overlapping_answers_are_merged(answers: list[list[int]]) -> None:
     """With timestamps that several records share, across chunks and across answers."""
     records = [
         [raw(f"{number}-{position:04}", second) for position, second in enumerate(seconds)]
@@ -198,7 +198,7 @@ def test_answers_that_overlap_in_time_are_merged(answers: list[list[int]]) -> No
         ]
 
 
-def test_a_spool_can_be_read_twice() -> None:
+def test_spool_can_be_read_twice() -> None:
     with spooled(INSIDE) as spool:
         assert content(spool) == content(spool) == INSIDE
 
@@ -209,7 +209,7 @@ def test_an_empty_spool() -> None:
         assert (spool.records, spool.size) == (0, 0)
 
 
-def test_a_file_that_was_cut_is_noticed() -> None:
+def test_truncated_file_is_noticed() -> None:
     with spooled(INSIDE) as spool:
         os.ftruncate(spool._file._file.fileno(), spool.size - 1)
         with pytest.raises(
@@ -218,7 +218,7 @@ def test_a_file_that_was_cut_is_noticed() -> None:
             list(spool)
 
 
-def test_blocks_are_no_larger_than_an_answer() -> None:
+def test_blocks_have_limited_size() -> None:
     records = [raw(f"{n:05}", 1) for n in range(10_001)]
     with spooled(records) as spool:
         blocks = list(spool.blocks())
@@ -226,7 +226,7 @@ def test_blocks_are_no_larger_than_an_answer() -> None:
     assert [record for block in blocks for record in block.split()] == records
 
 
-def test_pages_are_as_small_as_what_is_read_back_at_once() -> None:
+def test_pages_are_single_chunks() -> None:
     records = [raw(f"{n:05}", n) for n in range(10_001)]
     with spooled(records) as spool:
         pages = list(spool)

@@ -87,7 +87,7 @@ def test_one_connection_serves_many_requests(get: Get) -> None:
         assert server.connections == 1
 
 
-def test_a_connection_that_the_server_closed_is_opened_again(get: Get, pauses: list[float]) -> None:
+def test_closed_connection_is_opened_again(get: Get, pauses: list[float]) -> None:
     with RawServer(lambda number: [None] if number == 1 else [http(BODY)]) as server:
         for _ in range(3):
             assert get(server.url) == json.loads(BODY)
@@ -95,7 +95,7 @@ def test_a_connection_that_the_server_closed_is_opened_again(get: Get, pauses: l
     assert len(pauses) == 1
 
 
-def test_a_request_carries_the_key_and_nothing_of_the_machine(
+def test_request_carries_only_the_key(
     get: Get, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -128,7 +128,7 @@ def test_a_request_carries_the_key_and_nothing_of_the_machine(
         ("lying_gzip", {}),
     ],
 )
-def test_what_may_pass_is_tried_again_until_the_whole_answer_came(
+def test_passing_faults_are_retried(
     kind: Any, options: dict[str, Any], get: Get, pauses: list[float]
 ) -> None:
     with Simulator() as sim:
@@ -168,16 +168,14 @@ def test_what_may_pass_is_tried_again_until_the_whole_answer_came(
         "end",
     ],
 )
-def test_an_answer_that_broke_off_never_counts(
-    answer: bytes, get: Get, pauses: list[float]
-) -> None:
+def test_broken_answer_never_counts(answer: bytes, get: Get, pauses: list[float]) -> None:
     with RawServer(lambda number: [answer, None] if number < 2 else [http(BODY)]) as server:
         assert get(server.url) == json.loads(BODY)
         assert len(server.requests) == 3
     assert len(pauses) == 2
 
 
-def test_an_empty_body_is_judged_by_the_reader(get: Get, pauses: list[float]) -> None:
+def test_empty_body_reaches_parser(get: Get, pauses: list[float]) -> None:
     with RawServer(lambda _: [http(b"")]) as server:
         with pytest.raises(VoisoResponseError, match="not JSON"):
             get(server.url, max_retries=1)
@@ -186,7 +184,7 @@ def test_an_empty_body_is_judged_by_the_reader(get: Get, pauses: list[float]) ->
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_the_timeout_is_a_deadline_for_the_whole_answer(chunked: bool, get: Get) -> None:
+def test_timeout_covers_whole_answer(chunked: bool, get: Get) -> None:
     """Each piece comes well within the timeout; all of them would take a minute."""
     pieces = 600
     if chunked:
@@ -229,7 +227,7 @@ def test_the_deadline_holds_with_tls(get: Get, certificate: Path) -> None:
         assert get(sim.url, **{**options, "timeout": 120})
 
 
-def test_a_connection_has_the_whole_timeout_for_each_answer(get: Get) -> None:
+def test_each_answer_gets_whole_timeout(get: Get) -> None:
     late: list[bytes | float] = [0.8, http(BODY)]
     with RawServer(lambda _: late) as server:
         for _ in range(4):
@@ -255,7 +253,7 @@ def test_an_answer_may_be_large(get: Get) -> None:
 
 
 @pytest.mark.parametrize("packed", ["br", "zstd", "gzip, gzip", "compress"])
-def test_an_answer_is_packed_as_was_asked_for(packed: str, get: Get) -> None:
+def test_answer_encoding_is_checked(packed: str, get: Get) -> None:
     with RawServer(lambda _: [http(BODY, f"Content-Encoding: {packed}")]) as server:
         with pytest.raises(VoisoResponseError, match="not asked for"):
             get(server.url, max_retries=0)
@@ -282,7 +280,7 @@ def test_silence_meets_the_deadline(get: Get, pauses: list[float]) -> None:
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
     ],
 )
-def test_the_api_says_how_long_to_wait(
+def test_retry_after_seconds_are_obeyed(
     retry_after: str, expected: float, get: Get, pauses: list[float]
 ) -> None:
     with Simulator() as sim:
@@ -294,9 +292,7 @@ def test_the_api_says_how_long_to_wait(
     assert expected <= pauses[1] <= expected + 2
 
 
-def test_tasks_that_are_told_to_wait_do_not_come_back_together(
-    get: Get, pauses: list[float]
-) -> None:
+def test_waiting_tasks_spread_their_retries(get: Get, pauses: list[float]) -> None:
     with Simulator() as sim:
         sim.faults.add("status", status=429, path="agents", retry_after="7", times=None)
         for _ in range(20):
@@ -308,7 +304,7 @@ def test_tasks_that_are_told_to_wait_do_not_come_back_together(
     assert 8 < max(last) <= 7 + 16
 
 
-def test_the_api_names_the_date_until_which_to_wait(get: Get, pauses: list[float]) -> None:
+def test_retry_after_date_is_obeyed(get: Get, pauses: list[float]) -> None:
     until = datetime.now(timezone.utc) + timedelta(seconds=60)
     with Simulator() as sim:
         sim.faults.add(
@@ -322,16 +318,14 @@ def test_the_api_names_the_date_until_which_to_wait(get: Get, pauses: list[float
     "retry_after",
     ["nan", "soon", "", "Fri, 99 Foo 2026", "12 apples", "Tue, 10 Nov 2026 0:0:0 -0000"],
 )
-def test_a_retry_after_that_means_nothing_is_passed_over(
-    retry_after: str, get: Get, pauses: list[float]
-) -> None:
+def test_senseless_retry_after_is_ignored(retry_after: str, get: Get, pauses: list[float]) -> None:
     with Simulator() as sim:
         sim.faults.add("status", status=429, path="agents", retry_after=retry_after)
         get(sim.url, key=sim.key)
     assert 0.5 <= pauses[0] <= 1
 
 
-def test_pauses_grow_up_to_a_limit(get: Get, pauses: list[float]) -> None:
+def test_pauses_grow_up_to_limit(get: Get, pauses: list[float]) -> None:
     with Simulator() as sim:
         sim.faults.add("status", status=500, path="agents", times=None)
         with pytest.raises(VoisoServerError):
@@ -359,7 +353,7 @@ def test_pauses_grow_up_to_a_limit(get: Get, pauses: list[float]) -> None:
     ],
 )
 @pytest.mark.usefixtures("pauses")
-def test_each_status_has_its_error_and_its_number_of_tries(
+def test_each_status_has_its_error(
     status: int, error: type[VoisoError], requests_seen: int, get: Get
 ) -> None:
     with Simulator() as sim:
@@ -372,7 +366,7 @@ def test_each_status_has_its_error_and_its_number_of_tries(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_an_error_and_the_key_is_sent_nowhere(status: int, get: Get) -> None:
+def test_redirect_is_never_followed(status: int, get: Get) -> None:
     with Simulator() as sim, RawServer(lambda _: [http(BODY)]) as elsewhere:
         sim.faults.add(
             "redirect", status=status, location=f"{elsewhere.url}/", path="agents", times=None
@@ -384,9 +378,7 @@ def test_a_redirect_is_an_error_and_the_key_is_sent_nowhere(status: int, get: Ge
         assert elsewhere.connections == 0
 
 
-def test_a_certificate_that_is_not_accepted_is_not_tried_again(
-    certificate: Path, get: Get, pauses: list[float]
-) -> None:
+def test_bad_certificate_is_not_retried(certificate: Path, get: Get, pauses: list[float]) -> None:
     with Simulator(certificate=str(certificate)) as sim:
         with pytest.raises(VoisoTlsError, match="certificate"):
             get(sim.url, key=sim.key)
@@ -403,7 +395,7 @@ def test_a_port_where_nothing_listens(get: Get, pauses: list[float]) -> None:
     assert len(pauses) == 2
 
 
-def test_a_host_that_does_not_exist(get: Get, pauses: list[float]) -> None:
+def test_unknown_host_is_named(get: Get, pauses: list[float]) -> None:
     with pytest.raises(VoisoTransportError, match="host name is unknown"):
         get("http://no-such-host.invalid", max_retries=1)
     assert len(pauses) == 1
@@ -411,12 +403,12 @@ def test_a_host_that_does_not_exist(get: Get, pauses: list[float]) -> None:
 
 @pytest.mark.parametrize("url", ["http://a" + "a" * 70 + ".example", "http://127.0.0.1:99999"])
 @pytest.mark.usefixtures("pauses")
-def test_a_host_that_cannot_be_asked_is_a_typed_error(url: str, get: Get) -> None:
+def test_unaskable_host_gives_typed_error(url: str, get: Get) -> None:
     with pytest.raises(VoisoError, match="Check the connection's host"):
         get(url, max_retries=0)
 
 
-def test_the_last_failure_decides_what_is_raised(get: Get, pauses: list[float]) -> None:
+def test_last_failure_decides_the_error(get: Get, pauses: list[float]) -> None:
     with Simulator() as sim:
         for status in (429, 503, 429):
             sim.faults.add("status", status=status, path="agents")
@@ -533,9 +525,7 @@ class TestNothingTellsTheKey:
             ask_for_records(server.url, SECRET.text, timeout=60.0)
         SECRET.assert_absent_from(caught.value)
 
-    def test_when_the_connection_broke_before_a_signal_interrupts_it(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_when_signal_follows_broken_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
         # Where the signal arrives while a failure is handled, that one, which holds the URL,
         # becomes the context.
         monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool._put_conn", interrupt)
@@ -556,8 +546,9 @@ class TestNothingTellsTheKey:
             )
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500])
-    def test_when_the_status_is_an_error(self, status: int) -> None:
-        body = f"<p>{SECRET.text}</p> {quote_plus(SECRET.text)} you asked for key={quote(SECRET.text)}".encode()
+    def test_when_status_is_error(self, status: int) -> None:
+        told = f"{quote_plus(SECRET.text)} you asked for key={quote(SECRET.text)}"
+        body = f"<p>{SECRET.text}</p> {told}".encode()
         answer = http(body, status=f"{status} {quote(SECRET.text)}")
         with RawServer(lambda _: [answer]) as server, pytest.raises(VoisoError) as caught:
             ask_for_records(server.url, SECRET.text)
@@ -614,7 +605,7 @@ class TestNothingTellsTheKey:
             ask_for_records(sim.url, SECRET.text)
         SECRET.assert_absent_from(caught.value)
 
-    def test_when_a_proxy_is_in_between(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_when_proxy_is_between(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
         with RawServer(lambda _: [http(b"denied", status="403 Forbidden")]) as proxy:
@@ -686,7 +677,7 @@ def test_queries_of_others_are_logged(everything_logged: pytest.LogCaptureFixtur
 
 
 @pytest.mark.usefixtures("pauses")
-def test_defects_of_a_parser_stay_what_they_are() -> None:
+def test_parser_defects_are_not_retried() -> None:
     def stumble(_: bytes) -> None:
         raise UnicodeDecodeError("utf-8", BODY, 0, 1, "as a defect of ours would")
 

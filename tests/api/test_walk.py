@@ -86,7 +86,7 @@ readings = st.builds(
         [None, None, {"type": "inbound"}, {"type": "chat"}, {"duration_from": 60}]
     ),
 )
-def test_any_api_gives_exactly_the_window(
+def test_any_api_gives_exact_window(
     readings: Readings,
     per_page: int,
     records_per_day: int,
@@ -109,7 +109,7 @@ def test_any_api_gives_exactly_the_window(
         assert got == sim.truth(window.start, window.end, filters)
 
 
-def test_more_than_ten_thousand_records_at_the_defaults() -> None:
+def test_defaults_read_over_ten_thousand() -> None:
     with Simulator(records_per_day=25_000, exact=True) as sim:
         window = Window(DAY, DAY + timedelta(days=1))
         assert read(sim, window, batch=10_000) == sim.truth(window.start, window.end)
@@ -170,7 +170,7 @@ def test_ordered_answers_cost_their_pages(order: Any, cap: int | None, records: 
 
 
 @pytest.mark.parametrize(("records", "requests"), [(9_999, 2), (10_000, 2), (20_000, 3)])
-def test_full_last_answer_costs_one_request(records: int, requests: int) -> None:
+def test_full_answer_costs_one_request(records: int, requests: int) -> None:
     window = Window(DAY, DAY + timedelta(days=1))
     with Simulator(records_per_day=records, exact=True) as sim:
         got = read(sim, window, batch=10_000)
@@ -179,7 +179,7 @@ def test_full_last_answer_costs_one_request(records: int, requests: int) -> None
         assert len(sim.requests) == requests
 
 
-def test_the_start_of_an_interaction_needs_to_know_the_longest() -> None:
+def test_start_search_needs_longest_interaction() -> None:
     with Simulator(records_per_day=500, readings=Readings(cap=CAP, acts_on="start")) as sim:
         window = Window(DAY, DAY + timedelta(days=1))
         with pytest.raises(VoisoConfigurationError, match="longest_interaction"):
@@ -207,14 +207,14 @@ def test_the_clock_is_found_out(clock: str) -> None:
         assert len(sim.requests) <= 2 + 3
 
 
-def test_a_timezone_that_evidence_contradicts_is_an_error() -> None:
+def test_contradicted_timezone_is_refused() -> None:
     readings = Readings(clock="Europe/Berlin")
     with Simulator(readings=readings) as sim, pytest.raises(VoisoClockError, match="timezone"):
         read(sim, Window(DAY, DAY + timedelta(days=1)), batch=10_000, timezone="UTC")
 
 
 @pytest.mark.parametrize("clock", ["UTC", "Pacific/Auckland"])
-def test_an_empty_window_is_proved_by_its_surroundings(clock: str) -> None:
+def test_empty_window_is_proved_nearby(clock: str) -> None:
     with Simulator(records_per_day=40, readings=Readings(clock=clock)) as sim:
         for hour in range(24):
             window = Window(DAY + timedelta(hours=hour), DAY + timedelta(hours=hour + 1))

@@ -17,7 +17,7 @@ def lines(results: Results) -> list[str]:
     return [re.sub(" +", " ", line) for line in text.splitlines() if line.startswith("| ")]
 
 
-def test_times_are_compared_round_by_round() -> None:
+def test_times_are_compared_by_round() -> None:
     floor = Series(
         "S3", "floor", [Measurement(seconds=each, cpu=0.5, peak_mb=50) for each in (0.8, 1, 2)]
     )
@@ -36,7 +36,7 @@ def test_times_are_compared_round_by_round() -> None:
     ]
 
 
-def test_a_group_that_cannot_run_says_why() -> None:
+def test_skipped_group_says_why() -> None:
     assert (
         "skipped: not installed"
         in lines(Results([[Series("S3", "this package", skipped="not installed")]], [], []))[-1]
@@ -51,7 +51,7 @@ def test_latency_counts_requests_and_probes() -> None:
     assert lines(Results([], [series], []))[-1] == "| defaults | 3.00 / 3.50 / 5.00 | 13 | 2 |"
 
 
-def test_memory_is_a_ratio_of_peaks() -> None:
+def test_memory_is_ratio_of_peaks() -> None:
     few = Series("memory", "SQLite", [Measurement(peak_mb=each) for each in (200, 100)])
     many = Series("memory", "SQLite", [Measurement(seconds=9, peak_mb=each) for each in (220, 120)])
     absent = Series("memory", "DuckDB", skipped="not installed")

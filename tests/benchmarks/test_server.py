@@ -1,4 +1,4 @@
-"""The benchmark's server speaks the vendor's page, and its records are what the vendor's samples are."""
+"""The benchmark's server follows the vendor's page, and its records look like the samples."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_the_package_reads_its_windows(
     )
 
 
-def test_bounds_are_seconds_that_are_included(url: str, records: list[dict[str, Any]]) -> None:
+def test_bounds_are_inclusive_seconds(url: str, records: list[dict[str, Any]]) -> None:
     second = ended(records[RECORDS // 2]).astimezone(START.tzinfo).replace(microsecond=0)
     text = second.strftime("%Y-%m-%dT%H:%M:%S")
     answer = get(url, start_datetime=text, end_datetime=text)
@@ -95,7 +95,7 @@ def test_bounds_are_seconds_that_are_included(url: str, records: list[dict[str, 
     assert answer["search_token"] is None
 
 
-def test_pages_and_tokens_lead_to_the_end(url: str, records: list[dict[str, Any]]) -> None:
+def test_pages_and_tokens_reach_end(url: str, records: list[dict[str, Any]]) -> None:
     assert get(url, page=3, per_page=500)["records"] == records[1000:1500]
     found, token = [], None
     while answer := get(url, per_page=5_000, **({"search_token": token} if token else {})):
@@ -107,6 +107,6 @@ def test_pages_and_tokens_lead_to_the_end(url: str, records: list[dict[str, Any]
     assert answer == {"records": [], "total": RECORDS, "page": 1, "search_token": None}
 
 
-def test_what_the_page_does_not_allow_is_refused(url: str) -> None:
+def test_undocumented_requests_are_refused(url: str) -> None:
     assert get(url, key="")["error"] == "Invalid User API Key"
     assert "error" in get(url, page=2, per_page=10_000)

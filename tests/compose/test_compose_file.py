@@ -58,7 +58,7 @@ def copied_into_the_image() -> set[str]:
     return {name for line in lines for name in line.split()}
 
 
-def test_compose_accepts_the_file_without_any_variable_set() -> None:
+def test_compose_needs_no_variables() -> None:
     checked = compose(COMPOSE_FILE, "--quiet")
     assert (checked.returncode, checked.stderr) == (0, "")
 
@@ -73,7 +73,7 @@ def test_compose_refuses_a_broken_copy(mistake: str, tmp_path: Path) -> None:
     assert compose(broken, "--quiet").returncode != 0
 
 
-def test_every_process_of_airflow_is_there_and_starts_after_the_migration() -> None:
+def test_processes_start_after_migration() -> None:
     found = services()
     assert set(found) == {"postgres", "s3", "simulator", "airflow-init", *AIRFLOW_PROCESSES}
     for name in AIRFLOW_PROCESSES:
@@ -86,7 +86,7 @@ def test_every_process_of_airflow_is_there_and_starts_after_the_migration() -> N
 
 
 @pytest.mark.parametrize("given", [{}, {"AIRFLOW_JWT_SECRET": "s" * 64}], ids=["default", "given"])
-def test_the_processes_of_airflow_share_one_secret_that_is_long_enough(
+def test_processes_share_one_long_secret(
     given: dict[str, str],
 ) -> None:
     found = services(**given)
@@ -97,7 +97,7 @@ def test_the_processes_of_airflow_share_one_secret_that_is_long_enough(
     assert len(secrets.pop()) >= 64
 
 
-def test_the_connections_lead_to_services_of_the_file_with_the_keys_these_accept() -> None:
+def test_connections_match_their_services() -> None:
     found = services()
     env = found["scheduler"]["environment"]
     voiso, s3, warehouse = (
@@ -118,13 +118,13 @@ def test_the_connections_lead_to_services_of_the_file_with_the_keys_these_accept
     assert warehouse["password"] == found["postgres"]["environment"]["POSTGRES_PASSWORD"]
 
 
-def test_every_port_is_bound_to_this_machine_only() -> None:
+def test_ports_are_bound_to_loopback() -> None:
     published = [port for service in services().values() for port in service.get("ports", [])]
     assert published
     assert {port["host_ip"] for port in published} == {"127.0.0.1"}
 
 
-def test_every_mounted_or_copied_file_is_in_the_repository() -> None:
+def test_mounted_files_are_in_repository() -> None:
     mounts = [mount for service in services().values() for mount in service.get("volumes", [])]
     binds = [Path(mount["source"]) for mount in mounts if mount["type"] == "bind"]
     copied = [ROOT / name for name in copied_into_the_image()]
@@ -133,7 +133,7 @@ def test_every_mounted_or_copied_file_is_in_the_repository() -> None:
     assert [path for path in (*binds, *copied) if not path.exists()] == []
 
 
-def test_the_image_gets_every_file_it_copies() -> None:
+def test_image_gets_every_copied_file() -> None:
     sent = {
         line[1:]
         for line in (ROOT / ".dockerignore").read_text().splitlines()
@@ -142,7 +142,7 @@ def test_the_image_gets_every_file_it_copies() -> None:
     assert copied_into_the_image() <= sent
 
 
-def test_the_image_is_of_the_airflow_that_the_tests_run_on() -> None:
+def test_image_has_tested_airflow() -> None:
     pinned = re.search(
         r"^apache-airflow==(\S+)$", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE
     )

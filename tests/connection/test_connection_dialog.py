@@ -91,7 +91,7 @@ def page(api_server: str) -> Iterator[Any]:
         browser.close()
 
 
-def test_dialog_shows_the_fields_and_stores_what_the_hook_reads(
+def test_dialog_stores_what_hook_reads(
     page: Any, airflow_cli: Callable[..., Any], tmp_path: Path
 ) -> None:
     page.goto("/connections")

@@ -28,17 +28,17 @@ def modules_named(section: str) -> list[str]:
     return [module for group in get_provider_info()[section] for module in group["python-modules"]]
 
 
-def test_provider_info_follows_the_schema_of_this_airflow() -> None:
+def test_provider_info_follows_schema() -> None:
     schema = json.loads((AIRFLOW / "provider_info.schema.json").read_text())
     assert not [error.message for error in Draft7Validator(schema).iter_errors(get_provider_info())]
 
 
-def test_field_behaviour_follows_the_schema_of_this_airflow() -> None:
+def test_field_behaviour_follows_schema() -> None:
     schema = json.loads((AIRFLOW / "customized_form_field_behaviours.schema.json").read_text())
     assert not [error.message for error in Draft7Validator(schema).iter_errors(field_behaviour())]
 
 
-def test_provider_info_is_read_without_airflow() -> None:
+def test_provider_info_needs_no_airflow() -> None:
     program = (
         "import sys; from airflow_provider_voiso.provider_info import get_provider_info; "
         "get_provider_info();"
@@ -52,12 +52,12 @@ def test_provider_info_is_read_without_airflow() -> None:
 
 
 @pytest.mark.parametrize("section", ["hooks", "operators", "sensors"])
-def test_modules_that_provider_info_names_exist(section: str) -> None:
+def test_provider_info_names_existing_modules(section: str) -> None:
     for name in modules_named(section):
         assert import_module(name).__name__ == name
 
 
-def test_connection_type_is_the_one_of_its_hook() -> None:
+def test_connection_type_matches_hook() -> None:
     (declared,) = get_provider_info()["connection-types"]
     module, _, name = declared["hook-class-name"].rpartition(".")
     hook = getattr(import_module(module), name)
@@ -71,7 +71,7 @@ def test_every_setting_is_a_field() -> None:
     }
 
 
-def test_schema_of_every_kind_of_field() -> None:
+def test_schema_of_each_field_kind() -> None:
     declared = conn_fields(EXTRA_FIELDS)
 
     assert declared["per_page"] == {
@@ -92,14 +92,14 @@ def test_schema_of_every_kind_of_field() -> None:
     assert all(field["label"] and field["description"] for field in declared.values())
 
 
-def test_schema_of_a_field_accepts_its_own_default_and_nothing() -> None:
+def test_schema_accepts_default_and_null() -> None:
     for name, declared in conn_fields(EXTRA_FIELDS).items():
         validator = Draft7Validator(declared["schema"])
         assert validator.is_valid(declared["schema"].get("default")), name
         assert validator.is_valid(None), name
 
 
-def test_declared_behaviour_is_that_of_the_hook() -> None:
+def test_declared_behaviour_matches_hook() -> None:
     assert declared_field_behaviour(field_behaviour()) == {
         "hidden-fields": ["login", "port", "schema"],
         "relabeling": field_behaviour()["relabeling"],

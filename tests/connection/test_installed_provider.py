@@ -47,13 +47,13 @@ def test_airflow_imports_the_hook(airflow_cli: AirflowCli) -> None:
 
 
 @draws_form
-def test_airflow_reads_every_field_of_the_form(airflow_cli: AirflowCli) -> None:
+def test_airflow_reads_every_form_field(airflow_cli: AirflowCli) -> None:
     widgets = rows(airflow_cli("providers", "widgets", "--output", "json"))
     names = {row["connection_parameter_name"] for row in widgets if "VoisoHook" in row["class"]}
     assert names == {f"extra__voiso__{field.name}" for field in EXTRA_FIELDS}
 
 
 @draws_form
-def test_airflow_reads_the_behaviour_of_the_form(airflow_cli: AirflowCli) -> None:
+def test_airflow_reads_form_behaviour(airflow_cli: AirflowCli) -> None:
     behaviours = rows(airflow_cli("providers", "behaviours", "--output", "json"))
     assert "voiso" in {row["field_behaviours"] for row in behaviours}

@@ -157,7 +157,7 @@ def test_schema_and_port_that_contradict(
         st.from_regex(r"(https?://)?[a-z.:\[\]0-9]{1,9}"),
     )
 )
-def test_base_url_is_a_bare_origin_or_an_error(host: str) -> None:
+def test_base_url_is_bare_origin(host: str) -> None:
     try:
         url = base_url(host)
     except ValueError:
@@ -186,11 +186,11 @@ def test_base_url_is_a_bare_origin_or_an_error(host: str) -> None:
         ("voiso://:{key}@http%3A%2F%2F127.0.0.1%3A8080/", Settings("http://127.0.0.1:8080", KEY)),
     ],
 )
-def test_connection_uri(uri: str, expected: Settings) -> None:
+def test_connection_uri_is_read(uri: str, expected: Settings) -> None:
     assert settings_from_connection(connection_from_uri(uri.format(key=KEY))) == expected
 
 
-def test_defaults_of_the_form_are_those_of_the_settings(make_connection: MakeConnection) -> None:
+def test_form_defaults_match_settings(make_connection: MakeConnection) -> None:
     filled = {field.name: field.default for field in EXTRA_FIELDS}
     bare = settings_from_connection(make_connection())
     assert bare == Settings("https://cc-ams03.voiso.com", KEY)
@@ -224,7 +224,7 @@ valid_extras = st.fixed_dictionaries(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=valid_extras, as_text=st.booleans(), prefixed=st.booleans(), as_uri=st.booleans())
-def test_values_survive_every_way_of_storing_them(
+def test_values_survive_every_storage(
     *,
     values: dict[str, Any],
     as_text: bool,
@@ -253,9 +253,7 @@ def test_values_survive_every_way_of_storing_them(
         st.lists(st.integers(), max_size=2),
     )
 )
-def test_number_in_its_range_or_an_error(
-    field: Any, make_connection: MakeConnection, value: Any
-) -> None:
+def test_number_lies_in_range(field: Any, make_connection: MakeConnection, value: Any) -> None:
     assume(not (isinstance(value, str) and not value.strip()))
     conn = make_connection(extra=json.dumps({field.name: value}))
     number = float("nan")
@@ -309,7 +307,7 @@ def test_extra_that_is_refused(extra: str, complaint: str, make_connection: Make
     assert str(caught.value).startswith("The extra of the connection 'voiso_test' ")
 
 
-def test_verify_takes_a_bundle_that_exists(tmp_path: Path, make_connection: MakeConnection) -> None:
+def test_verify_takes_existing_bundle(tmp_path: Path, make_connection: MakeConnection) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.touch()
     conn = make_connection(extra=json.dumps({"verify": f" {bundle} "}))
@@ -346,9 +344,7 @@ def test_key_is_stripped(make_connection: MakeConnection) -> None:
     ],
 )
 @ignore_what_2_11_says_of_extras
-def test_no_error_shows_a_key_in_the_wrong_place(
-    fields: dict[str, str], make_connection: MakeConnection
-) -> None:
+def test_errors_hide_misplaced_key(fields: dict[str, str], make_connection: MakeConnection) -> None:
     with pytest.raises(VoisoConfigurationError) as caught:
         settings_from_connection(make_connection(**fields))
     assert KEY not in str(caught.value)
@@ -356,7 +352,7 @@ def test_no_error_shows_a_key_in_the_wrong_place(
     assert caught.value.__context__ is None
 
 
-def test_key_is_masked_once_it_is_read(make_connection: MakeConnection) -> None:
+def test_read_key_is_masked(make_connection: MakeConnection) -> None:
     key = "b498bbf2a212adaf395bba72"
     settings_from_connection(make_connection(password=key))
     assert redact(f"key={key}&page=1") == "key=***&page=1"
@@ -365,7 +361,7 @@ def test_key_is_masked_once_it_is_read(make_connection: MakeConnection) -> None:
 @pytest.mark.parametrize(
     "encode", [str, quote_plus, lambda key: quote(key, safe="")], ids=["as is", "+", "%20"]
 )
-def test_key_is_masked_in_every_spelling_of_a_query(encode: Callable[[str], str]) -> None:
+def test_encoded_key_is_masked(encode: Callable[[str], str]) -> None:
     key = "sl/ash two+words~tilde&amp=é"
     mask_key(key)
     assert (

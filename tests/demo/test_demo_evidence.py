@@ -33,13 +33,13 @@ DAY = date(2026, 11, 22)
         (set(), [], [], False),
     ],
 )
-def test_a_day_is_equal_only_with_each_record_once_in_both(
+def test_equal_day_has_each_once(
     simulator: set[str], s3: list[str], sql: list[str], equal: bool
 ) -> None:
     assert Day(DAY, simulator, s3, sql).is_equal is equal
 
 
-def test_what_s3_holds_for_a_day_is_every_line_below_its_folder(tmp_path: Path) -> None:
+def test_s3_day_is_its_folder(tmp_path: Path) -> None:
     objects = {
         "voiso/cdr/dt=2026-11-22/first.ndjson.gz": ["a", "b"],
         "voiso/cdr/dt=2026-11-22/second.ndjson.gz": ["b"],
@@ -55,7 +55,7 @@ def test_what_s3_holds_for_a_day_is_every_line_below_its_folder(tmp_path: Path) 
         assert sorted(uuids_in_s3(client, s3.bucket, DAY)) == ["a", "b", "b"]
 
 
-def test_what_sql_holds_for_a_day_is_every_row_that_ended_on_it_in_utc(tmp_path: Path) -> None:
+def test_sqlite_day_is_in_utc(tmp_path: Path) -> None:
     database = tmp_path / "warehouse.db"
     with sqlite3.connect(database) as connection:
         connection.execute("CREATE TABLE voiso_cdr (uuid TEXT, ended_at TEXT)")
@@ -69,7 +69,7 @@ def test_what_sql_holds_for_a_day_is_every_row_that_ended_on_it_in_utc(tmp_path:
     assert uuids_in_sqlite(database, "voiso_cdr", DAY) == ["a", "b"]
 
 
-def test_what_postgres_holds_for_a_day_is_every_row_that_ended_on_it_in_utc(tmp_path: Path) -> None:
+def test_postgres_day_is_in_utc(tmp_path: Path) -> None:
     with Postgres(tmp_path) as server:
         connection = psycopg2.connect(server.uri)
         with connection, connection.cursor() as cursor:

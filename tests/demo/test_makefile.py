@@ -29,12 +29,12 @@ def test_help_lists_every_command() -> None:
     assert sorted(listed) == sorted(commands())
 
 
-def test_make_alone_only_shows_the_help() -> None:
+def test_make_alone_shows_help() -> None:
     assert make().stdout == make("help").stdout
 
 
 @pytest.mark.parametrize("command", commands())
-def test_every_command_can_be_made_from_a_fresh_clone(command: str, tmp_path: Path) -> None:
+def test_commands_run_from_fresh_clone(command: str, tmp_path: Path) -> None:
     (tmp_path / "benchmarks").mkdir()
     for name in (
         "requirements-dev.txt",
@@ -47,7 +47,7 @@ def test_every_command_can_be_made_from_a_fresh_clone(command: str, tmp_path: Pa
     assert planned.returncode == 0, planned.stderr
 
 
-def test_a_python_that_is_too_old_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_old_python_is_refused(tmp_path: Path) -> None:
     old = tmp_path / "python3.9"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)

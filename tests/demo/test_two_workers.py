@@ -21,7 +21,7 @@ S3, SQL = "voiso_cdr_to_s3_daily", "voiso_cdr_to_sql_daily"
 
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
-def test_redis_listens_on_this_machine_only_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_redis_listens_on_loopback_only(tmp_path: Path) -> None:
     with Redis(tmp_path) as redis:
         listening = {
             connection.laddr.ip
@@ -38,9 +38,7 @@ def test_redis_listens_on_this_machine_only_and_leaves_nothing_behind(tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["redis.log"]
 
 
-def test_a_missing_redis_is_named_with_the_way_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_redis_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PartError, match="redis-server is missing: apt-get install redis-server"):
         Redis(tmp_path)
@@ -59,7 +57,5 @@ def test_a_missing_redis_is_named_with_the_way_out(
         ({}, False),
     ],
 )
-def test_a_spread_is_fair_when_each_worker_has_a_quarter_of_each_dag(
-    found: dict[tuple[str, str], int], fair: bool
-) -> None:
+def test_fair_spread_needs_a_quarter(found: dict[tuple[str, str], int], fair: bool) -> None:
     assert is_fair(Counter(found)) is fair

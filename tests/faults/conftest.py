@@ -29,7 +29,7 @@ def _no_connections_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def states() -> Iterator[tuple[Simulator, Simulator]]:
-    """Return two local Voisos that differ in which records the window holds, and in what some of them say."""
+    """Return two local Voisos with different records in the window, some under the same uuid."""
     ports = free_ports(2)  # so that one that was gone listens there again
     both = voiso(drifted=False, port=ports[0]), voiso(drifted=True, port=ports[1])
     truths = [sim.truth(START, END) for sim in both]
@@ -76,7 +76,7 @@ def promise(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> Promise:
-    """Return what must hold for a destination that holds the window in one state when Voiso has another."""
+    """Return the promise of a destination whose window is in another state than Voiso's."""
     for name in ("urllib3", "requests", "airflow_provider_voiso"):
         caplog.set_level(logging.DEBUG, name)
     destination.connect(monkeypatch)

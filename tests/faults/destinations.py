@@ -1,4 +1,4 @@
-"""The destinations of the fault matrix, each a real server with short ways to export to it and to see what it holds."""
+"""The destinations of the fault matrix: real servers, exports to them and readers of them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Destination(ABC):
 
     @abstractmethod
     def content(self) -> object:
-        """Return all that a reader finds, of whatever window, and what a failed export may leave behind."""
+        """Return all that a reader finds, of any window, and all that a failed export may leave."""
 
     @abstractmethod
     def expected(self, records: Records) -> object:

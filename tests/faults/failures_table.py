@@ -1,4 +1,4 @@
-"""Render the table of docs/failures.md from the code; ``python -m tests.faults.failures_table`` writes it."""
+"""The table of docs/failures.md; ``python -m tests.faults.failures_table`` writes it."""
 
 from __future__ import annotations
 

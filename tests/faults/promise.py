@@ -1,4 +1,4 @@
-"""What must hold whatever goes wrong: the old state or the new one, a retry that ends in the new one, and silence."""
+"""The promise after any fault: the old state or the new one, a retry to the new one, silence."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def voiso(*, drifted: bool, **options: Any) -> Simulator:
 
 
 class Promise:
-    """A destination that holds the window as one local Voiso has it, while the connection leads to another.
+    """A destination with the window of one local Voiso, and a connection to another.
 
     :param destination: holds the old state from now on
     :param states: two local Voisos with different records in the window
@@ -101,7 +101,7 @@ class Promise:
         assert self.destination.content() == self.destination.expected(self.new.truth(START, END))
 
     def assert_fails(self, error: type[VoisoError], says: str, **options: Any) -> VoisoError:
-        """Export, and see that this fails with the class and the words, and that it changes and tells nothing."""
+        """Check that an export fails with class and words, changes nothing and tells nothing."""
         with pytest.raises(VoisoError, match=says) as caught:
             self.destination.export(**options)
         assert type(caught.value) is error
@@ -118,7 +118,7 @@ class Promise:
         self.assert_untold()
 
     def assert_untold(self, error: BaseException | None = None) -> None:
-        """See that neither logs nor output nor the error or anything behind it hold the key, a query or a record."""
+        """Check that no log, output or error holds the key, a query or a record."""
         said = list(self._capfd.readouterr())
         said += [
             f"{record.getMessage()} {record.__dict__!r}"

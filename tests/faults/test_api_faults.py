@@ -146,9 +146,7 @@ def _no_pauses_between_tries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("position", POSITIONS if ALL_FAULTS else ["some position"])
 @pytest.mark.parametrize("name", CASES)
-def test_a_fault_leaves_the_old_state_and_a_retry_brings_the_new(
-    name: str, position: str, promise: Promise
-) -> None:
+def test_fault_leaves_the_old_state(name: str, position: str, promise: Promise) -> None:
     case = CASES[name]
     if position not in POSITIONS:
         position = POSITIONS[([*CASES].index(name) + len(promise.destination.name)) % 3]
@@ -166,8 +164,8 @@ def test_a_fault_leaves_the_old_state_and_a_retry_brings_the_new(
 
 @pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("destination", READERS, indirect=True)
-def test_a_refusal_that_passes_is_no_end(position: str, promise: Promise) -> None:
-    """A gateway that refuses one request must not cut a window short, whatever the next requests find."""
+def test_passing_refusal_ends_nothing(position: str, promise: Promise) -> None:
+    """A gateway that refuses one request must not cut a window short."""
     for status in (400, 404, 422):
         promise.new.faults.add("status", status=status, after=before(promise, position))
     promise.lead_to(promise.new)
@@ -185,7 +183,7 @@ def test_a_large_answer_is_read(position: str, promise: Promise) -> None:
     assert promise.new.faults.waiting == ()
 
 
-def test_a_certificate_that_nobody_vouches_for(promise: Promise, tmp_path: Path) -> None:
+def test_untrusted_certificate_is_refused(promise: Promise, tmp_path: Path) -> None:
     certificate = str(self_signed(tmp_path))
     with voiso(drifted=promise.new_is_drifted, certificate=certificate) as sim:
         promise.lead_to(sim)
@@ -216,7 +214,7 @@ RETRY_AFTER = {
 @pytest.mark.parametrize("value", RETRY_AFTER)
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("destination", ["sqlite"], indirect=True)
-def test_whatever_retry_after_says_the_request_is_sent_again_in_time(
+def test_retry_comes_in_time(
     value: str, status: int, promise: Promise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []

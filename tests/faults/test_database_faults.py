@@ -87,7 +87,7 @@ def test_a_connection_that_is_lost(
 
 
 @pytest.mark.parametrize("destination", ["postgres", "mariadb"], indirect=True)
-def test_a_commit_whose_answer_is_lost(promise: Promise, database: Sql, proxy: TcpProxy) -> None:
+def test_lost_commit_answer_fails(promise: Promise, database: Sql, proxy: TcpProxy) -> None:
     """The new state is there, which the error must not deny."""
     proxy.break_at, proxy.when = database.commit, "after"
     with pytest.raises(VoisoDestinationError, match="all of this load or nothing of it") as caught:
@@ -100,7 +100,7 @@ def test_a_commit_whose_answer_is_lost(promise: Promise, database: Sql, proxy: T
 
 
 @pytest.mark.parametrize("destination", ["postgres", "mariadb"], indirect=True)
-def test_a_server_that_is_not_there(
+def test_absent_server_fails(
     promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -127,15 +127,14 @@ def test_a_server_that_is_not_there(
     ids=["terminated", "disk full", "deadlock", "raise", "memory", "statement timeout"],
 )
 @pytest.mark.parametrize("destination", ["postgres"], indirect=True)
-def test_a_statement_that_fails_in_postgres(
+def test_postgres_statement_fails(
     statement: str, says: str, promise: Promise, until_the_end: Run
 ) -> None:
     """Halfway through the rows, with an error that quotes one."""
     middle = some_uuid(promise).decode()
     until_the_end(
-        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$BEGIN IF NEW.uuid = '{middle}' OR {says.startswith('Query')} THEN {statement}; END IF; "
-        "RETURN NEW; END$$",
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF NEW.uuid = "
+        f"'{middle}' OR {says.startswith('Query')} THEN {statement}; END IF; RETURN NEW; END$$",
         "DROP FUNCTION IF EXISTS fail CASCADE",
     )
     until_the_end(
@@ -165,8 +164,8 @@ def test_a_lock_that_others_keep(promise: Promise, database: Sql, until_the_end:
 
 
 @pytest.mark.parametrize("destination", ["postgres"], indirect=True)
-def test_a_deadlock(promise: Promise, database: Sql, until_the_end: Run) -> None:
-    """Another session holds the table, and waits for what the load holds while it waits for the table."""
+def test_deadlock_with_another_session(promise: Promise, database: Sql, until_the_end: Run) -> None:
+    """Another session holds the table and waits for a lock of the load."""
     # PostgreSQL looks for a circle once, so long after the wait began: by then the other session
     # must wait too.
     until_the_end(
@@ -213,7 +212,7 @@ def appearing(promise: Promise) -> dict[str, Any]:
 
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
 @pytest.mark.parametrize("destination", ["postgres", "sqlite"], indirect=True)
-def test_a_row_of_another_day_that_has_the_uuid_is_moved(
+def test_uuid_of_another_day_moves(
     mode: str, promise: Promise, database: Sql, until_the_end: Run
 ) -> None:
     if mode == "upsert":
@@ -227,7 +226,7 @@ def test_a_row_of_another_day_that_has_the_uuid_is_moved(
 
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
 @pytest.mark.parametrize("destination", ["postgres", "sqlite"], indirect=True)
-def test_a_row_of_another_day_that_forbids_one_of_the_window(
+def test_conflicting_row_of_another_day(
     mode: str, promise: Promise, database: Sql, until_the_end: Run
 ) -> None:
     record = appearing(promise)
@@ -267,14 +266,14 @@ def test_a_row_of_another_day_that_forbids_one_of_the_window(
     ids=["disk full", "deadlock", "lock timeout", "duplicate", "statement timeout", "signal"],
 )
 @pytest.mark.parametrize("destination", ["mariadb"], indirect=True)
-def test_a_statement_that_fails_in_mariadb(
+def test_mariadb_statement_fails(
     number: int, says: str, promise: Promise, until_the_end: Run
 ) -> None:
     """Halfway through the rows, with an error that quotes one."""
     until_the_end(
         "CREATE TRIGGER failing BEFORE INSERT ON calls FOR EACH ROW IF NEW.uuid = "
-        f"'{some_uuid(promise).decode()}' "
-        f"THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = NEW.uuid; END IF",
+        f"'{some_uuid(promise).decode()}' THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {number}, "
+        "MESSAGE_TEXT = NEW.uuid; END IF",
         "DROP TRIGGER IF EXISTS failing",
     )
     promise.assert_fails(VoisoDestinationError, says)
@@ -283,7 +282,7 @@ def test_a_statement_that_fails_in_mariadb(
 
 
 @pytest.mark.parametrize("destination", ["mariadb"], indirect=True)
-def test_a_row_that_others_keep_locked(promise: Promise, database: Sql, until_the_end: Run) -> None:
+def test_locked_row_fails(promise: Promise, database: Sql, until_the_end: Run) -> None:
     until_the_end(
         "SET GLOBAL innodb_lock_wait_timeout = 1", "SET GLOBAL innodb_lock_wait_timeout = 50"
     )
@@ -295,9 +294,7 @@ def test_a_row_that_others_keep_locked(promise: Promise, database: Sql, until_th
 
 
 @pytest.mark.parametrize("destination", ["mariadb"], indirect=True)
-def test_a_task_that_is_stopped_while_the_server_is_busy(
-    promise: Promise, database: Sql, until_the_end: Run
-) -> None:
+def test_stopped_task_rolls_back(promise: Promise, database: Sql, until_the_end: Run) -> None:
     """It asks the server for nothing more, which would not answer or be misunderstood."""
 
     def sleeping() -> list[tuple[Any, ...]]:
@@ -336,9 +333,7 @@ def test_a_task_that_is_stopped_while_the_server_is_busy(
 
 
 @pytest.mark.parametrize("destination", ["sqlite"], indirect=True)
-def test_a_file_that_may_not_grow(
-    promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_file_fails(promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a full disk: SQLite itself refuses the next page."""
     hook_class = type(database.hook)
     get_conn = hook_class.get_conn
@@ -362,7 +357,7 @@ def test_a_file_that_may_not_grow(
 
 
 @pytest.mark.parametrize("destination", ["sqlite"], indirect=True)
-def test_a_file_that_others_keep_locked(
+def test_locked_file_fails(
     promise: Promise, database: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("airflow_provider_voiso.destinations.sql.sqlite.LOCK_PATIENCE_SECONDS", 0)
@@ -375,11 +370,11 @@ def test_a_file_that_others_keep_locked(
 
 
 @pytest.mark.parametrize("destination", ["sqlite"], indirect=True)
-def test_a_statement_that_fails_in_sqlite(promise: Promise, until_the_end: Run) -> None:
+def test_sqlite_statement_fails(promise: Promise, until_the_end: Run) -> None:
     middle = some_uuid(promise).decode()
     until_the_end(
-        f"CREATE TRIGGER failing BEFORE INSERT ON calls WHEN NEW.uuid = '{middle}' "
-        "BEGIN SELECT RAISE(ABORT, 'no'); END",
+        f"CREATE TRIGGER failing BEFORE INSERT ON calls WHEN NEW.uuid = '{middle}' BEGIN SELECT "
+        "RAISE(ABORT, 'no'); END",
         "DROP TRIGGER IF EXISTS failing",
     )
     promise.assert_fails(VoisoDestinationError, "IntegrityError")

@@ -5,7 +5,7 @@ from airflow_provider_voiso.api.retry import LONGEST_WAIT
 from tests.faults.failures_table import BODIES, DOCUMENT, NEVER_RAISED, _causes, render
 
 
-def test_the_documented_failures_are_those_of_the_code() -> None:
+def test_documented_failures_match_code() -> None:
     document = DOCUMENT.read_text()
     assert render(document) == document, "Run: make docs"
     assert f"never more than {LONGEST_WAIT:g} s." in " ".join(document.split())

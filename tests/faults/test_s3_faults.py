@@ -79,7 +79,7 @@ pytestmark = pytest.mark.parametrize("destination", ["s3"], indirect=True)
     ],
     ids=lambda value: f"{value.kind} {value.code}" if isinstance(value, S3Fault) else "",
 )
-def test_an_object_that_is_not_taken(
+def test_refused_upload_fails(
     fault: S3Fault, says: str, promise: Promise, through: S3Proxy
 ) -> None:
     through.faults.append(fault)
@@ -88,7 +88,7 @@ def test_an_object_that_is_not_taken(
     promise.assert_succeeds()
 
 
-def test_an_object_that_is_taken_though_no_answer_comes(promise: Promise, through: S3Proxy) -> None:
+def test_lost_upload_answer_fails(promise: Promise, through: S3Proxy) -> None:
     """The new state is there, which the error must not deny."""
     through.faults.append(S3Fault("put", "reset_after"))
     with pytest.raises(VoisoDestinationError) as caught:
@@ -100,7 +100,7 @@ def test_an_object_that_is_taken_though_no_answer_comes(promise: Promise, throug
 
 
 @pytest.mark.parametrize("kind", ["status", "reset"])
-def test_an_object_that_cannot_be_looked_at(kind: Any, promise: Promise, through: S3Proxy) -> None:
+def test_unreadable_object_fails(kind: Any, promise: Promise, through: S3Proxy) -> None:
     """Two looks come before the upload, one after it."""
     through.faults.append(S3Fault("head", kind, 403, "AccessDenied", spared=2))
     with pytest.raises(
@@ -143,7 +143,7 @@ def test_object_hidden_before_upload(
     promise.assert_succeeds()
 
 
-def test_one_failure_is_made_up_for_by_the_client(
+def test_client_retries_one_failure(
     promise: Promise, through: S3Proxy, s3: S3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = json.loads(s3.server.connection())
@@ -162,7 +162,7 @@ def test_one_failure_is_made_up_for_by_the_client(
     ],
     ids=["secret", "key"],
 )
-def test_wrong_credentials(
+def test_wrong_credentials_are_named(
     changed: dict[str, Any],
     says: str,
     promise: Promise,
@@ -208,7 +208,7 @@ def in_parts(
     ],
     ids=lambda value: f"{value.operation} {value.kind}" if isinstance(value, S3Fault) else "",
 )
-def test_an_upload_in_parts_that_fails(
+def test_multipart_upload_fails(
     fault: S3Fault, says: str, in_parts: Promise, through: S3Proxy
 ) -> None:
     through.faults.append(fault)
@@ -217,7 +217,7 @@ def test_an_upload_in_parts_that_fails(
     in_parts.assert_succeeds()
 
 
-def test_a_completion_whose_answer_is_lost(in_parts: Promise, through: S3Proxy) -> None:
+def test_lost_completion_answer_fails(in_parts: Promise, through: S3Proxy) -> None:
     through.faults.append(S3Fault("complete", "reset_after"))
     with pytest.raises(VoisoDestinationError, match="or all of this window"):
         in_parts.destination.export()
@@ -231,7 +231,7 @@ def test_a_completion_whose_answer_is_lost(in_parts: Promise, through: S3Proxy) 
     [[S3Fault("complete", "status"), S3Fault("abort", "status")], "all"],
     ids=["no abort", "all"],
 )
-def test_parts_that_are_left_are_removed_by_the_next_run(
+def test_next_run_removes_left_parts(
     lost: Any, in_parts: Promise, through: S3Proxy, s3: S3
 ) -> None:
     if lost == "all":
@@ -248,7 +248,7 @@ def test_parts_that_are_left_are_removed_by_the_next_run(
 
 
 @pytest.mark.skipif(not ALL_FAULTS, reason="takes seconds; make faults runs it")
-def test_a_later_part_that_breaks_off(promise: Promise, through: S3Proxy, s3: S3) -> None:
+def test_broken_later_part_fails(promise: Promise, through: S3Proxy, s3: S3) -> None:
     """The first part is there already, more of the window is still to be compressed."""
     bucket = s3.server.bucket
     s3.client.put_object(Bucket=bucket, Key=LARGE, Body=b"old")

@@ -66,7 +66,7 @@ def asked(sim: Simulator) -> int:
     return len(sim.requests)
 
 
-def test_iter_cdrs_gives_every_record_of_the_window_once(sim: Simulator, connect: Connect) -> None:
+def test_iter_cdrs_returns_each_once(sim: Simulator, connect: Connect) -> None:
     records = list(connect(sim.url).iter_cdrs(START, START + DAY))
     truth = sim.truth(START, START + DAY)
     assert {record["uuid"]: record for record in records} == {
@@ -77,13 +77,13 @@ def test_iter_cdrs_gives_every_record_of_the_window_once(sim: Simulator, connect
     assert ended == sorted(ended)
 
 
-def test_iter_cdrs_takes_the_datetimes_of_airflow(sim: Simulator, connect: Connect) -> None:
+def test_iter_cdrs_takes_pendulum_datetimes(sim: Simulator, connect: Connect) -> None:
     start = pendulum.datetime(2026, 11, 10, 1, tz="Europe/Berlin")
     records = list(connect(sim.url).iter_cdrs(start, start.add(days=1)))
     assert {record["uuid"] for record in records} == sim.truth(START, START + DAY).keys()
 
 
-def test_pages_hold_the_bytes_of_the_api(sim: Simulator, connect: Connect) -> None:
+def test_pages_hold_original_bytes(sim: Simulator, connect: Connect) -> None:
     pages = list(
         connect(sim.url, per_page=50).iter_cdr_pages(START, START + DAY, {"type": "inbound"})
     )
@@ -92,7 +92,7 @@ def test_pages_hold_the_bytes_of_the_api(sim: Simulator, connect: Connect) -> No
     assert all(pages)
 
 
-def test_lists_of_a_filter_become_comma_lists(sim: Simulator, connect: Connect) -> None:
+def test_filter_lists_become_comma_lists(sim: Simulator, connect: Connect) -> None:
     filters = {"type": "inbound", "wrapup_codes": ["0001", "1002"]}
     found = {record["uuid"] for record in connect(sim.url).iter_cdrs(START, START + DAY, filters)}
     assert found == sim.truth(START, START + DAY, filters).keys()
@@ -137,7 +137,7 @@ def test_windows_cut_within_a_second(sim: Simulator, connect: Connect) -> None:
         (START, START + DAY, {"type": "['inbound']"}, "'type' looks like a list"),
     ],
 )
-def test_what_is_wrong_is_said_by_the_call_itself(
+def test_wrong_arguments_fail_at_once(
     method: str,
     start: Any,
     end: Any,
@@ -172,13 +172,13 @@ def test_missing_connection_is_named() -> None:
     assert words == (
         False,
         (
-            "The connection 'no_such_connection' does not exist. Add it under Admin, Connections, or "
-            "name another one."
+            "The connection 'no_such_connection' does not exist. Add it under Admin, Connections, "
+            "or name another one."
         ),
     )
 
 
-def test_nothing_is_asked_until_a_record_is_wanted(sim: Simulator, connect: Connect) -> None:
+def test_iteration_sends_first_request(sim: Simulator, connect: Connect) -> None:
     before = asked(sim)
     records = connect(sim.url).iter_cdrs(START, START + DAY)
     assert asked(sim) == before
@@ -186,7 +186,7 @@ def test_nothing_is_asked_until_a_record_is_wanted(sim: Simulator, connect: Conn
     assert asked(sim) > before
 
 
-def test_no_record_is_given_of_a_window_that_cannot_be_read_whole(connect: Connect) -> None:
+def test_unreadable_window_returns_no_record(connect: Connect) -> None:
     with Simulator(seed=4, records_per_day=500, key=KEY, readings=Readings(cap=100)) as sim:
         sim.faults.add("status", status=500, request=5, times=None)
         records = connect(sim.url, per_page=50).iter_cdrs(START, START + DAY)
@@ -195,13 +195,13 @@ def test_no_record_is_given_of_a_window_that_cannot_be_read_whole(connect: Conne
 
 
 @pytest.mark.parametrize("at_least", [1, 10, 500, 10_000])
-def test_count_goes_as_far_as_it_must(at_least: int, sim: Simulator, connect: Connect) -> None:
+def test_count_stops_when_satisfied(at_least: int, sim: Simulator, connect: Connect) -> None:
     there = len(sim.truth(START, START + DAY))
     counted = connect(sim.url, per_page=50).count_cdrs(START, START + DAY, at_least=at_least)
     assert min(at_least, there) <= counted <= there
 
 
-def test_count_asks_for_no_page_too_many(sim: Simulator, connect: Connect) -> None:
+def test_count_requests_no_extra_page(sim: Simulator, connect: Connect) -> None:
     hook = connect(sim.url, per_page=50)
     hook.count_cdrs(START, START + DAY, at_least=1)
     before = asked(sim)
@@ -209,9 +209,7 @@ def test_count_asks_for_no_page_too_many(sim: Simulator, connect: Connect) -> No
     assert asked(sim) == before + 1
 
 
-def test_count_narrows_by_filters_and_finds_none_where_none_are(
-    sim: Simulator, connect: Connect
-) -> None:
+def test_count_uses_filters(sim: Simulator, connect: Connect) -> None:
     hook = connect(sim.url)
     filters = {"type": "viber"}
     assert hook.count_cdrs(START, START + DAY, filters, at_least=10_000) == len(
@@ -232,7 +230,7 @@ def test_reference_lists_in_either_shape(name: str, shape: Any, connect: Connect
     assert all(item.keys() == fields for item in items)
 
 
-def test_an_unknown_reference_list_is_refused(sim: Simulator, connect: Connect) -> None:
+def test_unknown_reference_list_is_refused(sim: Simulator, connect: Connect) -> None:
     hook = connect(sim.url)
     before = asked(sim)
     with pytest.raises(
@@ -252,7 +250,7 @@ def test_an_unknown_reference_list_is_refused(sim: Simulator, connect: Connect) 
         ("cut", VoisoResponseError),
     ],
 )
-def test_a_reference_list_that_is_none_is_a_typed_error(
+def test_wrong_reference_answer_is_typed(
     kind: Any, error: type[VoisoError], connect: Connect
 ) -> None:
     with Simulator(key=KEY) as sim:
@@ -272,7 +270,7 @@ def test_the_connection_works(sim: Simulator, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 200])
-def test_a_wrong_key_is_named_whatever_the_status(status: Any, connect: Connect) -> None:
+def test_wrong_key_is_always_named(status: Any, connect: Connect) -> None:
     with Simulator(key="another", readings=Readings(invalid_key_status=status)) as sim:
         works, words = words_of(connect(sim.url))
     assert not works
@@ -311,14 +309,14 @@ def test_a_certificate_of_nobody(certificate: Path, connect: Connect) -> None:
         assert words_of(connect(sim.url, verify=str(certificate)))[0]
 
 
-def test_https_where_plain_http_is_spoken(sim: Simulator, connect: Connect) -> None:
+def test_https_to_plain_http_host(sim: Simulator, connect: Connect) -> None:
     works, words = words_of(connect(sim.url.replace("http://", "https://")))
     assert not works
     assert "https" in words
     assert "host" in words
 
 
-def test_plain_http_where_https_is_spoken(certificate: Path, connect: Connect) -> None:
+def test_plain_http_to_https_host(certificate: Path, connect: Connect) -> None:
     with Simulator(key=KEY, certificate=str(certificate)) as sim:
         works, words = words_of(connect(sim.url.replace("https://", "http://")))
     assert not works
@@ -348,7 +346,7 @@ def test_a_sign_in_page(connect: Connect) -> None:
     assert "web page" in words
 
 
-def test_a_connection_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_connection_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(
         "AIRFLOW_CONN_VOISO_TEST", json.dumps({"conn_type": "voiso", "host": "cc-ams03"})
     )
@@ -357,7 +355,7 @@ def test_a_connection_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> No
     assert "The password of the connection 'voiso_test' is empty" in words
 
 
-def test_a_copy_or_a_pickle_of_a_hook_holds_no_key(sim: Simulator, connect: Connect) -> None:
+def test_copied_hook_holds_no_key(sim: Simulator, connect: Connect) -> None:
     hook = connect(sim.url)
     assert hook.test_connection()[0]
     pickled = pickle.dumps(hook)

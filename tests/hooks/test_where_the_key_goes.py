@@ -1,4 +1,4 @@
-"""The key reaches the host of its connection and nobody else, whatever answers or the environment suggest."""
+"""The key reaches the host of its connection and nobody else, whatever answers suggest."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_no_redirect_is_followed(status: int, place: str, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("variable", PROXIES)
-def test_a_plain_request_goes_past_the_proxy_of_the_environment(
+def test_plain_request_bypasses_proxy(
     variable: str, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Simulator(key=SECRET.text) as sim, RawServer(lambda _: [http(b"[]")]) as proxy:
@@ -142,7 +142,7 @@ def test_a_plain_request_goes_past_the_proxy_of_the_environment(
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
-def test_the_proxy_of_the_environment_tunnels_tls_and_learns_the_host_alone(
+def test_proxy_sees_only_the_host(
     variable: str, ask: Ask, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Simulator(key=SECRET.text, certificate=str(certificate)) as sim, Tunnel() as proxy:
@@ -155,9 +155,7 @@ def test_the_proxy_of_the_environment_tunnels_tls_and_learns_the_host_alone(
         assert len(sim.requests) == 1
 
 
-def test_a_proxy_that_answers_in_place_of_the_host_gets_no_key(
-    ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_impersonating_proxy_gets_no_key(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     with RawServer(lambda _: [http(b"[]", status="407 Proxy Authentication Required")]) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with pytest.raises(VoisoTransportError, match="proxy that the environment names") as caught:
@@ -167,7 +165,7 @@ def test_a_proxy_that_answers_in_place_of_the_host_gets_no_key(
         assert_unsaid(b"".join(proxy.requests))
 
 
-def test_no_proxy_names_hosts_that_are_asked_directly(
+def test_no_proxy_hosts_are_direct(
     ask: Ask, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Simulator(key=SECRET.text, certificate=str(certificate)) as sim, Tunnel() as proxy:
@@ -178,16 +176,14 @@ def test_no_proxy_names_hosts_that_are_asked_directly(
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://", "gopher://127.0.0.1:70"])
-def test_a_proxy_that_cannot_be_used_is_told(
-    proxy: str, ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unusable_proxy_is_named(proxy: str, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(VoisoBadRequestError, match="HTTPS_PROXY") as caught:
         ask("https://127.0.0.1:9")
     SECRET.assert_absent_from(caught.value)
 
 
-def test_passwords_of_the_machine_stay_there(
+def test_netrc_passwords_are_never_sent(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -199,7 +195,7 @@ def test_passwords_of_the_machine_stay_there(
         assert b"authorization" not in server.requests[0].lower()
 
 
-def test_certificates_are_checked_and_nothing_is_asked_before(ask: Ask, certificate: Path) -> None:
+def test_certificates_are_checked_first(ask: Ask, certificate: Path) -> None:
     with Simulator(key=SECRET.text, certificate=str(certificate)) as sim:
         for host, extra in (
             (sim.url, {}),
@@ -215,7 +211,7 @@ def test_certificates_are_checked_and_nothing_is_asked_before(ask: Ask, certific
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_the_machine_may_name_the_authorities_to_trust(
+def test_environment_may_name_authorities(
     variable: str, ask: Ask, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Simulator(key=SECRET.text, certificate=str(certificate)) as sim:

@@ -1,4 +1,4 @@
-"""Kill exports until enough kills were survived, and write docs/kills.md: ``python -m tests.kills --help``."""
+"""Kill exports at random moments, and write docs/kills.md: ``python -m tests.kills --help``."""
 
 from __future__ import annotations
 

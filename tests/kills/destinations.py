@@ -1,4 +1,4 @@
-"""What stands in the destinations of ``killed_exports``, what should, and what must not be there."""
+"""The destinations of ``killed_exports``: their content, expected content and remains."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class S3(Destination):
         self.packed: dict[State, bytes] = {}
 
     def difference(self, states: Mapping[str, State]) -> Difference:
-        """Compare every byte; a compressed object's are those of the first one whose records were right."""
+        """Compare every byte; a compressed object with the first one whose records were right."""
         found = Difference()
         stored = self.server.objects()
         for kind, key in self.keys.items():
@@ -189,11 +189,17 @@ class Postgres(Table):
         return self.server.execute(statement, *parameters)
 
     def leftovers(self) -> list[str]:
-        """Name sessions, locks and tables, once the server had time to notice the death of its client."""
-        others = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        """Name sessions, locks and tables left, once the server noticed its client's death."""
+        others = (
+            "FROM pg_stat_activity WHERE backend_type = 'client backend' "
+            "AND pid <> pg_backend_pid()"
+        )
         sessions = self.remaining(f"SELECT state || ': ' || left(query, 40) {others}")
         locks = f"SELECT DISTINCT mode FROM pg_locks WHERE pid IN (SELECT pid {others})"
-        tables = "SELECT relname FROM pg_class WHERE relkind = 'r' AND (relpersistence = 't' OR relname LIKE %s)"
+        tables = (
+            "SELECT relname FROM pg_class WHERE relkind = 'r' "
+            "AND (relpersistence = 't' OR relname LIKE %s)"
+        )
         return [
             *(f"a session, {state}" for (state,) in sessions),
             *(f"a lock, {mode}" for (mode,) in self.execute(locks)),
@@ -222,7 +228,7 @@ class Mariadb(Table):
         super().__init__(truths)
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Execute one statement in a transaction of its own; its DATETIMEs, which know no zones, are in UTC."""
+        """Execute one statement in a transaction of its own; DATETIMEs are in UTC."""
         found = self.server.execute(
             statement.replace("+00:00'", "'"), *parameters, database=self.schema
         )
@@ -235,7 +241,7 @@ class Mariadb(Table):
         ]
 
     def leftovers(self) -> list[str]:
-        """Name sessions, transactions and tables, once the server had time to notice the death of its client."""
+        """Name sessions, transactions and tables left, once the server noticed the death."""
         others = "FROM information_schema.processlist WHERE user = 'root' AND id <> CONNECTION_ID()"
         sessions = self.remaining(f"SELECT command, state {others}")
         return [
@@ -285,7 +291,7 @@ class Sqlite(FileTable):
         ]
 
     def leftovers_of_killed(self) -> list[str]:
-        """Name the same but for the journal of the transaction that was cut off, which the next one removes."""
+        """Name the same, without the journal of the killed transaction: the next one removes it."""
         return [what for what in self.leftovers() if what != f"the file {self.file.name}-journal"]
 
 
@@ -297,7 +303,7 @@ class Duckdb(FileTable):
     definitions = DuckdbDialect().definitions()
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Execute one statement in a transaction of its own; fails if anyone else has the file open."""
+        """Execute one statement in a transaction of its own; fail if the file is in use."""
         with closing(duckdb.connect(str(self.file))) as connection:
             return connection.execute(
                 statement.replace(", PRIMARY KEY (uuid)", ""), parameters

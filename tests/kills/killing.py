@@ -1,4 +1,4 @@
-"""Kill exports at random moments, and see what they leave behind and what their retries make of it."""
+"""Kills exports at random moments, and checks what they leave behind and what retries write."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def kills(
     seed: int,
     tell: Callable[[Kill], None] = lambda _: None,
 ) -> list[Kill]:
-    """Kill that many runs, signals in turn, at moments drawn uniformly from the whole length of a run.
+    """Kill runs, signals in turn, at moments drawn uniformly from the length of a run.
 
     A run that ends before its signal comes is no kill and is not counted.
 
@@ -89,7 +89,7 @@ def kills(
 
 
 def _finish(destination: Destination, worker: Worker, kind: str, lengths: list[float]) -> Run:
-    """Run a task to its end, which must be a good one, and so bring the destination to its other state."""
+    """Run a task to success, which brings the destination to its other state."""
     new = other(destination.states[kind])
     run = worker.run(f"{kind}_{new}")
     assert run.states == ["success"], run.log

@@ -1,4 +1,4 @@
-"""Everything that the kills need, all of it real: two states of a Voiso, the destinations and a worker."""
+"""The real parts of the kills: two states of a Voiso, the destinations and a worker."""
 
 from __future__ import annotations
 

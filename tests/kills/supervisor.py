@@ -1,4 +1,6 @@
-"""Run tasks of ``killed_exports`` as a worker does, and send them signals: ``python -m tests.kills.supervisor``.
+"""Run tasks of ``killed_exports`` as a worker does, and send them signals.
+
+Use it as ``python -m tests.kills.supervisor``.
 
 Airflow's own supervisor forks a process for each task, which reads the DAG file and runs the task.
 Only the API server is not there: requests to it are answered here. One order a line comes in as
@@ -33,18 +35,19 @@ if TYPE_CHECKING:
 
 DAG_ID = "killed_exports"
 ESCALATION = 60.0
-"""Seconds after SIGTERM until SIGKILL; Airflow waits five, which a busy machine may need for less."""
+"""Seconds after SIGTERM until SIGKILL; Airflow's five may be too few on a busy machine."""
 # What a worker's first task imports would otherwise be most of each short life.
 HEAVY = (
-    "airflow_provider_voiso.operators.cdr_to_s3", "airflow_provider_voiso.operators.cdr_to_sql", "boto3.s3.transfer",
-    "airflow.dag_processing.dagbag", "airflow.providers.amazon.aws.hooks.s3", "airflow.providers.mysql.hooks.mysql",
-    "airflow.providers.postgres.hooks.postgres", "airflow.providers.sqlite.hooks.sqlite", "psycopg", "psycopg2",
+    "airflow_provider_voiso.operators.cdr_to_s3", "airflow_provider_voiso.operators.cdr_to_sql",
+    "boto3.s3.transfer", "airflow.dag_processing.dagbag", "airflow.providers.amazon.aws.hooks.s3",
+    "airflow.providers.mysql.hooks.mysql", "airflow.providers.postgres.hooks.postgres",
+    "airflow.providers.sqlite.hooks.sqlite", "psycopg", "psycopg2",
     "duckdb_provider.hooks.duckdb_hook", "airflow.sdk.execution_time.task_runner",
 )  # fmt: skip
 
 
 def api(states: list[str]) -> httpx.MockTransport:
-    """Return an API server that knows one task: it may be tried again, and ``states`` takes what becomes of it."""
+    """Return an API server that knows one task and appends each of its states to ``states``."""
     run: dict[str, Any] = {
         "dag_id": DAG_ID,
         "run_id": "killed",
@@ -68,7 +71,10 @@ def api(states: list[str]) -> httpx.MockTransport:
 
 
 class Signals:
-    """Sends one signal to a task after a while, and SIGKILL if it does not end; notes what the task was doing."""
+    """Sends one signal to a task after a while, and SIGKILL if it does not end.
+
+    It notes what the task was doing.
+    """
 
     def __init__(self, pid: int, name: str, after: float, stacks: IO[str]) -> None:
         self.pid = pid

@@ -1,4 +1,4 @@
-"""Exports that are killed at random moments leave the old state or the new one, and nothing else behind."""
+"""Exports killed at random moments leave the old state or the new one, and nothing else."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
 
 
 @pytest.mark.parametrize("name", ["S3", "PostgreSQL", "MariaDB", "SQLite", "DuckDB"])
-def test_a_killed_export_leaves_the_old_state_or_the_new_and_its_retry_the_new(
-    started: Parts, name: str
-) -> None:
+def test_killed_export_is_atomic(started: Parts, name: str) -> None:
     from tests.kills.killing import kills  # noqa: PLC0415
 
     destinations, [worker] = started

@@ -1,4 +1,4 @@
-"""Which window each kind of run has: what the tests on real Airflows assert, and the rows of docs/windows.md.
+"""The window of each kind of run: tests on real Airflows assert it, docs/windows.md shows it.
 
 All instants are Berlin's wall clock.
 """
@@ -69,7 +69,7 @@ def tick(
 
 
 def interval(since: str, schedule: str, run: str, window: tuple[str, str], date: str = "") -> Case:
-    """Return a run whose interval is the window, and which is dated with its start unless another date is given."""
+    """Return a run whose interval is the window; it is dated with its start by default."""
     return Case(since, schedule, run, window, logical_date=date or window[0], interval=window)
 
 

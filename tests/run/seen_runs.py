@@ -80,7 +80,7 @@ class SeenRuns:
         return Counter((schedule, kind) for schedule, kind, _ in runs)
 
     def run_to_clear(self, case: Case) -> str | None:
-        """Return the id of the run that a case clears, as soon as its task has run; not one that is retried."""
+        """Return the id of the run that a case clears, once its task has run without a retry."""
         first = (case.schedule, case.run.removesuffix(CLEARED))
         runs = [
             record for record in self.records() if (record["schedule"], record["kind"]) == first
@@ -144,7 +144,7 @@ def _case(record: dict[str, Any], since: str) -> Case:
 
 
 def _wall_clock(moment: datetime, anchor: datetime) -> str:
-    """Return Berlin's wall clock, relative to the anchor if that is younger than the days in the DAG file."""
+    """Return Berlin's wall clock, relative to the anchor unless the DAG file names the day."""
     local = moment.astimezone(BERLIN)
     if anchor > datetime(2026, 1, 1, tzinfo=timezone.utc):
         today = anchor.astimezone(BERLIN).date()

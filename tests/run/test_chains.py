@@ -43,7 +43,7 @@ CRONS = st.builds("{} {} {}".format, MINUTES, HOURS, DAYS)
 
 
 def ticks_of_a_scheduler(timetable: CronTriggerTimetable, around: datetime) -> list[datetime]:
-    """Return the ticks of a scheduler that has run for days: the last one up to an instant, and the next ten."""
+    """Return a scheduler's ticks after days of running: the last one before, and the next ten."""
     earliest = pendulum.instance(around - timedelta(days=8))
     restriction = TimeRestriction(earliest=earliest, latest=None, catchup=True)
     ticks: list[datetime] = []
@@ -90,7 +90,7 @@ def test_windows_of_consecutive_runs_adjoin(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(change=st.sampled_from(CHANGES), cron=CRONS, minutes=st.integers(-180, 1800))
-def test_any_instant_leads_to_the_window_of_the_run_before_it(
+def test_any_instant_finds_previous_window(
     make_dag: Callable[..., DAG], change: tuple[str, datetime], cron: str, minutes: int
 ) -> None:
     zone, day = change
@@ -112,7 +112,7 @@ def test_any_instant_leads_to_the_window_of_the_run_before_it(
 
 
 @pytest.mark.parametrize(("zone", "day"), CHANGES)
-def test_partitions_of_one_day_each_adjoin(
+def test_daily_partitions_adjoin_each_other(
     make_dag: Callable[..., DAG], zone: str, day: datetime
 ) -> None:
     dag = make_dag(None, zone)
@@ -126,7 +126,7 @@ def test_partitions_of_one_day_each_adjoin(
         )
 
 
-def test_a_start_after_the_clocks_changed_on_a_free_day_repeats_a_window_and_loses_none(
+def test_late_start_loses_no_window(
     make_dag: Callable[..., DAG],
 ) -> None:
     """Pin a limit that docs/windows.md tells of."""

@@ -36,7 +36,7 @@ for arguments in json.loads(sys.argv[1]):
 
 
 def command(case: Case) -> list[str]:
-    """Return the arguments of the airflow program that make the run of a case; none if it comes by itself."""
+    """Return the ``airflow`` arguments that create the run of a case; none if it is scheduled."""
     date = (
         instant(case.logical_date) if case.logical_date and case.logical_date[0].isdigit() else ""
     )
@@ -132,7 +132,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> set[Case]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.schedule}: {case.run}")
-def test_each_kind_of_run_has_its_window(seen: set[Case], case: Case) -> None:
+def test_each_run_has_its_window(seen: set[Case], case: Case) -> None:
     alike = {run for run in seen if (run.schedule, run.run) == (case.schedule, case.run)}
     assert case in alike
 

@@ -112,7 +112,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> set[Case]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.schedule}: {case.run}")
-def test_each_kind_of_run_has_its_window(seen: set[Case], case: Case) -> None:
+def test_each_run_has_its_window(seen: set[Case], case: Case) -> None:
     alike = {run for run in seen if (run.schedule, run.run) == (case.schedule, case.run)}
     assert case in alike
 

@@ -44,9 +44,7 @@ def assert_cover(window: Window, parts: list[Window]) -> None:
 
 
 @given(window=WINDOWS, parts=st.integers(1, 200))
-def test_parts_cover_the_window_exactly_and_are_as_many_and_equally_long(
-    window: Window, parts: int
-) -> None:
+def test_parts_cover_the_window_evenly(window: Window, parts: int) -> None:
     if parts > 1 and window.end - window.start < parts * SECOND:
         with pytest.raises(VoisoConfigurationError, match=f"cannot be cut into {parts} parts"):
             sub_windows(window, parts=parts)
@@ -60,9 +58,7 @@ def test_parts_cover_the_window_exactly_and_are_as_many_and_equally_long(
 
 
 @given(window=WINDOWS, period=st.timedeltas(SECOND, timedelta(days=50)))
-def test_periods_cover_the_window_exactly_and_only_the_last_is_shorter(
-    window: Window, period: timedelta
-) -> None:
+def test_periods_cover_the_window(window: Window, period: timedelta) -> None:
     period = max(period, (window.end - window.start) / 300)
     found = resolved(sub_windows(window, period=period))
     assert_cover(window, found)
@@ -75,9 +71,7 @@ def test_periods_cover_the_window_exactly_and_only_the_last_is_shorter(
     cut=st.integers(1, 60) | st.timedeltas(timedelta(hours=2), timedelta(days=2)),
     zone=ZONES,
 )
-def test_each_part_has_an_object_of_its_own_by_default(
-    window: Window, cut: int | timedelta, zone: Any
-) -> None:
+def test_parts_have_objects_by_default(window: Window, cut: int | timedelta, zone: Any) -> None:
     if isinstance(cut, int):
         cut = min(cut, max((window.end - window.start) // SECOND, 1))
         parts = resolved(sub_windows(window, parts=cut))
@@ -95,7 +89,7 @@ def test_each_part_has_an_object_of_its_own_by_default(
     assert len(keys) == len(parts)
 
 
-def test_a_day_of_25_hours_in_hours_and_in_parts() -> None:
+def test_long_day_is_cut() -> None:
     day = Window(datetime(2025, 10, 26, tzinfo=BERLIN), datetime(2025, 10, 27, tzinfo=BERLIN))
     assert len(sub_windows(day, period=timedelta(hours=1))) == 25
     assert sub_windows(day, parts=2) == [
@@ -121,7 +115,7 @@ def test_a_day_of_25_hours_in_hours_and_in_parts() -> None:
         ({"period": 3600}, "timedelta, not int"),
     ],
 )
-def test_what_is_no_cut_is_refused(cut: dict[str, Any], message: str) -> None:
+def test_impossible_cut_is_refused(cut: dict[str, Any], message: str) -> None:
     day = Window(datetime(2026, 11, 22, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC))
     with pytest.raises(VoisoConfigurationError, match=message):
         sub_windows(day, **cut)

@@ -64,7 +64,7 @@ def test_arguments_win_over_the_run() -> None:
         (START, START, "before its end"),
     ],
 )
-def test_what_is_no_window_is_refused_early_and_late(start: Any, end: Any, message: str) -> None:
+def test_wrong_window_is_always_refused(start: Any, end: Any, message: str) -> None:
     with pytest.raises(VoisoNoWindowError, match=message):
         check_window_arguments(start, end)
     with pytest.raises(VoisoNoWindowError, match=message):
@@ -80,11 +80,11 @@ def test_what_is_no_window_is_refused_early_and_late(start: Any, end: Any, messa
         (Reference(), Reference()),
     ],
 )
-def test_what_is_rendered_later_is_not_checked_when_the_dag_is_parsed(start: Any, end: Any) -> None:
+def test_templates_are_not_checked_early(start: Any, end: Any) -> None:
     check_window_arguments(start, end)
 
 
-def test_a_literal_beside_a_template_is_checked() -> None:
+def test_literal_beside_template_is_checked() -> None:
     with pytest.raises(VoisoNoWindowError, match="has no time zone"):
         check_window_arguments("{{ ts }}", "2026-11-23T00:00:00")
 
@@ -94,11 +94,11 @@ def test_a_template_needs_its_counterpart() -> None:
         check_window_arguments("{{ ts }}", None)
 
 
-def test_a_window_that_ends_now_is_over() -> None:
+def test_window_ending_now_is_over() -> None:
     assert resolve_window({}, window_start=START, window_end=END, now=END) == DAY
 
 
-def test_a_window_that_is_not_over_is_refused_unless_allowed() -> None:
+def test_open_window_needs_permission() -> None:
     early = END - timedelta(seconds=1)
     with pytest.raises(
         VoisoOpenWindowError, match=r"ends at 2026-11-23T00:00:00\+00:00.*allow_open_window=True"
@@ -110,7 +110,7 @@ def test_a_window_that_is_not_over_is_refused_unless_allowed() -> None:
     )
 
 
-def test_the_clock_is_read_when_no_instant_is_given() -> None:
+def test_clock_is_read_by_default() -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     with pytest.raises(VoisoOpenWindowError, match="not over yet"):
         resolve_window({}, window_start=START, window_end=tomorrow)

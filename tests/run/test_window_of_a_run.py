@@ -63,7 +63,7 @@ def daily(zone: str = "UTC") -> CronTriggerTimetable:
     return CronTriggerTimetable("0 0 * * *", timezone=zone)
 
 
-def test_a_bare_context_needs_nothing_but_its_interval() -> None:
+def test_interval_alone_is_enough() -> None:
     context = {
         "data_interval_start": utc(2026, 11, 22),
         "data_interval_end": pendulum.datetime(2026, 11, 23),
@@ -75,7 +75,7 @@ def test_a_bare_context_needs_nothing_but_its_interval() -> None:
     "context",
     [{}, {"data_interval_start": utc(2026, 11, 22), "data_interval_end": utc(2026, 11, 22)}],
 )
-def test_a_context_that_says_nothing_is_refused(context: dict[str, Any]) -> None:
+def test_empty_context_is_refused(context: dict[str, Any]) -> None:
     with pytest.raises(
         VoisoNoWindowError,
         match=r"neither a logical date nor run_after.*Set window_start and window_end",
@@ -83,7 +83,7 @@ def test_a_context_that_says_nothing_is_refused(context: dict[str, Any]) -> None
         window(context)
 
 
-def test_an_interval_wins_over_the_schedule(make_dag: Callable[..., DAG]) -> None:
+def test_interval_wins_over_schedule(make_dag: Callable[..., DAG]) -> None:
     context = zero_width(make_dag(daily()), utc(2026, 11, 23))
     context["data_interval_start"] = utc(2026, 11, 1)
     assert window(context) == Window(utc(2026, 11, 1), utc(2026, 11, 23))
@@ -97,7 +97,7 @@ def test_an_interval_wins_over_the_schedule(make_dag: Callable[..., DAG]) -> Non
         (berlin(2025, 10, 27), berlin(2025, 10, 26)),
     ],
 )
-def test_a_daily_tick_exports_the_day_before_in_the_zone_of_the_schedule(
+def test_daily_tick_exports_day_before(
     make_dag: Callable[..., DAG], tick: datetime, start: datetime
 ) -> None:
     assert window(zero_width(make_dag(daily("Europe/Berlin")), tick)) == Window(start, tick)
@@ -116,7 +116,7 @@ def test_a_daily_tick_exports_the_day_before_in_the_zone_of_the_schedule(
         ("0 0 29 2 *", utc(2020, 2, 29), utc(2024, 2, 29)),
     ],
 )
-def test_between_two_ticks_the_last_complete_period_counts(
+def test_last_complete_period_counts(
     make_dag: Callable[..., DAG], cron: str, start: datetime, end: datetime
 ) -> None:
     monday = utc(2026, 11, 23, 10, 17)
@@ -129,7 +129,7 @@ def test_between_two_ticks_the_last_complete_period_counts(
     assert window(zero_width(make_dag(cron), monday)) == Window(start, end)
 
 
-def test_hours_divide_time_where_clocks_change_by_half_an_hour(
+def test_hours_survive_half_hour_changes(
     make_dag: Callable[..., DAG],
 ) -> None:
     hourly = CronDataIntervalTimetable("0 * * * *", timezone="Australia/Lord_Howe")
@@ -137,7 +137,7 @@ def test_hours_divide_time_where_clocks_change_by_half_an_hour(
     assert window(undated(make_dag(hourly), utc(2026, 10, 3, 16, 30))) == expected
 
 
-def test_the_logical_date_wins_over_run_after(make_dag: Callable[..., DAG]) -> None:
+def test_logical_date_beats_run_after(make_dag: Callable[..., DAG]) -> None:
     context = {
         **undated(make_dag(daily()), utc(2026, 11, 23, 8)),
         "logical_date": utc(2025, 5, 5, 8),
@@ -145,7 +145,7 @@ def test_the_logical_date_wins_over_run_after(make_dag: Callable[..., DAG]) -> N
     assert window(context) == Window(utc(2025, 5, 4), utc(2025, 5, 5))
 
 
-def test_an_undated_run_exports_the_interval_of_the_last_tick(make_dag: Callable[..., DAG]) -> None:
+def test_undated_run_exports_last_interval(make_dag: Callable[..., DAG]) -> None:
     weekly = CronTriggerTimetable("0 6 * * 1", timezone="UTC", interval=timedelta(days=1))
     assert window(undated(make_dag(weekly), utc(2026, 11, 26, 8))) == Window(
         utc(2026, 11, 22, 6), utc(2026, 11, 23, 6)
@@ -155,7 +155,7 @@ def test_an_undated_run_exports_the_interval_of_the_last_tick(make_dag: Callable
 @pytest.mark.parametrize(
     "schedule", [timedelta(hours=6), DeltaDataIntervalTimetable(timedelta(hours=6))]
 )
-def test_a_timedelta_counts_back_from_the_run(make_dag: Callable[..., DAG], schedule: Any) -> None:
+def test_timedelta_counts_back_from_run(make_dag: Callable[..., DAG], schedule: Any) -> None:
     at = utc(2026, 11, 23, 10, 17)
     expected = Window(utc(2026, 11, 23, 4, 17), at)
     assert (
@@ -165,16 +165,14 @@ def test_a_timedelta_counts_back_from_the_run(make_dag: Callable[..., DAG], sche
     )
 
 
-def test_a_month_counts_back_to_the_same_day(make_dag: Callable[..., DAG]) -> None:
+def test_month_counts_back_same_day(make_dag: Callable[..., DAG]) -> None:
     context = zero_width(make_dag(relativedelta(months=1)), utc(2026, 3, 15))
     assert window(context) == Window(utc(2026, 2, 15), utc(2026, 3, 15))
 
 
 @needs_3
 @pytest.mark.parametrize("tick", [utc(2026, 3, 31), utc(2026, 1, 31), utc(2026, 3, 30)])
-def test_months_that_would_overlap_are_refused(
-    make_dag: Callable[..., DAG], tick: datetime
-) -> None:
+def test_overlapping_months_are_refused(make_dag: Callable[..., DAG], tick: datetime) -> None:
     with pytest.raises(VoisoNoWindowError, match="Use a cron expression"):
         window(zero_width(make_dag(relativedelta(months=1)), tick))
 
@@ -200,7 +198,7 @@ def test_events_divide_time(make_dag: Callable[..., DAG]) -> None:
 
 
 @pytest.mark.parametrize("schedule", [None, "@once", "@continuous"])
-def test_a_schedule_without_periods_is_refused(
+def test_schedule_without_periods_is_refused(
     make_dag: Callable[..., DAG], schedule: str | None
 ) -> None:
     dag = make_dag(schedule)
@@ -229,7 +227,7 @@ def partition(dag: DAG | None, date: datetime | None, key: str | None = None) ->
         (berlin(2025, 10, 26), berlin(2025, 10, 27)),
     ],
 )
-def test_a_partition_lasts_one_period_of_its_own_timetable(
+def test_partition_lasts_one_period(
     make_dag: Callable[..., DAG], start: datetime, end: datetime
 ) -> None:
     from airflow.sdk import CronPartitionTimetable  # noqa: PLC0415
@@ -241,7 +239,7 @@ def test_a_partition_lasts_one_period_of_its_own_timetable(
     assert window({"dag": dag, "dag_run": SimpleNamespace(partition_date=start)}) == expected
 
 
-def test_a_partition_wins_over_the_interval(make_dag: Callable[..., DAG]) -> None:
+def test_partition_wins_over_interval(make_dag: Callable[..., DAG]) -> None:
     context = {
         **zero_width(make_dag(daily()), utc(2026, 11, 23)),
         "partition_date": utc(2026, 11, 1),
@@ -261,7 +259,7 @@ def test_a_partition_wins_over_the_interval(make_dag: Callable[..., DAG]) -> Non
         (berlin(2025, 3, 30), relativedelta(days=1, hours=2, minutes=5), berlin(2025, 3, 31, 2, 5)),
     ],
 )
-def test_granularity_counts_days_on_the_calendar_of_the_zone(
+def test_granularity_counts_calendar_days(
     make_dag: Callable[..., DAG], start: datetime, granularity: Any, end: datetime
 ) -> None:
     dag = make_dag(None, "Europe/Berlin")
@@ -270,12 +268,12 @@ def test_granularity_counts_days_on_the_calendar_of_the_zone(
     )
 
 
-def test_a_partition_without_a_length_is_refused(make_dag: Callable[..., DAG]) -> None:
+def test_partition_without_length_is_refused(make_dag: Callable[..., DAG]) -> None:
     with pytest.raises(VoisoNoWindowError, match="Set granularity"):
         window(partition(make_dag(None), utc(2026, 11, 22)))
 
 
-def test_a_partition_between_two_ticks_needs_a_granularity(make_dag: Callable[..., DAG]) -> None:
+def test_partition_between_ticks_needs_granularity(make_dag: Callable[..., DAG]) -> None:
     context = partition(make_dag(daily()), utc(2026, 11, 22, 6))
     with pytest.raises(VoisoNoWindowError, match=r"no period that starts there.*Set granularity"):
         window(context)
@@ -287,14 +285,12 @@ def test_a_partition_between_two_ticks_needs_a_granularity(make_dag: Callable[..
 @pytest.mark.parametrize(
     "key", ["2025-03-30", "2025-03-30T00:00:00", "2025-03-29T23:00:00Z", "20250330"]
 )
-def test_a_key_alone_is_a_date_in_the_zone_of_the_dag(
-    make_dag: Callable[..., DAG], key: str
-) -> None:
+def test_key_is_local_date(make_dag: Callable[..., DAG], key: str) -> None:
     dag = make_dag(daily("Europe/Berlin"))
     assert window(partition(dag, None, key)) == Window(berlin(2025, 3, 30), berlin(2025, 3, 31))
 
 
 @pytest.mark.parametrize("key", ["emea", "2025-03-30|emea"])
-def test_a_key_that_is_no_date_is_refused(make_dag: Callable[..., DAG], key: str) -> None:
+def test_undated_key_is_refused(make_dag: Callable[..., DAG], key: str) -> None:
     with pytest.raises(VoisoNoWindowError, match=r"is not a date.*Set window_start"):
         window(partition(make_dag(daily()), None, key))

@@ -1,4 +1,4 @@
-"""Render the tables of docs/windows.md from the cases; ``python -m tests.run.windows_table`` writes them."""
+"""The tables of docs/windows.md; ``python -m tests.run.windows_table`` writes them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ import psutil
 
 
 def kill_session(session: int) -> None:
-    """Kill every process of a session, such as task processes that left the group of the scheduler."""
+    """Kill every process of a session, also those that left the group of their parent."""
     for pid in psutil.pids():
         with suppress(ProcessLookupError, PermissionError):
             if os.getsid(pid) == session:

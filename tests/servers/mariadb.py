@@ -35,7 +35,7 @@ def _found(program: str) -> str:
 
 
 class Mariadb(Server):
-    """A server in a temporary directory with the user root, without a password, in a zone that is not UTC.
+    """A server in a temporary directory: user root, no password, a zone that is not UTC.
 
     :param durable: wait for the disk as a real one does; a test machine does not lose its power
     """

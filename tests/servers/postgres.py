@@ -33,7 +33,7 @@ class Postgres(Server):
 
     @property
     def uri(self) -> str:
-        """The address of its database ``postgres``, as libpq and SQLAlchemy read it; known once it is ready."""
+        """The address of its database ``postgres`` for libpq and SQLAlchemy, once it is ready."""
         return self._address.read_text()
 
     @property

@@ -40,12 +40,12 @@ class PartTimeoutError(PartError):
     """What was waited for did not happen in time."""
 
 
-def program(name: str, way_out: str = "install requirements-dev.txt") -> str:
+def program(name: str, hint: str = "install requirements-dev.txt") -> str:
     """Return the path of a program that a package put beside this Python, else on the PATH."""
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        raise PartError(f"The program {name} is missing: {way_out}.")
+        raise PartError(f"The program {name} is missing: {hint}.")
     return found
 
 
@@ -81,7 +81,7 @@ def free_ports(count: int, partners: Sequence[int] = ()) -> list[int]:
 
 
 def local_session() -> requests.Session:
-    """Return an HTTP session that ignores the proxy and the certificates of the user's environment."""
+    """Return an HTTP session without the environment's proxy and certificates."""
     session = requests.Session()
     session.trust_env = False
     return session
@@ -121,7 +121,7 @@ def wait_for(
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's environment without the user's own Airflow and AWS settings, plus ``extra``."""
+    """Return the environment without the user's Airflow and AWS settings, plus ``extra``."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -134,7 +134,7 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_to_exit(main: Callable[[], int]) -> NoReturn:
-    """Run a program and exit with its code; an error, SIGTERM and Ctrl-C end it with all of its servers."""
+    """Run a program and exit with its code; SIGTERM and Ctrl-C also end its servers."""
 
     def terminate(*_: object) -> NoReturn:
         sys.exit(143)
@@ -205,7 +205,10 @@ class Server:
             raise PartError(f"{self.name} ended with exit code {code}. {self.log_tail()}")
 
     def wait_ready(self) -> None:
-        """Wait until the server can be used; a PartError with its log's end if it dies or is too slow."""
+        """Wait until the server can be used.
+
+        :raises PartError: with the end of its log, if it dies or is too slow
+        """
         try:
             wait_for(
                 f"{self.name} to be ready", self.ready, timeout=self.timeout, alive=self.check_alive

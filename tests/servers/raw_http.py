@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Answer = Sequence[bytes | float | None]
-"""What is done for one request: bytes are sent, a number of seconds passes, None ends the connection."""
+"""The steps of one response: bytes to send, seconds to wait, None to end the connection."""
 
 
 def http(body: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class SeaweedS3(Server):
-    """An S3 server (SeaweedFS) that checks signatures and has one bucket; no other is made by itself.
+    """An S3 server (SeaweedFS) that checks signatures and has one bucket; it creates no other.
 
     :param data_dir: where the objects are kept, made if missing
     :param bucket: the bucket to create

@@ -1,4 +1,4 @@
-"""A TCP proxy that can break a connection when chosen bytes pass, or swallow the rest of what is sent."""
+"""A TCP proxy that breaks a connection, or swallows the rest, when chosen bytes pass."""
 
 from __future__ import annotations
 

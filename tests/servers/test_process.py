@@ -1,4 +1,4 @@
-"""Servers end with whoever holds them, whatever way that happens, and ports are taken only when free."""
+"""Servers end with the process that holds them, however it ends; ports are free when taken."""
 
 from __future__ import annotations
 
@@ -68,9 +68,7 @@ def nothing_left(directory: Path, port: int) -> bool:
 
 
 @pytest.mark.parametrize("flags", [(), ("stubborn",)], ids=["obedient", "ignores SIGTERM"])
-def test_a_stopped_server_leaves_no_process_and_no_port(
-    flags: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_stopped_server_leaves_nothing_behind(flags: tuple[str, ...], tmp_path: Path) -> None:
     (port,) = free_ports(1)
     with family(tmp_path, port, *flags, grace=0.5):
         assert all(is_running(pid) for pid in pids(tmp_path))
@@ -80,7 +78,7 @@ def test_a_stopped_server_leaves_no_process_and_no_port(
 
 
 @pytest.mark.parametrize("last_signal", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_server_ends_when_its_holder_dies(last_signal: signal.Signals, tmp_path: Path) -> None:
+def test_server_ends_with_its_holder(last_signal: signal.Signals, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     holder = f"""
 import sys, time
@@ -97,7 +95,7 @@ with family(Path({str(tmp_path)!r}), {port}):
     wait_for("the family to end", lambda: nothing_left(tmp_path, port), timeout=120)
 
 
-def test_a_server_can_be_started_again(tmp_path: Path) -> None:
+def test_server_can_start_again(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     server = family(tmp_path, port)
     with server:
@@ -112,7 +110,7 @@ def test_a_server_can_be_started_again(tmp_path: Path) -> None:
     assert server.log.read_text().count("the family is up") == 4
 
 
-def test_a_server_that_dies_at_once_is_reported_with_its_exit_code_and_log(tmp_path: Path) -> None:
+def test_dead_server_reports_its_log(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no such volume')"]
     with (
         pytest.raises(PartError, match=r"(?s)broken ended with exit code 1.*no such volume"),
@@ -121,7 +119,7 @@ def test_a_server_that_dies_at_once_is_reported_with_its_exit_code_and_log(tmp_p
         pytest.fail("it was entered")
 
 
-def test_a_server_that_never_answers_is_reported_and_ended(tmp_path: Path) -> None:
+def test_silent_server_is_ended(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     server = family(tmp_path, port)
     server.ready, server.timeout = lambda: False, 0.3
@@ -135,9 +133,7 @@ def test_a_server_that_never_answers_is_reported_and_ended(tmp_path: Path) -> No
     far=st.sets(st.sampled_from(FEW_PORTS)),
     count=st.integers(1, 8),
 )
-def test_only_free_ports_are_chosen_and_each_once(
-    taken: set[int], far: set[int], count: int
-) -> None:
+def test_free_ports_are_chosen_once(taken: set[int], far: set[int], count: int) -> None:
     distance = 1_000
     with pytest.MonkeyPatch.context() as patch, ExitStack() as held:
         patch.setattr(process, "PORTS", FEW_PORTS)
@@ -153,7 +149,7 @@ def test_only_free_ports_are_chosen_and_each_once(
     assert set(chosen) <= usable
 
 
-def test_the_environment_of_a_part_has_none_of_the_users_settings(
+def test_environment_omits_user_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "theirs")

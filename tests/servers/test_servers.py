@@ -17,7 +17,7 @@ from tests.servers.traces import listens, processes_naming
 from tests.servers.voiso import SimulatorProcess
 
 
-def test_the_object_storage_keeps_objects_checks_keys_and_leaves_nothing_behind(
+def test_object_storage_leaves_nothing_behind(
     tmp_path: Path,
 ) -> None:
     with SeaweedS3(tmp_path / "s3", "exports") as s3:
@@ -45,7 +45,7 @@ def test_the_object_storage_keeps_objects_checks_keys_and_leaves_nothing_behind(
     assert not listens(s3.endpoint_url)
 
 
-def test_the_simulator_tells_the_truth_of_a_day_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_simulator_leaves_nothing_behind(tmp_path: Path) -> None:
     day = datetime(2026, 11, 22, tzinfo=timezone.utc)
     with SimulatorProcess(tmp_path, ["--records-per-day", "50", "--exact"]) as simulator:
         assert len(simulator.truth(day, day + timedelta(days=1))) == 50
@@ -53,7 +53,7 @@ def test_the_simulator_tells_the_truth_of_a_day_and_leaves_nothing_behind(tmp_pa
     assert not listens(host)
 
 
-def test_postgres_answers_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_postgres_leaves_nothing_behind(tmp_path: Path) -> None:
     with Postgres(tmp_path) as postgres:
         uri = postgres.uri
         connection = psycopg2.connect(uri)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def processes_naming(path: Path) -> list[str]:
-    """Return the command lines of all processes that name something below this path, or have it in a variable."""
+    """Return the command lines of processes with this path in an argument or a variable."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):

@@ -49,7 +49,7 @@ class SimulatorProcess(Server):
         return json.dumps({"conn_type": "voiso", "host": self.url, "password": self.key})
 
     def truth(self, start: datetime, end: datetime) -> set[str]:
-        """Return the uuids of all records that ended in ``[start, end)``; both bounds have a time zone."""
+        """Return the uuids of all records that ended in ``[start, end)``, two aware datetimes."""
         bounds = {"start": start.isoformat(), "end": end.isoformat()}
         with local_session() as session:
             answer = session.get(f"{self.url}/_simulator/truth", params=bounds, timeout=60)

@@ -64,7 +64,7 @@ def ask(simulator: Simulator, **params: object) -> Got:
 
 
 def walk(simulator: Simulator, **params: object) -> list[Got]:
-    """Repeat the request with page 1 and the newest token until there is none, as the vendor's page says."""
+    """Repeat the request with page 1 and the newest token until there is none."""
     answers = [ask(simulator, page=1, **params)]
     while token := answers[-1].json.get("search_token"):
         answers.append(ask(simulator, page=1, search_token=token, **params))

@@ -29,8 +29,9 @@ SAMPLE_FIELDS = {
     "cpc": (float, type(None)),
 }
 RESPONSE_TYPES = {
-    "inbound", "outbound", "dialer", "click-to-call", "click_to_call", "hlr_ookup", "outbound SMS", "whatsapp", "chat",
-    "instagram", "facebook", "telegram", "viber", "queue_callback", "scheduled_callback",
+    "inbound", "outbound", "dialer", "click-to-call", "click_to_call", "hlr_ookup", "outbound SMS",
+    "whatsapp", "chat", "instagram", "facebook", "telegram", "viber", "queue_callback",
+    "scheduled_callback",
 }  # fmt: skip
 RARE_TYPES = {"campaign", "callback", "queue-callback", "scheduled-callback"}
 RARE_DISPOSITIONS = {
@@ -57,10 +58,9 @@ def instant(record: dict[str, Any]) -> datetime:
 
 def digest_in_another_process(hash_seed: str) -> str:
     program = (
-        "import hashlib; from datetime import datetime, timezone; "
-        "from airflow_provider_voiso.simulator import Simulator; "
-        "t = Simulator(seed=5).truth(*(datetime(2024, 5, d, tzinfo=timezone.utc) for d in (1, "
-        "2))); "
+        "import hashlib; from datetime import datetime, timezone; from "
+        "airflow_provider_voiso.simulator import Simulator; t = "
+        "Simulator(seed=5).truth(*(datetime(2024, 5, d, tzinfo=timezone.utc) for d in (1, 2))); "
         "print(hashlib.sha256(b''.join(t.values())).hexdigest())"
     )
     environment = {

@@ -14,16 +14,17 @@ from tests.simulator.simulator_client import CDR, DAY, END, START, all_uuids, as
 
 # The first column of the vendor's parameter table.
 VENDOR_PARAMETERS = [
-    "key", "search_token", "page", "per_page", "start_date", "end_date", "cli", "number", "wildcard_cli",
-    "wildcard_number", "type", "disposition", "queue_ids", "agent_ids", "team_ids", "wrapup_codes", "event",
-    "end_reason", "campaign_ids", "duration_from", "duration_to", "dialing_time_from", "dialing_time_to",
-    "talk_time_from", "talk_time_to", "hold_time_from", "hold_time_to", "ivr_time_from", "ivr_time_to",
-    "queue_time_from", "queue_time_to", "deleted_agent_ids", "first_seen", "lead_source", "start_datetime",
-    "end_datetime", "uuid", "related_call_uuid", "destination_name",
+    "key", "search_token", "page", "per_page", "start_date", "end_date", "cli", "number",
+    "wildcard_cli", "wildcard_number", "type", "disposition", "queue_ids", "agent_ids", "team_ids",
+    "wrapup_codes", "event", "end_reason", "campaign_ids", "duration_from", "duration_to",
+    "dialing_time_from", "dialing_time_to", "talk_time_from", "talk_time_to", "hold_time_from",
+    "hold_time_to", "ivr_time_from", "ivr_time_to", "queue_time_from", "queue_time_to",
+    "deleted_agent_ids", "first_seen", "lead_source", "start_datetime", "end_datetime", "uuid",
+    "related_call_uuid", "destination_name",
 ]  # fmt: skip
 REQUEST_TYPES = [
-    "inbound", "outbound", "dialer", "click_to_call", "outbound_sms", "whatsapp", "facebook", "instagram", "telegram",
-    "web_chat", "HLR_lookup", "queue_callback",
+    "inbound", "outbound", "dialer", "click_to_call", "outbound_sms", "whatsapp", "facebook",
+    "instagram", "telegram", "web_chat", "HLR_lookup", "queue_callback",
 ]  # fmt: skip
 
 DIALER = {"dialer", "campaign"}

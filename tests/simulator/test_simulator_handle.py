@@ -16,7 +16,7 @@ def simulator(count: int = 250, **readings: Any) -> Simulator:
 
 
 def read_on(voiso: Simulator, per_page: int) -> list[Got]:
-    """Keep the token of page 1 and count the page up beside it, until a page is short or refused."""
+    """Request page after page with the token of page 1, until one is short or refused."""
     answers = [ask(voiso, **DAY, per_page=per_page)]
     token = answers[0].json.get("search_token")
     while token and len(answers[-1].uuids) == len(answers[0].uuids) > 0:

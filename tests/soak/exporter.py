@@ -1,4 +1,6 @@
-"""Run exports by the real operators, all at once or one after the other: ``python -m tests.soak.exporter``.
+"""Run exports by the real operators, in parallel or in sequence.
+
+Use it as ``python -m tests.soak.exporter``.
 
 Standard input holds a list of exports as JSON: ``kind`` (``s3`` or ``sql``), ``start``, ``end`` and
 ``options`` of the operator. For each, one line of JSON comes out; its fields are those of

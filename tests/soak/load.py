@@ -74,7 +74,7 @@ def load(
 
 
 def _together(requests: Sequence[Request]) -> int:
-    """Return how many came together after the first wave, which comes together whatever anyone does."""
+    """Return how many requests came together after the first wave, which always does."""
     times = sorted(request.at for request in requests)
     later = [at for at in times if at > times[0] + 1]
     return max((sum(at <= other < at + HERD for other in later) for at in later), default=0)

@@ -36,7 +36,7 @@ def test_exports_share_a_limited_api(s3: SeaweedS3, tmp_path: Path) -> None:
     assert min(pauses) >= 1, "the API asks for a second"
 
 
-def test_a_backfill_in_one_process_stays_as_small_as_it_was(s3: SeaweedS3, tmp_path: Path) -> None:
+def test_backfill_memory_does_not_grow(s3: SeaweedS3, tmp_path: Path) -> None:
     file = tmp_path / "warehouse.db"
 
     def execute(statement: str) -> list[tuple[Any, ...]]:

@@ -1,1 +1,1 @@
-"""What belongs to version 2 of the API alone: parameters, pages, search tokens, dates without a zone."""
+"""Version 2 of the API: its parameters, pages, search tokens and dates without a zone."""

@@ -1,4 +1,4 @@
-"""One answer of ``/api/v2/cdr``, taken apart into the bytes of its records and their two keys."""
+"""Parsing of an answer of ``/api/v2/cdr`` into the bytes, uuids and timestamps of its records."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ _decode_keys = msgspec.json.Decoder(_Keys).decode
 
 
 def parse_page(body: bytes) -> Page:
-    """Read one answer of ``/api/v2/cdr``.
+    """Parse one answer of ``/api/v2/cdr``.
 
     :raises VoisoAuthenticationError: if the answer says that the key is invalid
-    :raises VoisoResponseError: if it is anything but an answer with records that have a uuid and a
+    :raises VoisoResponseError: if it is no JSON object with records, or a record lacks a uuid or a
         timestamp
     """
     masked = body
@@ -72,23 +72,22 @@ def parse_page(body: bytes) -> Page:
     raws: Sequence[Json] = answer.records
     if masked is not body:
         raws = list(same_places(map(bytes, raws), masked, body))
-    if (
-        b"\n" in body or b"\r" in body
-    ):  # JSON allows line breaks between tokens only, so a space means the same
+    if b"\n" in body or b"\r" in body:
+        # JSON allows line breaks between tokens only, so a space means the same.
         raws = [bytes(raw).replace(b"\r", b" ").replace(b"\n", b" ") for raw in raws]
     token = str(answer.search_token) if answer.search_token not in (None, "", False) else None
     return _documented_page(body, raws, token) or _lenient_page(raws, token)
 
 
 def _documented_page(body: bytes, raws: Sequence[Json], token: str | None) -> Page | None:
-    """Return the page of an answer in the documented form, None for any other."""
+    """Return the page of an answer in the documented form, None for any other form."""
     with suppress(*UNREADABLE_JSON):
         found = _decode_keys(body).records
         ended = exact_timestamps([key.timestamp for key in found])
         if ended is None:
             return None
         uuids = [key.uuid for key in found]
-        # A search of all dispositions at once is many times faster than a look at each.
+        # One search through all dispositions is many times faster than comparing each.
         dispositions = b",".join([key.disposition for key in found])
         unfinished = frozenset[str]()
         if any(mark in dispositions for mark in _UNFINISHED_JSON):
@@ -110,12 +109,11 @@ def _lenient_page(raws: Sequence[Json], token: str | None) -> Page:
 
 
 def error_answer(error: Any) -> VoisoAuthenticationError | VoisoResponseError:
-    """Return the exception for an ``{"error": ...}`` body; the API's own words are judged, never repeated."""
+    """Return the exception for an ``{"error": ...}`` body; it never repeats the API's words."""
     if "api key" in str(error).lower():
         return VoisoAuthenticationError(
             "The API says that the key is invalid. Check the connection's password (the API key) "
-            "and that its "
-            "host is the cluster of that key's owner."
+            "and that its host is the cluster of that key's owner."
         )
     return VoisoResponseError(
         f"The API answered with an error object in place of records. {IF_IT_LASTS}"
@@ -123,11 +121,13 @@ def error_answer(error: Any) -> VoisoAuthenticationError | VoisoResponseError:
 
 
 def not_json(body: bytes) -> str:
-    """Say what came in place of JSON, without repeating it."""
+    """Return the message for a body that is not JSON; it never repeats the body."""
     if body.lstrip()[:1] == b"<":
         return (
             "The API answered with a web page in place of JSON: a sign-in page or a proxy may "
-            "stand before it. "
-            "Check the connection's host."
+            "stand before it. Check the connection's host."
         )
-    return f"The API's answer of {len(body)} bytes is not the JSON object that it documents. {IF_IT_LASTS}"
+    return (
+        f"The API's answer of {len(body)} bytes is not the JSON object that it documents. "
+        f"{IF_IT_LASTS}"
+    )

@@ -1,4 +1,4 @@
-"""How many records one answer can hold, and whether an answer holds all of its search."""
+"""How many records one answer can hold, and whether an answer holds its whole search."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.v2.clock import Span
 
 BATCH = 10_000
-"""Records that one search returns without a token, by the vendor's page."""
+"""Records that one search returns without a token, according to the vendor's page."""
 
 
 class Ask(Protocol):
@@ -20,14 +20,19 @@ class Ask(Protocol):
     def __call__(
         self, span: Span, *, per_page: int, page: int = 1, token: str | None = None
     ) -> Page:
-        """Return the answer; raise :class:`VoisoBadRequestError` if the API refuses the request."""
+        """Return the answer.
+
+        :raises VoisoBadRequestError: if the API refuses the request
+        """
         ...
 
 
 class AnswerSize:
-    """How many records an answer can hold, as far as that is known; all walks of a client share it.
+    """How many records an answer can hold, as far as that is known.
 
-    :param per_page: records to ask for per answer
+    All walks of a client share one.
+
+    :param per_page: records to request per answer
     :param batch: records after which the API needs a token
     """
 
@@ -48,19 +53,18 @@ class AnswerSize:
         if count > self.asked:
             raise VoisoPaginationError(
                 f"The API returned {count} records where {self.asked} were asked for. Set the "
-                "connection's "
-                f"extra 'per_page' to {count} or more."
+                f"connection's extra 'per_page' to {count} or more."
             )
         if count > self._full:
             self._full = self.asked
         self._largest = max(self._largest, count)
 
     def is_whole(self, ask: Ask, span: Span, page: Page) -> bool:
-        """Tell whether the first page of a search holds all of it.
+        """Tell whether the first page of a search holds the whole search.
 
-        A full page does not. A shorter one does if a longer one was seen, else one request tells a
-        silent cap of the page size from the end. A token with a short page is a sign of a cap,
-        until one comes with a page that is whole.
+        A full page does not. A shorter page does if a longer one was seen before. If none was, the
+        API may cap the page size without saying so, and one more request tells a cap from the end.
+        A token with a short page suggests a cap, until a whole page comes with a token too.
         """
         count = len(page)
         has_been_longer = count < self._largest
@@ -76,7 +80,7 @@ class AnswerSize:
         return is_end
 
     def _is_end(self, ask: Ask, span: Span, page: Page) -> bool:
-        """Ask for the page in which the next record would stand behind the last one."""
+        """Tell whether no record follows, by a request for a page that would hold it."""
         self.probes += 1
         count = len(page)
         number, size = _page_across(count, self.batch)
@@ -91,11 +95,11 @@ class AnswerSize:
 
 
 def _page_across(count: int, batch: int) -> tuple[int, int]:
-    """Return the number and size of a page that holds record number ``count`` and the one behind it.
+    """Return the number and size of a page with record number ``count`` and the one after it.
 
-    The page is no larger than the answer that was seen, and lies within the batch. Where it holds
-    the known records and no other, nothing has moved since. No page of one or two records can do
-    that; the one behind them is returned.
+    The page is no larger than ``count`` and lies within the batch. If it holds the known records
+    and no other, the search ends there and nothing has moved since. For one or two records there is
+    no such page; the page after them is returned.
     """
     for size in range(2, count):
         number = count // size + 1

@@ -1,4 +1,4 @@
-"""How a request of API v2 tells whose it is."""
+"""Authorization of requests to API v2: the key stands in the query string."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def key_in_query(key: str) -> Authorize:
-    """Return what adds the API key to a request's query string, behind its other parameters.
+    """Return a function that appends the API key to a request's query string.
 
     :param key: API key of one Voiso user
     """

@@ -1,4 +1,4 @@
-"""Which records of an answer are the window's."""
+"""Selects the records of an answer that belong to the window."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Belonging:
-    """Keeps the records that lie in a window, and judges those that no search for it should return.
+    """Keeps the window's records, and applies the policy to records outside of the requested dates.
 
-    Records within a second or two of the window, and further where the clock changes, belong to its
-    neighbours and are left out.
+    The requested dates are a little wider than the window: by seconds, or by more where the clock
+    changes. Records in that margin belong to the neighbouring windows and are left out.
 
     :param window: the records' ``timestamp`` must lie in it
     :param rule: how the API applies the dates of a span
-    :param policy: what to do with a record that lies outside of what was asked for
+    :param policy: what to do with a record outside of the requested dates
     """
 
     def __init__(self, window: Window, rule: DateRule, policy: OutOfWindow) -> None:
@@ -33,16 +33,15 @@ class Belonging:
 
     @property
     def outside(self) -> int:
-        """Number of records outside of what was asked for."""
+        """Number of records outside of the requested dates."""
         return len(self._outside)
 
     def keep(self, page: Page, span: Span) -> Page:
         """Return the window's records of an answer.
 
         :param page: records in the order of time
-        :param span: the seconds that were asked for
-        :raises VoisoOutOfWindowError: if one lies outside of what was asked for, and the policy is
-            ``fail``
+        :param span: the requested seconds
+        :raises VoisoOutOfWindowError: if a record lies outside of them and the policy is ``fail``
         """
         first = bisect_left(page.ended, self._window.start)
         after = bisect_left(page.ended, self._window.end)
@@ -55,11 +54,9 @@ class Belonging:
         if outside and self._policy == "fail":
             raise VoisoOutOfWindowError(
                 f"{outside} of {len(page)} records of one answer lie outside of the window "
-                f"{self._window}, "
-                f"though the API reads dates in {self._rule}. Look at the timestamps of what it "
-                "returns for this "
-                "window. Set out_of_window to 'drop' or 'keep' on the task only if you know why "
-                "they are there."
+                f"{self._window}, though the API reads dates in {self._rule}. Look at the "
+                "timestamps of what it returns for this window. Set out_of_window to 'drop' or "
+                "'keep' on the task only if you know why they are there."
             )
         self._outside.update(hash(uuid) for uuid in (*page.uuids[:low], *page.uuids[high:]))
         kept = page.between(first, after)

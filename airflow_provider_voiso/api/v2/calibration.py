@@ -1,4 +1,4 @@
-"""Finding out how the API applies dates, by asking for the second of a record that it returned."""
+"""Finding out how the API applies dates, by searching for the second of a known record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ from airflow_provider_voiso.api.v2.clock import (
 )
 from airflow_provider_voiso.api.v2.evidence import Evidence
 from airflow_provider_voiso.api.v2.paging import Walk
-from airflow_provider_voiso.api.v2.witness import Witness, find_witnesses
+from airflow_provider_voiso.api.v2.record_times import (
+    CLEAR_DISTANCE_US,
+    RecordTimes,
+    probe_records,
+)
 from airflow_provider_voiso.api.window import MICROSECOND
 from airflow_provider_voiso.exceptions import VoisoClockError, VoisoConfigurationError
 
@@ -34,18 +38,19 @@ log = logging.getLogger(__name__)
 
 _SECOND = timedelta(seconds=1)
 _TIGHT_PROBES = 2
+"""Probes of a single offset before ranges of offsets are halved."""
 _MOST_PROBES = 24
 _MOST_PAGES = 20
-"""Answers to look through for an interaction with a duration, before it is believed that there is none."""
+"""Answers to read at most in search of an interaction with a duration."""
 
 
 class Calibration:
-    """Looks for the one rule of dates under which a record is found where it must be.
+    """Finds the rule of dates under which a search returns a known record.
 
-    :param clock: the clock to be proved
-    :param auto: whether any other clock will do as well
+    :param clock: the clock to prove
+    :param size: how many records an answer can hold
+    :param auto: whether any other clock is accepted
     :param longest: the longest interaction to expect, or None if that is unknown
-    :param size: what is known of answers' sizes
     """
 
     def __init__(
@@ -59,50 +64,55 @@ class Calibration:
         self.probes = 0
 
     def run(self, search: Search, span: Span, page: Page) -> DateRule | None:
-        """Prove how the API applies dates, by a record of an answer or, if there is none, of the days around it.
+        """Prove how the API applies dates.
 
-        :param search: asks for records
-        :param span: the seconds that were asked for, in the clock that is to be proved
+        The proof is a record of the first answer. If none is conclusive, it is a record of the days
+        around the span, without filters.
+
+        :param search: the search of the window
+        :param span: the seconds of the first answer, in the clock to prove
         :param page: the first answer
-        :return: None if no record is there under any clock, so that nothing can be proved and
-            nothing is missing
-        :raises VoisoClockError: if no rule finds the record, or not the one of the clock that is
-            set
+        :return: the rule, or None if there is no record under any clock: then nothing can be proved
+            and nothing is missing
+        :raises VoisoClockError: if no rule finds the record, or another than that of the clock set
+            in the connection
         :raises VoisoConfigurationError: if the API selects by the start and the longest interaction
             is unknown
         """
         evidence = Evidence()
         evidence.take(page, span)
-        witnesses = find_witnesses(page, self._clock)
+        records = probe_records(page, self._clock)
         proved = None
-        if self._prove_all(witnesses):
-            proved = self._try_all(witnesses, search, evidence)
+        if self._has_conclusive(records):
+            proved = self._try_all(records, search, evidence)
         if proved is None:
             anywhere = search.unfiltered()
-            others = self._witnesses_around(anywhere, span, evidence)
-            if not (others or witnesses):
+            others = self._records_of_days_around(anywhere, span, evidence)
+            if not (others or records):
                 return None
-            if self._prove_all(others) or not witnesses:
+            if self._has_conclusive(others) or not records:
                 proved = self._try_all(others, anywhere, evidence)
             elif not self._tried:
-                proved = self._try_all(witnesses, search, evidence)
+                proved = self._try_all(records, search, evidence)
         if proved is None:
             raise self._not_found()
         rule = self._rule(*proved)
         log.info("The API reads dates in %s, as a record's own timestamp proves.", rule)
         return rule
 
-    def _prove_all(self, witnesses: list[Witness]) -> bool:
-        return any(witness.proves_all(self._clock) for witness in witnesses)
+    def _has_conclusive(self, records: list[RecordTimes]) -> bool:
+        return any(record.is_conclusive(self._clock) for record in records)
 
-    def _witnesses_around(self, search: Search, span: Span, evidence: Evidence) -> list[Witness]:
-        """Return the best witnesses of the days around a span."""
+    def _records_of_days_around(
+        self, search: Search, span: Span, evidence: Evidence
+    ) -> list[RecordTimes]:
+        """Return the best records to search for, of the days around a span."""
         around = Span(span.first + LOWEST // _SECOND, span.last + HIGHEST // _SECOND)
-        best: list[Witness] = []
+        best: list[RecordTimes] = []
         for page in islice(self._pages(search, around), _MOST_PAGES):
             evidence.take(page, around)
-            best = find_witnesses(page, self._clock) or best
-            if best and best[0].proves_all(self._clock):
+            best = probe_records(page, self._clock) or best
+            if best and best[0].is_conclusive(self._clock):
                 break
         return best
 
@@ -115,26 +125,24 @@ class Calibration:
         finally:
             self.probes += self._size.probes - before
 
-    def _rule(self, witness: Witness, offset: timedelta, acts_on: ActsOn) -> DateRule:
+    def _rule(self, record: RecordTimes, offset: timedelta, acts_on: ActsOn) -> DateRule:
         clock = self._clock
         if self._auto:
-            clock = ProvedClock(offset, witness.ended)
-        elif offset not in clock.offsets(witness.ended):
+            clock = ProvedClock(offset, record.ended)
+        elif offset not in clock.offsets(record.ended):
             raise VoisoClockError(
                 f"The API reads dates at {offset_text(offset)} from UTC, as a record's own "
-                "timestamp proves, which is "
-                f"not the time in {clock}. Set the connection's extra 'timezone' to 'auto' or to "
-                "the right zone."
+                f"timestamp proves, which is not the time in {clock}. Set the connection's extra "
+                "'timezone' to 'auto' or to the right zone."
             )
         if acts_on == "end":
             return DateRule(clock)
         if self._longest is None:
             raise VoisoConfigurationError(
                 "The API selects interactions by their start, as a record's own timestamp and "
-                "duration prove, so that "
-                "long ones must be looked for before the window. Set the connection's extra "
-                "'longest_interaction' to "
-                "the hours that the longest one may last."
+                "duration prove, so that long ones must be looked for before the window. Set the "
+                "connection's extra 'longest_interaction' to the hours that the longest one may "
+                "last."
             )
         return DateRule(clock, "start", self._longest)
 
@@ -144,43 +152,43 @@ class Calibration:
         )
         return VoisoClockError(
             "A record that the API returned is not found in the second of its own timestamp, so it "
-            "cannot be "
-            f"proved in which clock the API reads dates. Tried: {', '.join(tried)}. Set the "
-            "connection's extra "
-            "'timezone' to the zone of the contact centre or of the key's owner, and check that "
-            "nothing between "
-            "here and the API changes dates."
+            f"cannot be proved in which clock the API reads dates. Tried: {', '.join(tried)}. Set "
+            "the connection's extra 'timezone' to the zone of the contact centre or of the key's "
+            "owner, and check that nothing between here and the API changes dates."
         )
 
     def _try_all(
-        self, witnesses: list[Witness], search: Search, evidence: Evidence
-    ) -> tuple[Witness, timedelta, ActsOn] | None:
-        for witness in witnesses:
-            expected = list(dict.fromkeys(self._clock.offsets(witness.ended)))
-            likely = [*expected, witness.offset] if self._auto else expected
-            proved = self._try(witness, likely, search, evidence.copy())
+        self, records: list[RecordTimes], search: Search, evidence: Evidence
+    ) -> tuple[RecordTimes, timedelta, ActsOn] | None:
+        for record in records:
+            expected = list(dict.fromkeys(self._clock.offsets(record.ended)))
+            likely = [*expected, record.offset] if self._auto else expected
+            proved = self._try(record, likely, search, evidence.copy())
             if proved:
-                return witness, *proved
+                return record, *proved
         return None
 
     def _try(
-        self, witness: Witness, likely: list[timedelta], search: Search, evidence: Evidence
+        self, record: RecordTimes, likely: list[timedelta], search: Search, evidence: Evidence
     ) -> tuple[timedelta, ActsOn] | None:
-        """Ask for the seconds of one witness until it comes back; return the offset and what the search acts on."""
-        trial = _Trial(witness, likely, evidence)
+        """Search for the seconds of one record under different offsets, until it is found.
+
+        :return: the offset, and whether searches act on the end or on the start
+        """
+        trial = _Trial(record, likely, evidence)
         before = len(self._tried)
         for low, high, acts_on in trial.questions():
             if low == high:
                 self._tried.append((acts_on, low))
-            point = witness.point_us(acts_on) * MICROSECOND
-            span = Span((point + low) // _SECOND, (point + high) // _SECOND)
-            trial.came_back = False
+            instant = record.instant_us(acts_on) * MICROSECOND
+            span = Span((instant + low) // _SECOND, (instant + high) // _SECOND)
+            trial.is_found = False
             for page in self._pages(search, span):
                 evidence.take(page, span)
-                if witness.uuid in page.uuids:
-                    trial.came_back = True
+                if record.uuid in page.uuids:
+                    trial.is_found = True
                     break
-            if trial.came_back and low == high:
+            if trial.is_found and low == high:
                 return low, acts_on
             if len(self._tried) - before > _MOST_PROBES:
                 break
@@ -188,30 +196,32 @@ class Calibration:
 
 
 class _Trial:
-    """Chooses the offsets under which to ask for a witness.
+    """Chooses the offsets under which to search for a record.
 
-    :param witness: the record that is asked for
+    :param record: the record
     :param likely: offsets to try first
-    :param evidence: what answers tell; it is narrowed while questions are asked
+    :param evidence: offsets that answers leave open; every answer narrows them
     """
 
-    def __init__(self, witness: Witness, likely: list[timedelta], evidence: Evidence) -> None:
+    def __init__(self, record: RecordTimes, likely: list[timedelta], evidence: Evidence) -> None:
         self._likely = likely
         self._evidence = evidence
         self._tried: set[tuple[ActsOn, timedelta]] = set()
-        has_duration = witness.duration_us >= 5_000_000
+        has_duration = record.duration_us >= CLEAR_DISTANCE_US
         self._kinds: tuple[ActsOn, ...] = ("end", "start") if has_duration else ("end",)
         self._asked = 0
-        self.came_back = False
-        """Whether the answer to the last question held the witness; set by the one who asks."""
+        self.is_found = False
+        """Whether the last search returned the record; set by the caller."""
 
     def questions(self) -> Iterator[tuple[timedelta, timedelta, ActsOn]]:
-        """Yield the lowest and the highest offset to ask for at once, and what the search is to act on."""
+        """Yield what to search for next: a range of offsets, and the end or the start.
+
+        The range is a single offset or, once guesses have failed, half of those left.
+        """
         for acts_on in self._kinds:
             yield from self._narrowing(acts_on)
-        for (
-            acts_on
-        ) in self._kinds:  # one absurd timestamp is enough to make evidence contradict itself
+        # A single absurd timestamp makes the evidence contradict itself and exclude every offset.
+        for acts_on in self._kinds:
             for offset in self._likely:
                 if (acts_on, offset) not in self._tried:
                     yield offset, offset, acts_on
@@ -220,11 +230,9 @@ class _Trial:
         offsets = self._evidence.of(acts_on)
         tight = 0
         while self._asked < _MOST_PROBES:
-            left = [each for each in offsets.quarters() if (acts_on, each) not in self._tried]
+            left = self._untried(acts_on, offsets.quarters())
             guesses = [
-                each
-                for each in self._likely
-                if (acts_on, each) not in self._tried and offsets.allows(each)
+                each for each in self._untried(acts_on, self._likely) if offsets.allows(each)
             ]
             if not left and not guesses:
                 return
@@ -232,7 +240,7 @@ class _Trial:
             if not guesses and tight >= _TIGHT_PROBES and len(left) > 2:
                 middle = left[(len(left) - 1) // 2]
                 yield left[0], middle, acts_on
-                if self.came_back:
+                if self.is_found:
                     offsets.high = min(offsets.high, middle)
                 else:
                     offsets.low = max(offsets.low, middle + _SECOND)
@@ -242,3 +250,6 @@ class _Trial:
             tight += 1
             self._tried.add((acts_on, guess))
             yield guess, guess, acts_on
+
+    def _untried(self, acts_on: ActsOn, offsets: list[timedelta]) -> list[timedelta]:
+        return [offset for offset in offsets if (acts_on, offset) not in self._tried]

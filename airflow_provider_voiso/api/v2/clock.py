@@ -1,4 +1,7 @@
-"""How a stretch of instants is asked for in the API's clock, which has no offset and may change with the seasons."""
+"""The clock in which the API reads dates, and the dates that request a stretch of time.
+
+Dates carry no offset, and the clock may change with the seasons.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,23 @@ _SECOND = timedelta(seconds=1)
 _ZERO = timedelta(0)
 ActsOn = Literal["end", "start"]
 LOWEST, HIGHEST = timedelta(hours=-12), timedelta(hours=14)
-"""The offsets between which every clock of the world lies."""
-_AROUND = tuple(timedelta(hours=hours) for hours in (-25, -3, 0, 3, 25))
-"""Clocks have turned by up to a day, when a country changed sides of the date line."""
+"""The lowest and the highest UTC offset of any clock in the world."""
+_CHANGE_DISTANCES = tuple(timedelta(hours=hours) for hours in (-25, -3, 0, 3, 25))
+"""Distances from an instant at which to look for another offset.
+
+Clocks change by up to three hours, or by a day where a country moved across the date line.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
     """An inclusive range of local seconds that one search must cover.
 
-    The seconds are counted as if the API's clock showed UTC. A :class:`DateRule` tells which
-    instants they mean.
+    The seconds are counted as if the API's clock showed UTC. A :class:`DateRule` maps them to
+    instants.
 
-    :param first: seconds since 1970-01-01T00:00:00 on that clock
-    :param last: likewise
+    :param first: first second, since 1970-01-01T00:00:00 on that clock
+    :param last: last second, likewise
     """
 
     first: int
@@ -36,31 +42,37 @@ class Span:
 
     @property
     def start_datetime(self) -> str:
-        """The request's lower bound: a second before, so that it does not matter whether bounds are included."""
+        """The request's lower bound: a second early, as the API may exclude the bound."""
         return (EPOCH + (self.first - 1) * _SECOND).replace(tzinfo=None).isoformat()
 
     @property
     def end_datetime(self) -> str:
-        """The request's upper bound: a second behind, so that milliseconds and rounding do not matter either."""
+        """The request's upper bound: the second after the last one has passed.
+
+        The API may exclude the bound, and may compare milliseconds or round them.
+        """
         return (EPOCH + (self.last + 2) * _SECOND).replace(tzinfo=None).isoformat()
 
     def halves(self) -> tuple[Span, Span]:
-        """Cut the span in two; only for spans of two seconds or more."""
+        """Cut a span of at least two seconds in two."""
         middle = (self.first + self.last) // 2
         return Span(self.first, middle), Span(middle + 1, self.last)
 
 
 class Clock(Protocol):
-    """What is known of the clock in which the API reads dates without an offset."""
+    """The clock in which the API reads dates without an offset, as far as it is known."""
 
     def offsets(self, instant: datetime) -> tuple[timedelta, timedelta]:
-        """Return the lowest and the highest offset that the API may use for what the clock shows at an instant."""
+        """Return the lowest and the highest offset that the clock may have at an instant."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneClock:
-    """The clock of a known zone; where it shows one time twice, the API may mean either."""
+    """The clock of a known zone.
+
+    Where it shows an hour twice, the API may mean either.
+    """
 
     zone: ZoneInfo
 
@@ -68,7 +80,7 @@ class ZoneClock:
         return str(self.zone)
 
     def offsets(self, instant: datetime) -> tuple[timedelta, timedelta]:
-        """Return both offsets of an hour that is shown twice, else the one offset twice."""
+        """Return both offsets of an hour that is shown twice, else the same offset twice."""
         shown = instant.astimezone(self.zone).replace(tzinfo=None)
         first, second = (self.zone.utcoffset(shown.replace(fold=fold)) or _ZERO for fold in (0, 1))
         return min(first, second), max(first, second)
@@ -76,10 +88,12 @@ class ZoneClock:
 
 @dataclass(frozen=True, slots=True)
 class ProvedClock:
-    """A clock of which the offset at one instant is proved; elsewhere it may be any zone's that had this offset then.
+    """A clock with a proved offset at one instant.
+
+    At other instants it may be the clock of any zone that had this offset then.
 
     :param offset: the proved offset from UTC
-    :param instant: when it held
+    :param instant: the instant at which it was proved
     """
 
     offset: timedelta
@@ -89,16 +103,18 @@ class ProvedClock:
         return offset_text(self.offset)
 
     def offsets(self, instant: datetime) -> tuple[timedelta, timedelta]:
-        """Return the proved offset, or a wider range within a day of some zone's change to or from it."""
-        both = [clock.offsets(instant) for clock in _zones_with(self.offset, self.instant)]
-        return min([self.offset, *(low for low, _ in both)]), max(
-            [self.offset, *(high for _, high in both)]
-        )
+        """Return the range of the offsets of all zones that had the proved offset."""
+        lowest = highest = self.offset
+        for clock in _zones_with(self.offset, self.instant):
+            low, high = clock.offsets(instant)
+            lowest = min(lowest, low)
+            highest = max(highest, high)
+        return lowest, highest
 
 
 @dataclass(frozen=True, slots=True)
 class OffsetRange:
-    """A clock of which nothing is known but the range of its offset, at any time.
+    """An unknown clock, with the range of offsets that it may have at any time.
 
     :param low: the lowest offset it may have
     :param high: the highest offset it may have
@@ -122,11 +138,10 @@ def _zones_with(offset: timedelta, instant: datetime) -> tuple[ZoneClock, ...]:
 
 @cache
 def _zones() -> tuple[ZoneClock, ...]:
-    """Return the zones of the world whose clocks have differed since 1970; every other is an alias of one of them."""
+    """Return all zones whose clocks have differed since 1970; every other zone is an alias."""
     lines = (files("tzdata") / "zoneinfo" / "zone1970.tab").read_text().splitlines()
-    return tuple(
-        ZoneClock(ZoneInfo(line.split("\t")[2])) for line in lines if not line.startswith("#")
-    )
+    names = [line.split("\t")[2] for line in lines if not line.startswith("#")]
+    return tuple(ZoneClock(ZoneInfo(name)) for name in names)
 
 
 def offset_text(offset: timedelta) -> str:
@@ -139,10 +154,10 @@ def offset_text(offset: timedelta) -> str:
 class DateRule:
     """How the API applies ``start_datetime`` and ``end_datetime``.
 
-    :param clock: the clock of both
+    :param clock: the clock in which the API reads both
     :param acts_on: whether they select by the end of an interaction, which is its ``timestamp``, or
         by its start
-    :param longest: the longest interaction to expect; only if they select by the start
+    :param longest: the longest interaction to expect; zero if they select by the end
     """
 
     clock: Clock
@@ -153,14 +168,13 @@ class DateRule:
         return f"{self.clock}, by the {self.acts_on} of the interaction"
 
     def span(self, window: Window) -> Span:
-        """Return the span in which the API finds every record whose ``timestamp`` lies in a window."""
+        """Return the span that selects every record whose ``timestamp`` lies in a window."""
         first = self.first_second(window.start - self.longest)
         return Span(first, self.last_second(window.end - MICROSECOND))
 
     def first_second(self, instant: datetime) -> int:
         """Return the earliest second that the API's clock may show at an instant."""
-        # The text of a bound lies a little outside, where the clock may show a time that does not
-        # exist.
+        # The bound is a second earlier, where the clock may show a time that does not exist.
         low, _ = self._offsets(instant, -2 * _SECOND, _ZERO)
         return epoch_us(instant + low) // 1_000_000
 
@@ -170,17 +184,19 @@ class DateRule:
         return epoch_us(instant + high) // 1_000_000
 
     def timestamps(self, span: Span) -> tuple[datetime, datetime]:
-        """Return the bounds ``[earliest, latest)`` of all timestamps that a span can select."""
+        """Return the bounds ``[earliest, latest)`` of the timestamps that a span can select."""
         first, last = (span.first - 1) * _SECOND, (span.last + 3) * _SECOND
         _, highest = self._offsets_about(span.first)
         lowest, _ = self._offsets_about(span.last)
         return EPOCH + first - highest, EPOCH + last - lowest + self.longest
 
     def _offsets_about(self, second: int) -> tuple[timedelta, timedelta]:
-        """Return the lowest and the highest offset of the clock about the time when it shows a second."""
-        instant = EPOCH + second * _SECOND
-        return self._offsets(instant - self.clock.offsets(instant)[0], *_AROUND)
+        """Return the lowest and the highest offset around the instant of a local second."""
+        shown = EPOCH + second * _SECOND
+        offset, _ = self.clock.offsets(shown)
+        return self._offsets(shown - offset, *_CHANGE_DISTANCES)
 
     def _offsets(self, instant: datetime, *distances: timedelta) -> tuple[timedelta, timedelta]:
+        """Return the lowest and the highest offset at some distances from an instant."""
         found = [self.clock.offsets(instant + distance) for distance in distances]
         return min(low for low, _ in found), max(high for _, high in found)

@@ -1,9 +1,8 @@
-"""One second that holds more records than an answer: read by page numbers, then by search tokens.
+"""Reading of one second that holds more records than an answer: by page numbers, then by tokens.
 
-That is the continuation which the vendor's page describes. Its pages are answered at different
-moments, and what a token stands behind is not documented for pages smaller than a batch. So the
-second is read until two passes agree, and tokens are followed only behind whole batches, where
-every meaning is the same.
+The vendor's page describes this continuation. Its pages are answered at different moments, so the
+second is read until two passes agree. Where a token continues is not documented for pages smaller
+than a batch, so tokens are followed only after whole batches, where every reading is the same.
 """
 
 from __future__ import annotations
@@ -26,9 +25,11 @@ _HINT = "Narrow the task's filters, or export this window in parts by filter."
 
 
 def pages_of_second(ask: Ask, span: Span, first: Page, batch: int) -> list[Page]:
-    """Return the pages of a search that cannot be cut by time.
+    """Return the pages of a search of one second.
 
-    :param first: its first page, which is full
+    :param ask: sends one request
+    :param span: the second
+    :param first: the first page of the search, which is full
     :param batch: records that a search returns without a token
     :raises VoisoPaginationError: if pages and tokens do not lead through all records
     :raises VoisoUnsettledError: if no two passes in sequence find the same records
@@ -46,8 +47,8 @@ def pages_of_second(ask: Ask, span: Span, first: Page, batch: int) -> list[Page]
         before = found
     raise VoisoUnsettledError(
         "One second of it holds more than one answer, and its records changed in each of "
-        f"{_MOST_PASSES} passes. "
-        "Export it later, or put a VoisoCdrSensor with 'settle' before the export."
+        f"{_MOST_PASSES} passes. Export it later, or put a VoisoCdrSensor with 'settle' before the "
+        "export."
     )
 
 
@@ -65,8 +66,8 @@ def _numbered(ask: Ask, span: Span, size: int, batch: int) -> list[Page]:
             return pages
     raise VoisoPaginationError(
         f"One second of it holds more than {batch // size * size} records, and the API gives no "
-        f"more than {size} at "
-        f"once. Set the connection's extra 'per_page' to {batch} if it is lower. {_HINT}"
+        f"more than {size} at once. Set the connection's extra 'per_page' to {batch} if it is "
+        f"lower. {_HINT}"
     )
 
 
@@ -106,6 +107,5 @@ def _batches(ask: Ask, span: Span, batch: int) -> list[Page]:
 def _led_back(batches: int, batch: int) -> VoisoPaginationError:
     return VoisoPaginationError(
         f"One second of it holds more than {batch} records, and a search token led back to records "
-        "that were already "
-        f"read, after {batches} batches. Run the task again. {_HINT}"
+        f"that were already read, after {batches} batches. Run the task again. {_HINT}"
     )

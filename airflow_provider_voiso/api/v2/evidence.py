@@ -1,4 +1,4 @@
-"""What answers tell of the clock in which the API reads dates, without a request that asks for it."""
+"""What ordinary answers prove about the clock in which the API reads dates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_voiso.api.v2.clock import HIGHEST, LOWEST, ActsOn, ProvedClock
-from airflow_provider_voiso.api.v2.witness import all_witnesses, outer_witnesses
+from airflow_provider_voiso.api.v2.record_times import outer_times, sampled_times
 from airflow_provider_voiso.api.window import EPOCH, MICROSECOND
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.window import Window
 
 QUARTER = timedelta(minutes=15)
-"""Every clock of the world is a whole number of quarters of an hour from UTC."""
+"""The UTC offset of every clock in the world is a whole number of these."""
 SLACK = timedelta(seconds=2)
-"""Bounds may be rounded, and be part of what is selected or not."""
+"""The API may round bounds, and include or exclude them."""
 SLACK_OF_LONG_SPANS = timedelta(hours=1)
-"""The clock may change by an hour within a span, so its answers tell the offset only so far."""
+"""The clock may change by an hour within a span, so its records prove the offset no closer."""
 _LONGEST_STEADY = timedelta(days=8)
 _DAY = timedelta(days=1)
 _HALF_DAY = timedelta(hours=12)
@@ -32,7 +32,7 @@ _HALF_DAY = timedelta(hours=12)
 
 @dataclass(slots=True)
 class Offsets:
-    """A range of offsets from UTC that is narrowed by what answers hold.
+    """A range of offsets from UTC, which answers narrow.
 
     :param low: the lowest offset left
     :param high: the highest offset left
@@ -42,51 +42,56 @@ class Offsets:
     high: timedelta = HIGHEST
 
     def narrow(self, low: timedelta, high: timedelta) -> None:
-        """Leave only the offsets that also lie in another range."""
+        """Keep only the offsets that also lie in another range."""
         self.low = max(self.low, low)
         self.high = min(self.high, high)
 
     def quarters(self) -> list[timedelta]:
-        """Return the whole quarters of an hour that are left, in order."""
+        """Return the whole quarters of an hour in the range, in order."""
         first = -(-self.low // QUARTER)
         return [QUARTER * number for number in range(first, self.high // QUARTER + 1)]
 
     def allows(self, offset: timedelta) -> bool:
-        """Tell whether an offset is left, a whole quarter of an hour or not."""
+        """Tell whether an offset lies in the range."""
         return self.low <= offset <= self.high
 
 
 @dataclass(slots=True)
 class Evidence:
-    """UTC offsets consistent with all answers so far, if searches act on the end and if they act on the start."""
+    """UTC offsets consistent with all answers so far.
+
+    :param end: those left if searches act on the end of interactions
+    :param start: those left if searches act on the start
+    :param hints: offsets to try first in either case
+    """
 
     end: Offsets = field(default_factory=Offsets)
     start: Offsets = field(default_factory=Offsets)
     hints: dict[ActsOn, list[timedelta]] = field(default_factory=lambda: {"end": [], "start": []})
 
     def copy(self) -> Evidence:
-        """Return what is known so far, to be narrowed apart."""
+        """Return a copy that is narrowed independently."""
         return Evidence(replace(self.end), replace(self.start), dict(self.hints))
 
     def of(self, acts_on: ActsOn) -> Offsets:
-        """Return the offsets for one kind of search."""
+        """Return the offsets left if searches act on the end, or on the start."""
         return self.end if acts_on == "end" else self.start
 
     def take(self, page: Page, span: Span) -> None:
-        """Narrow the offsets to those under which every record of an answer lies within its span."""
+        """Narrow the offsets to those that place every record of an answer within its span."""
         if not page:
             return
         slack = SLACK if span.last - span.first < 60 else SLACK_OF_LONG_SPANS
-        starts = [EPOCH + each.point_us("start") * MICROSECOND for each in all_witnesses(page)]
+        starts = [EPOCH + each.instant_us("start") * MICROSECOND for each in sampled_times(page)]
         for acts_on, instants in (("end", page.ended), ("start", starts)):
             low, high = offsets_of(instants, span)
             self.of(acts_on).narrow(low - slack, high + slack)  # type: ignore[arg-type]
-            # Where records are dense, the first and the last of them hint at the offset.
+            # Where records are dense, the first and the last lie close to the ends of the span.
             self.hints[acts_on] = [QUARTER * round(edge / QUARTER) for edge in (high, low)]  # type: ignore[index]
 
 
 def offsets_of(instants: Iterable[datetime], span: Span) -> tuple[timedelta, timedelta]:
-    """Return the lowest and the highest offset under which a span selects all of some instants."""
+    """Return the lowest and the highest offset under which a span selects all the instants."""
     found = list(instants)
     first = timedelta(seconds=span.first - 1)
     last = timedelta(seconds=span.last + 2)
@@ -94,14 +99,14 @@ def offsets_of(instants: Iterable[datetime], span: Span) -> tuple[timedelta, tim
 
 
 class Proof:
-    """Whether the answers of a window alone prove the clock that is assumed.
+    """Whether the answers of a window alone prove the assumed clock.
 
-    A record in the first quarter of an hour that was asked for, and one in the last, leave one
-    offset. A record that began before what was asked for, and one that began near its end, rule out
-    a search by the start. Several threads may add answers.
+    A record in the first quarter of an hour of the span and one in the last leave a single offset.
+    A record that began before the span and one that began near its end show that searches do not
+    act on the start. Several threads may add answers.
 
-    :param clock: the clock that is assumed
-    :param window: the window that is read
+    :param clock: the assumed clock
+    :param window: the window
     """
 
     def __init__(self, clock: Clock, window: Window) -> None:
@@ -116,7 +121,7 @@ class Proof:
         """Add an answer whose records are in the order of time."""
         if not page or self._offset is None:
             return
-        starts = [EPOCH + each.point_us("start") * MICROSECOND for each in outer_witnesses(page)]
+        starts = [EPOCH + each.instant_us("start") * MICROSECOND for each in outer_times(page)]
         by_end = offsets_of((page.ended[0], page.ended[-1]), span)
         by_start = offsets_of(starts, span)
         with self._lock:
@@ -125,23 +130,23 @@ class Proof:
 
     @property
     def offset(self) -> timedelta | None:
-        """The offset that is to be proved; None if it may change near the window, so that no answer proves it."""
+        """The offset to prove, or None if it may change near the window and cannot be proved."""
         return self._offset
 
     @property
     def is_open(self) -> bool:
-        """Whether answers so far speak for the offset, from one side at least, and not against it."""
+        """Whether the offset is the lowest or the highest one that answers so far leave."""
         left = self._end.quarters()
         return self._offset is not None and self._offset in left[:1] + left[-1:]
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing but the offset and a search by the end is left."""
+        """Whether only the offset is left, and only searches that act on the end."""
         return self._end.quarters() == [self._offset] and not self._start.quarters()
 
 
 def _steady_offset(clock: Clock, window: Window) -> timedelta | None:
-    """Return the one offset of a clock, unless a zone that may be meant changes its clock in or near the window."""
+    """Return the offset of a clock, None if a zone with this offset changes it near the window."""
     low, high = clock.offsets(window.start)
     if low != high or window.end - window.start > _LONGEST_STEADY:
         return None

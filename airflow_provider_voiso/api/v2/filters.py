@@ -11,11 +11,12 @@ from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
 FILTERS = frozenset(
     {
-        "agent_ids", "campaign_ids", "cli", "deleted_agent_ids", "destination_name", "dialing_time_from",
-        "dialing_time_to", "disposition", "duration_from", "duration_to", "end_reason", "event", "first_seen",
-        "hold_time_from", "hold_time_to", "ivr_time_from", "ivr_time_to", "lead_source", "number", "queue_ids",
-        "queue_time_from", "queue_time_to", "related_call_uuid", "talk_time_from", "talk_time_to", "team_ids",
-        "type", "uuid", "wildcard_cli", "wildcard_number", "wrapup_codes",
+        "agent_ids", "campaign_ids", "cli", "deleted_agent_ids", "destination_name",
+        "dialing_time_from", "dialing_time_to", "disposition", "duration_from", "duration_to",
+        "end_reason", "event", "first_seen", "hold_time_from", "hold_time_to", "ivr_time_from",
+        "ivr_time_to", "lead_source", "number", "queue_ids", "queue_time_from", "queue_time_to",
+        "related_call_uuid", "talk_time_from", "talk_time_to", "team_ids", "type", "uuid",
+        "wildcard_cli", "wildcard_number", "wrapup_codes",
     }
 )  # fmt: skip
 RESERVED = frozenset(
@@ -31,7 +32,7 @@ RESERVED = frozenset(
     }
 )
 _NOTHING = frozenset({"None", "null", "True", "False"})
-"""The texts that a template makes of values that are none; the API takes ``true`` and ``false``."""
+"""None and booleans as a template renders them; the API itself takes ``true`` and ``false``."""
 _CONTAINER = re.compile(
     r"\[.*\]|\{.*\}"  # a list; a dict or a set
     r"|\((?:.*,.*)?\)"  # a tuple, which has a comma or nothing: a source may be named "(not set)"
@@ -40,20 +41,22 @@ _CONTAINER = re.compile(
     re.DOTALL,
 )
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
-_WAYS_OUT = "give an XComArg, such as the output of a @task, or set render_template_as_native_obj=True on the DAG"
+_HINT = (
+    "give an XComArg, such as the output of a @task, or set render_template_as_native_obj=True on "
+    "the DAG"
+)
 
 
 def check_filter_names(filters: Mapping[str, Any]) -> None:
     """Refuse names that the API does not document and names that the package sets itself.
 
-    :raises VoisoConfigurationError: naming the first such name and the way out
+    :raises VoisoConfigurationError: names the first such filter
     """
     for name in filters:
         if name in RESERVED:
             raise VoisoConfigurationError(
                 f"The filter {name!r} is set by the package itself: the connection gives the key "
-                "and the page "
-                "size, the window gives the dates."
+                "and the page size, the window gives the dates."
             )
         if name not in FILTERS:
             raise VoisoConfigurationError(
@@ -65,11 +68,10 @@ def filter_params(filters: Mapping[str, Any] | None) -> dict[str, str]:
     """Turn filters into request parameters; lists and other sequences become comma lists.
 
     A value that would select nothing or everything by accident is refused: None, a boolean, an
-    empty text or list, a list item that holds a comma, and whatever :func:`is_rendered` takes for
-    the work of a template.
+    empty text or list, a list item with a comma, and a text that :func:`is_rendered`.
 
-    :raises VoisoConfigurationError: for what is no dict, an unknown or reserved name, or such a
-        value; the message never holds the value
+    :raises VoisoConfigurationError: for filters that are no dict, an unknown or reserved name, or
+        such a value; the message never holds the value
     """
     if filters is None:
         return {}
@@ -82,7 +84,7 @@ def _check_mapping(filters: object) -> None:
     if isinstance(filters, str):
         raise VoisoConfigurationError(
             "The filters are a text, not a dict. If a template made them, it rendered the dict to "
-            f"text: {_WAYS_OUT}."
+            f"text: {_HINT}."
         )
     if not isinstance(filters, Mapping):
         raise VoisoConfigurationError(
@@ -91,13 +93,13 @@ def _check_mapping(filters: object) -> None:
 
 
 def is_rendered(text: str) -> bool:
-    """Return whether a text looks like what a template makes of a value that is no text.
+    """Return whether a text looks like a value that a template rendered to text.
 
-    That is a list, dict, set or tuple as Python or JSON writes it, an object without a text of its
-    own, and None, True, False or null, alone or in a comma list. Spelling decides, also for the
-    filters that take free text: a lead source that is really named ``None`` or ``[x]`` cannot be
-    asked for. To refuse it is better than to take the other 999 of 1000 such texts for a name, find
-    nothing, and replace a window's rows with that.
+    Such texts are a list, dict, set or tuple as Python or JSON writes it, the ``repr`` of any other
+    object, and None, True, False or null, alone or in a comma list. Only the spelling is looked at,
+    so a lead source that is really named ``None`` or ``[x]`` cannot be selected. That is better
+    than taking a rendered list for a name, finding nothing, and replacing a window's rows with
+    nothing.
     """
     text = text.strip()
     if _CONTAINER.fullmatch(text):
@@ -141,12 +143,11 @@ def _check_text(name: str, text: str) -> None:
     if _TEMPLATE.search(text):
         raise VoisoConfigurationError(
             f"The filter {name!r} holds Jinja that was not rendered. Give it in the templated "
-            "argument itself, not "
-            "in a value that a template or an XCom brings."
+            "argument itself, not in a value that a template or an XCom brings."
         )
     if is_rendered(text):
         raise VoisoConfigurationError(
             f"The filter {name!r} looks like a list, a dict, None or a boolean that a template "
-            "rendered to text, which "
-            f"would select nothing. For a list use the filter join(',') of Jinja, {_WAYS_OUT}."
+            "rendered to text, which would select nothing. For a list use the filter join(',') of "
+            f"Jinja, {_HINT}."
         )

@@ -1,13 +1,13 @@
 """The walk through a span of time, one whole answer at a time.
 
-One answer is one moment: whatever moves in the account while others are asked for, a record that
-stays where it is stands in it. So every search is asked for its first page only. If that holds all
-of the search, its span is done. If not, the walk goes on by time: records in the order of time lead
-to the second of the last one, records in any other order to the two halves of the span. Page
-numbers and search tokens, which hold only while nothing moves, are left for one second that holds
-more than one answer.
+Records can appear, move and vanish between two requests, but each answer shows a single moment: a
+record that does not move stands in it. So only the first page of every search is requested. If that
+page holds the whole search, the span is done. If not, the walk continues by time. From records in
+the order of time, it continues at the second of the last one. From records in any other order, it
+continues with the two halves of the span. Page numbers and search tokens are right only while
+nothing moves; they are used only for one second that holds more than one answer.
 
-A record that moves from what is still unread into what was read can escape any walk.
+A record that moves from the unread part of the span into the part already read escapes any walk.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_voiso.api.v2.clock import Span
 from airflow_provider_voiso.api.v2.crowded_second import pages_of_second
-from airflow_provider_voiso.api.v2.witness import points
+from airflow_provider_voiso.api.v2.record_times import search_instants
 from airflow_provider_voiso.api.window import MICROSECOND
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _SECOND = timedelta(seconds=1)
 _DISTINCT_SECONDS = 12
-"""Fewer can stand in order by chance: twelve do once in 240 million times."""
+"""Fewer may be in order by chance; twelve are once in 240 million times."""
 _SAMPLES = 64
 
 
@@ -40,8 +40,8 @@ class Answer:
     """One answer of a walk.
 
     :param page: its records, in the order of time
-    :param span: the seconds it was asked for
-    :param is_final: False if all of its records are asked for again, in shorter spans
+    :param span: the requested seconds
+    :param is_final: False if all of its records are requested again, in shorter spans
     """
 
     page: Page
@@ -50,12 +50,11 @@ class Answer:
 
 
 class Walk:
-    """Reads spans to their end.
+    """Reads all records of a span.
 
     :param ask: sends one request
-    :param size: what is known of answers' sizes
-    :param rule: how the API applies dates; None if that is unknown, so that spans can only be
-        halved
+    :param size: how many records an answer can hold
+    :param rule: how the API applies dates; None if that is unknown, then spans are halved
     """
 
     def __init__(self, ask: Ask, size: AnswerSize, rule: DateRule | None = None) -> None:
@@ -66,9 +65,10 @@ class Walk:
     def answers(self, span: Span, first: Page | None = None) -> Iterator[Answer]:
         """Yield answers until every record of a span was in a final one, at least once.
 
-        :param first: the answer to the search for the span, if it was asked for already
-        :raises VoisoPaginationError: if one second holds more records than pages and tokens lead
-            through
+        :param span: the seconds to read
+        :param first: the first answer to the search for the span, if it was requested before
+        :raises VoisoPaginationError: if pages and tokens do not lead through all records of one
+            second
         :raises VoisoUnsettledError: if the records of such a second keep changing
         """
         unread = [span]
@@ -88,7 +88,7 @@ class Walk:
                 unread += reversed(rest)
 
     def _rest(self, page: Page, ordered: Page, span: Span) -> tuple[list[Span], bool]:
-        """Return the spans to ask for after an answer that is not whole, and whether it is final."""
+        """Return the spans to request after a partial answer, and whether the answer is final."""
         seam = None if self._rule is None else _seam(page, ordered, self._rule)
         if seam is None or self._rule is None:
             return list(span.halves()), False
@@ -101,7 +101,8 @@ class Walk:
             return [], True
         if rest != span:
             return [rest], True
-        # One second fills an answer alone, or the clock changes and hides how far the answer leads.
+        # The answer leads no further: one second fills it, or a change of the clock hides how far
+        # it leads.
         if first == last == span.first:
             return [Span(first, first), Span(first + 1, span.last)], False
         if first == last == span.last:
@@ -114,7 +115,7 @@ class _Seam:
     """Where an answer in the order of time breaks off.
 
     :param second: the second of its last record
-    :param is_ascending: whether what lies behind that second is unread, or what lies before it
+    :param is_ascending: True if later seconds are unread, False if earlier ones are
     """
 
     second: datetime
@@ -123,9 +124,9 @@ class _Seam:
 
 def _seam(page: Page, ordered: Page, rule: DateRule) -> _Seam | None:
     """Return where an answer breaks off, None if its records are not in the order of time."""
-    instants = points(page, rule.acts_on)
+    instants = search_instants(page, rule.acts_on)
     step = -(-len(instants) // _SAMPLES)
-    if len({instant.replace(microsecond=0) for instant in instants[::step]}) < _DISTINCT_SECONDS:
+    if len(set(_seconds(instants[::step]))) < _DISTINCT_SECONDS:
         return None
     ascending = ordered.ended if rule.acts_on == "end" else sorted(instants)
     last = instants[-1].replace(microsecond=0)
@@ -135,8 +136,9 @@ def _seam(page: Page, ordered: Page, rule: DateRule) -> _Seam | None:
 
 
 def _agree(instants: list[datetime], ascending: list[datetime]) -> bool:
-    """Tell whether instants ascend, within one second in any order."""
-    if instants == ascending:
-        return True
-    seconds = [instant.replace(microsecond=0) for instant in instants]
-    return seconds == [instant.replace(microsecond=0) for instant in ascending]
+    """Tell whether instants ascend by the second; within one second any order will do."""
+    return instants == ascending or _seconds(instants) == _seconds(ascending)
+
+
+def _seconds(instants: list[datetime]) -> list[datetime]:
+    return [instant.replace(microsecond=0) for instant in instants]

@@ -1,11 +1,11 @@
-"""One search: an account's records, filtered, of a span of time."""
+"""Searches for an account's records, filtered, of a span of time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from airflow_provider_voiso.api.v2.answer import parse_page
-from airflow_provider_voiso.api.v2.witness import longest_duration
+from airflow_provider_voiso.api.v2.record_times import longest_duration
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ CDR_PATH = "/api/v2/cdr"
 
 
 class Search:
-    """Asks for records.
+    """Requests records.
 
     :param transport: sends the requests
-    :param params: the filters
-    :param longest: the longest interaction that may occur, or None if that does not matter
+    :param params: filters as request parameters
+    :param longest: refuse longer interactions, or None for no limit
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Search:
     ) -> Page:
         """Send one request and return its answer.
 
-        :raises VoisoConfigurationError: if an interaction lasted longer than the connection tells
+        :raises VoisoConfigurationError: if an interaction lasted longer than the connection says
         """
         params = {
             **self._params,
@@ -54,15 +54,14 @@ class Search:
         if self._longest is not None and longest_duration(answer) > self._longest:
             raise VoisoConfigurationError(
                 f"An interaction lasted longer than the {self._longest} that the connection's "
-                "extra "
-                "'longest_interaction' tells, so others may be missing. Set it to more hours."
+                "extra 'longest_interaction' tells, so others may be missing. Set it to more hours."
             )
         return answer
 
     def unfiltered(self) -> Search:
-        """Return the search for all records."""
+        """Return the search without filters."""
         return Search(self._transport, {})
 
     def limited_to(self, longest: timedelta) -> Search:
-        """Return the search for the same records that refuses longer interactions."""
+        """Return the same search, but refusing longer interactions."""
         return Search(self._transport, self._params, longest)

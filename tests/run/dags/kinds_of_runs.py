@@ -1,4 +1,4 @@
-"""A DAG for every kind of schedule; each try of a task appends to the file $SEEN_RUNS what it saw of its run.
+"""A DAG for every kind of schedule; each try of a task appends its run to the file $SEEN_RUNS.
 
 Berlin's clocks change on 2025-03-30, a Sunday of 23 hours, and on 2025-10-26, a Sunday of 25. The
 table of windows shows the second argument of each ``show`` as it is written here.
@@ -41,7 +41,7 @@ FACTS = (
 
 
 class SeeWindow(BaseOperator):
-    """Resolve the window of the run; the first try of a run whose id starts with ``fails-`` fails after that."""
+    """Resolve the window of the run; then fail the first try if its id starts with ``fails-``."""
 
     template_fields = ("window_start", "window_end")
 
