@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -31,8 +32,13 @@ LOOKS_AT_ONCE = 4
 _LONGEST_SLEEP = 600.0
 """Seconds after which the clock is read again: a sleep does not notice when it is set."""
 
-# Threads of their own: a slow API must not take those that other triggers share.
+# Threads of their own: a slow API must not take those that other triggers share. Of a trigger that
+# is cancelled, the look goes on to its end.
 _threads = ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="voiso-look")
+
+# A trigger takes a turn before it makes a client: a thousand clients would fill the memory. The
+# turns belong to a loop, as ``dag.test()`` has a new one for each trigger.
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 class VoisoCdrTrigger(BaseTrigger):
@@ -141,14 +147,16 @@ class VoisoCdrTrigger(BaseTrigger):
 
     async def _look(self, settling: Settling) -> Look | None:
         """Look once; return None if that failed and the failure is only logged."""
+        # The log of a task is found by context variables, which a thread does not inherit.
+        context = copy_context()
+        loop = asyncio.get_running_loop()
+        turns = _turns.setdefault(loop, asyncio.Semaphore(LOOKS_AT_ONCE))
         try:
-            client = await sync_to_async(_client)(self.voiso_conn_id)
-            # The log of a task is found by context variables, which a thread does not inherit.
-            context = copy_context()
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(
-                _threads, context.run, _look_and_close, client, settling, self.filters
-            )
+            async with turns:
+                client = await sync_to_async(_client)(self.voiso_conn_id)
+                return await loop.run_in_executor(
+                    _threads, context.run, _look_and_close, client, settling, self.filters
+                )
         except AirflowFailException:
             raise
         except VoisoError as error:
