@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 class VoisoError(AirflowException):
     """Anything that went wrong while reading from Voiso or writing what was read.
 
-    ``window`` is the window that failed as text, None if the error belongs to no window.
+    ``window`` is the window that failed as text, None if the error belongs to no window; ``failure``
+    says what failed with it.
     """
 
     window: str | None = None
-    _failure: str = ""
+    failure: str = ""
 
     def for_window(self, window: object, failure: str) -> Self:
         """Name the window that failed in front of the message, unless one is named already.
@@ -33,14 +34,14 @@ class VoisoError(AirflowException):
         """
         if self.window is None:
             self.window = str(window)
-            self._failure = failure
+            self.failure = failure
         return self
 
     def __str__(self) -> str:
         message = super().__str__()
         if self.window is None:
             return message
-        return f"The window {self.window} {self._failure}. {message}"
+        return f"The window {self.window} {self.failure}. {message}"
 
 
 class VoisoConfigurationError(VoisoError, AirflowFailException, ValueError):

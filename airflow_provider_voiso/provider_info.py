@@ -45,6 +45,12 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_voiso.sensors.cdr"],
             },
         ],
+        "triggers": [
+            {
+                "integration-name": integration,
+                "python-modules": ["airflow_provider_voiso.triggers.cdr"],
+            },
+        ],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

@@ -1,22 +1,24 @@
 """When a window counts as settled: its records have stopped coming in and changing.
 
-Only the judgement is here: who looks, when, and what remembers the last look is left to the sensor
-and the trigger.
+The look and the judgement are here: when to look, and what remembers the last look, is left to the
+sensor and the trigger.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_voiso.run.lengths import shifted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, timedelta
 
     from dateutil.relativedelta import relativedelta
 
+    from airflow_provider_voiso.api.client import CdrClient
     from airflow_provider_voiso.api.window import Window
 
 
@@ -28,6 +30,27 @@ class Verdict(Enum):
     LOOK_AGAIN = "look again"
     """Enough records are there; read them, and compare with another look."""
     SETTLED = "settled"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a window found; it holds nothing of a record.
+
+    :param found: number of records, counted no further than was wanted
+    :param digest: a text that differs if the records do; None if they were only counted
+    """
+
+    found: int
+    digest: str | None
+
+
+def digest(client: CdrClient, window: Window, filters: Mapping[str, Any] | None) -> str:
+    """Read a window, and return a text that differs if its records do.
+
+    :raises VoisoError: if the window could not be read whole
+    """
+    with client.read(window, filters, out_of_window="drop") as read:
+        return f"{read.records} {read.digest().hex()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +75,21 @@ class Settling:
     def is_due(self, now: datetime) -> bool:
         """Return whether a look can settle the window."""
         return self.due is None or now >= self.due
+
+    def look(self, client: CdrClient, filters: Mapping[str, Any] | None) -> Look:
+        """Count the window's records; read them too if there are enough and they must settle.
+
+        :raises VoisoError: if the window could not be read
+        """
+        found = client.count(self.window, filters, at_least=self.min_records)
+        if self.after_count(found) is not Verdict.LOOK_AGAIN:
+            return Look(found, None)
+        return Look(found, digest(client, self.window, filters))
+
+    def describe(self, look: Look) -> str:
+        """Return a sentence on what a look found, for the log."""
+        at_least = "at least " if look.found >= self.min_records else ""
+        return f"Found {at_least}{look.found} records in {self.window}."
 
     def after_count(self, found: int) -> Verdict:
         """Judge by the number of records that were found."""

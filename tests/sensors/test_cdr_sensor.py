@@ -14,10 +14,12 @@ from airflow_provider_voiso.exceptions import (
     VoisoServerError,
 )
 from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
-from airflow_provider_voiso.simulator import Drift, Readings, Simulator
+from airflow_provider_voiso.simulator import Drift, Readings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from airflow_provider_voiso.simulator import Simulator
 
     Simulate = Callable[..., Simulator]
 
@@ -34,28 +36,6 @@ class Store(dict[str, str]):
 
     def delete(self, key: str) -> None:
         self.pop(key, None)
-
-
-@pytest.fixture
-def simulate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulate]:
-    running: list[Simulator] = []
-
-    def start(**options: Any) -> Simulator:
-        sim = Simulator(**{"seed": 3, "records_per_day": 300, **options})
-        sim.start()
-        running.append(sim)
-        connection = {
-            "conn_type": "voiso",
-            "host": sim.url,
-            "password": sim.key,
-            "extra": {"max_retries": 0},
-        }
-        monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps(connection))
-        return sim
-
-    yield start
-    for sim in running:
-        sim.stop()
 
 
 def sensor(**options: Any) -> VoisoCdrSensor:
