@@ -59,6 +59,7 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         ``clock`` (in which the API reads dates), ``bytes`` (size of the object) and ``uri``
     """
 
+    destination_kind: ClassVar[str] = "s3"
     template_fields: Sequence[str] = (
         *VoisoCdrExportOperator.template_fields,
         "s3_bucket",

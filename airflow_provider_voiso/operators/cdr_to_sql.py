@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -52,6 +52,7 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
         ``table``, and ``columns_missing`` if the table lacks some
     """
 
+    destination_kind: ClassVar[str] = "sql"
     template_fields: Sequence[str] = (
         *VoisoCdrExportOperator.template_fields,
         "sql_conn_id",

@@ -44,6 +44,11 @@ class Span:
         """The request's upper bound: a second behind, so that milliseconds and rounding do not matter either."""
         return (EPOCH + (self.last + 2) * _SECOND).replace(tzinfo=None).isoformat()
 
+    @property
+    def seconds(self) -> int:
+        """Number of seconds in the span."""
+        return self.last - self.first + 1
+
     def halves(self) -> tuple[Span, Span]:
         """Cut the span in two; only for spans of two seconds or more."""
         middle = (self.first + self.last) // 2
