@@ -45,6 +45,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_voiso.sensors.cdr"],
             },
         ],
+        "extra-links": ["airflow_provider_voiso.report.links.VoisoObjectLink"],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

@@ -13,6 +13,8 @@ from airflow_provider_voiso.arguments import check_one_of
 from airflow_provider_voiso.compat.mapping import label_mapped_task
 from airflow_provider_voiso.compat.termination import Termination
 from airflow_provider_voiso.compat.timetables import timetable_zone
+from airflow_provider_voiso.report.lineage import export_lineage
+from airflow_provider_voiso.report.links import leave_object_url
 from airflow_provider_voiso.report.manifest import Manifest
 from airflow_provider_voiso.report.metrics import Metrics
 from airflow_provider_voiso.report.progress import Progress, ShownProgress, repeated
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.read import WindowRead
     from airflow_provider_voiso.api.window import Window
     from airflow_provider_voiso.destinations.base import Destination
+    from airflow_provider_voiso.report.lineage import Place
 
 
 def calendar_zone(context: Mapping[str, Any]) -> tzinfo:
@@ -55,6 +58,7 @@ class VoisoCdrExportOperator(WindowTask):
         check_one_of(out_of_window, "out_of_window", get_args(OutOfWindow))
         self.out_of_window: OutOfWindow = out_of_window
         self._termination = Termination()
+        self._manifest: Manifest | None = None
 
     def on_kill(self) -> None:
         """End the task at once if it is exporting, which undoes what it has begun."""
@@ -78,7 +82,10 @@ class VoisoCdrExportOperator(WindowTask):
                 written = destination.write(read)
             manifest = Manifest.of(window, read, written)
             changed = read.changed
+        self._manifest = manifest
         shown.clear()
+        if written.url is not None and self.do_xcom_push:
+            leave_object_url(context, written.url)
         metrics.exported(manifest)
         self.log.info(manifest.line(seconds=time.monotonic() - began, changed=changed))
         return manifest.as_dict()
@@ -118,6 +125,17 @@ class VoisoCdrExportOperator(WindowTask):
             seconds_text(progress.standing().seconds),
         )
         return read
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - as called
+        """Return the lineage of the export, None if it has failed."""
+        if self._manifest is None:
+            return None
+        account = self.hook.client.selection().account
+        return export_lineage(account, self.lineage_place(self._manifest), self._manifest)
+
+    @abstractmethod
+    def lineage_place(self, manifest: Manifest) -> Place:
+        """Return where the export went, as OpenLineage names it."""
 
     def window_to_read(self, window: Window) -> Window:
         """Return what to read for the window of the run."""

@@ -16,6 +16,7 @@ from airflow_provider_voiso.destinations.sql.table import SqlTable
 from airflow_provider_voiso.destinations.sql.table_name import TableName
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
+from airflow_provider_voiso.report.lineage import all_columns, table_place
 from airflow_provider_voiso.run.lengths import check_length, shifted
 from airflow_provider_voiso.run.mapped import check_mapped_destination
 from airflow_provider_voiso.run.templates import is_rendered_later
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dateutil.relativedelta import relativedelta
+
+    from airflow_provider_voiso.report.lineage import Place
+    from airflow_provider_voiso.report.manifest import Manifest
 
 
 class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
@@ -112,6 +116,13 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
             create_table=self.create_table,
             add_columns=self.add_columns,
         )
+
+    def lineage_place(self, manifest: Manifest) -> Place:
+        """Return the table, with the columns that it has."""
+        missing = manifest.columns_missing or []
+        columns = [name for name in all_columns() if name not in missing]
+        connection = find_connection(self.sql_conn_id)
+        return table_place(self._sql_hook(), connection, _table_name(self.table), columns)
 
     def window_to_read(self, window: Window) -> Window:
         """Return the window and what the lookback adds before it."""
