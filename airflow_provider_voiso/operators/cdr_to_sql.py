@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from airflow.providers.common.compat.sdk import AirflowException
-from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.arguments import check_bool, check_one_of, check_text
@@ -24,6 +23,7 @@ from airflow_provider_voiso.run.templates import is_rendered_later
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
     from dateutil.relativedelta import relativedelta
 
     from airflow_provider_voiso.report.lineage import Place
@@ -129,6 +129,8 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
         return Window(shifted(window.start, self.lookback, "lookback", sign=-1), window.end)
 
     def _sql_hook(self) -> DbApiHook:
+        from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415 - slow
+
         connection = find_connection(self.sql_conn_id)
         said: str | None = None
         try:

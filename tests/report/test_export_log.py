@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.common.compat.sdk import Stats
 
 from airflow_provider_voiso.exceptions import VoisoServerError
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
-from airflow_provider_voiso.report import metrics
 from airflow_provider_voiso.report.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, dict[str,
     def timing(name: str, passed: Any, *, tags: dict[str, str]) -> None:
         told[name] = (passed.total_seconds(), tags)
 
-    monkeypatch.setattr(metrics.Stats, "incr", incr)
-    monkeypatch.setattr(metrics.Stats, "timing", timing)
+    monkeypatch.setattr(Stats, "incr", incr)
+    monkeypatch.setattr(Stats, "timing", timing)
     return told
 
 

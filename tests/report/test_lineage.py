@@ -134,7 +134,9 @@ def test_table_is_named_as_its_hook_does(
         conn_id="db", conn_type=conn_type, host="db.lan", login="me", schema="calls"
     )
 
-    place = table_place(connection.get_hook(), connection, TableName.parse(table), ["uuid"])
+    hook = connection.get_hook()  # type: ignore[no-untyped-call]
+
+    place = table_place(hook, connection, TableName.parse(table), ["uuid"])
 
     assert (place.namespace, place.name) == (namespace, name)
 
@@ -142,7 +144,9 @@ def test_table_is_named_as_its_hook_does(
 def test_token_of_a_server_is_left_out() -> None:
     connection = Connection(conn_id="db", conn_type="sqlite", host="md:calls?token=secret")
 
-    place = table_place(connection.get_hook(), connection, TableName.parse("cdr"), ["uuid"])
+    hook = connection.get_hook()  # type: ignore[no-untyped-call]
+
+    place = table_place(hook, connection, TableName.parse("cdr"), ["uuid"])
 
     assert place.namespace == "sqlite://md:calls"
 

@@ -101,8 +101,9 @@ def pushed(
 ) -> Pushed:
     """Return the task instance of an export to S3, which may leave XComs."""
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", s3_server.connection())
-    context["ti"] = Pushed()
-    return context["ti"]
+    instance = Pushed()
+    context["ti"] = instance
+    return instance
 
 
 def test_link_leads_to_the_object(
