@@ -51,6 +51,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_voiso.triggers.cdr"],
             },
         ],
+        "extra-links": ["airflow_provider_voiso.report.links.VoisoObjectLink"],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

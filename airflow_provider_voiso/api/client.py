@@ -16,7 +16,7 @@ from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoErro
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_voiso.api.read import OutOfWindow
+    from airflow_provider_voiso.api.read import OnAnswer, OutOfWindow
     from airflow_provider_voiso.api.settings import Settings
     from airflow_provider_voiso.api.v2.api import Content
     from airflow_provider_voiso.api.window import Window
@@ -30,7 +30,13 @@ class Api(Protocol):
         """Number of requests so far that only proved how the API behaves."""
         ...
 
-    def read(self, window: Window, params: Mapping[str, str], policy: OutOfWindow) -> Content:
+    def read(
+        self,
+        window: Window,
+        params: Mapping[str, str],
+        policy: OutOfWindow,
+        on_answer: OnAnswer | None = None,
+    ) -> Content:
         """Read every record whose ``timestamp`` lies in a window."""
         ...
 
@@ -70,6 +76,11 @@ class CdrClient:
         """Number of requests sent so far, retries included."""
         return self._transport.requests
 
+    @property
+    def retries(self) -> int:
+        """Number of requests sent so far because another one had failed."""
+        return self._transport.retries
+
     def selection(self, filters: Mapping[str, Any] | None = None) -> Selection:
         """Return the selection of a read with these filters, without a request.
 
@@ -83,12 +94,14 @@ class CdrClient:
         filters: Mapping[str, Any] | None = None,
         *,
         out_of_window: OutOfWindow = "fail",
+        on_answer: OnAnswer | None = None,
     ) -> WindowRead:
         """Read every record whose ``timestamp`` lies in a window.
 
         :param window: the window
         :param filters: request filters of the vendor's parameter table
         :param out_of_window: what to do with a record outside of the requested dates
+        :param on_answer: gets to know how far the read is
         :return: the records, on local disk until the caller closes them
         :raises VoisoConfigurationError: for a wrong filter
         :raises VoisoError: of the class that tells why the window could not be read whole
@@ -96,7 +109,7 @@ class CdrClient:
         params = filter_params(filters)
         requests, probes = self.requests, self._api.probes
         try:
-            content = self._api.read(window, params, out_of_window)
+            content = self._api.read(window, params, out_of_window, on_answer)
         except VoisoError as error:
             raise error.for_window(window, "could not be read") from None
         return WindowRead(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 OutOfWindow = Literal["fail", "keep", "drop"]
 """What to do with a record outside of the requested dates."""
+OnAnswer = Callable[[int, float], None]
+"""Gets the records read so far, and the share of the window's time that is read, 0 to 1.
+
+It is called after each answer, by one thread at a time. A record that came in two answers counts
+twice. Both numbers start again if a window has to be read again.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -122,7 +122,7 @@ class Transport:
         self._session.mount(settings.base_url, adapter)
         self._lock = threading.Lock()
         self._next_start = 0.0
-        self.requests = 0
+        self.requests = self.retries = 0
         for name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
             logging.getLogger(name).addFilter(_hide_queries)
 
@@ -157,6 +157,8 @@ class Transport:
                 retry.most,
             )
             time.sleep(retry.pause)
+            with self._lock:
+                self.retries += 1
 
     def _ask(
         self, path: str, params: Mapping[str, str], parse: Callable[[bytes], T], this_try: _Try

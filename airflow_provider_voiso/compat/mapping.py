@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from copy import copy
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,9 @@ from airflow.providers.common.compat.sdk import AirflowException
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+LABEL = "voiso_window"
+"""Name in a task's context for what tells the tasks of one expansion apart."""
 
 
 def mapped_tasks(declared: Any, context: Mapping[str, Any]) -> Iterator[Any]:
@@ -38,6 +42,20 @@ def mapped_tasks(declared: Any, context: Mapping[str, Any]) -> Iterator[Any]:
                     # Not setattr: Airflow takes that for a change of the DAG.
                     vars(task)[name] = arguments[value._key]  # noqa: SLF001 - only there
             yield task
+
+
+def label_mapped_task(context: Mapping[str, Any], label: str) -> None:
+    """Show a label in place of a mapped task's index, unless its author has chosen another one.
+
+    Airflow renders ``map_index_template`` after the task, with the task's context. An author's own
+    template may use :data:`LABEL`.
+    """
+    if not isinstance(context, MutableMapping):
+        return
+    context[LABEL] = label
+    is_mapped = getattr(context.get("ti"), "map_index", -1) >= 0
+    if is_mapped and context.get("map_index_template") is None:
+        context["map_index_template"] = f"{{{{ {LABEL} }}}}"
 
 
 def _expansion(expand_input: Any, context: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

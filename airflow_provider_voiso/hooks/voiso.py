@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_voiso.api.client import CdrClient
 from airflow_provider_voiso.api.read import OutOfWindow
 from airflow_provider_voiso.api.records import decode
 from airflow_provider_voiso.api.v2.filters import filter_params
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from airflow_provider_voiso.api.client import CdrClient
     from airflow_provider_voiso.api.read import WindowRead
 
 
@@ -62,6 +62,9 @@ class VoisoHook(BaseHook):
     @cached_property
     def client(self) -> CdrClient:
         """The account that the connection names."""
+        # Not while a DAG file is parsed: requests takes longer than the rest of this package.
+        from airflow_provider_voiso.api.client import CdrClient  # noqa: PLC0415 - slow
+
         settings = settings_from_connection(find_connection(self.voiso_conn_id))
         return CdrClient(settings, name=self.voiso_conn_id)
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 from zoneinfo import ZoneInfo
 
 from airflow_provider_voiso.api.read import OutOfWindow
 from airflow_provider_voiso.api.window import UTC
 from airflow_provider_voiso.arguments import check_one_of
+from airflow_provider_voiso.compat.mapping import label_mapped_task
 from airflow_provider_voiso.compat.termination import Termination
 from airflow_provider_voiso.compat.timetables import timetable_zone
+from airflow_provider_voiso.report.lineage import export_lineage
+from airflow_provider_voiso.report.links import leave_object_url
 from airflow_provider_voiso.report.manifest import Manifest
+from airflow_provider_voiso.report.metrics import Metrics
+from airflow_provider_voiso.report.progress import Progress, ShownProgress, repeated
+from airflow_provider_voiso.report.words import count_text, seconds_text, window_text
 from airflow_provider_voiso.run.window_task import WindowTask
 
 if TYPE_CHECKING:
@@ -19,8 +26,10 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from airflow_provider_voiso.api.client import CdrClient
+    from airflow_provider_voiso.api.read import WindowRead
     from airflow_provider_voiso.api.window import Window
     from airflow_provider_voiso.destinations.base import Destination
+    from airflow_provider_voiso.report.lineage import Place
 
 
 def calendar_zone(context: Mapping[str, Any]) -> tzinfo:
@@ -32,6 +41,8 @@ def calendar_zone(context: Mapping[str, Any]) -> tzinfo:
 class VoisoCdrExportOperator(WindowTask):
     """Exports the call detail records of one window; subclasses say where to.
 
+    ``map_index_template`` may use ``{{ voiso_window }}``, which is also its default.
+
     Further parameters, and where the window comes from: see
     :class:`~airflow_provider_voiso.run.window_task.WindowTask`.
 
@@ -39,11 +50,15 @@ class VoisoCdrExportOperator(WindowTask):
         ``keep`` or ``drop``
     """
 
+    destination_kind: ClassVar[str]
+    """What metrics call the destination."""
+
     def __init__(self, *, out_of_window: OutOfWindow = "fail", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_one_of(out_of_window, "out_of_window", get_args(OutOfWindow))
         self.out_of_window: OutOfWindow = out_of_window
         self._termination = Termination()
+        self._manifest: Manifest | None = None
 
     def on_kill(self) -> None:
         """End the task at once if it is exporting, which undoes what it has begun."""
@@ -51,27 +66,76 @@ class VoisoCdrExportOperator(WindowTask):
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Export the window of the run, and return its manifest."""
+        began = time.monotonic()
         window = self.resolve_window(context)
+        label_mapped_task(context, window_text(window))
         destination = self.destination(context, window)
         destination.check()
         client = self.hook.client  # looked up before a kill may interrupt
-        with self._termination.guarded():
-            manifest = self._export(client, window, destination)
-        self.log.info("Exported %s", manifest)
+        shown = ShownProgress(context)
+        metrics = Metrics(context, self.destination_kind)
+        with (
+            self._termination.guarded(),
+            self._read(client, window, destination, shown, metrics) as read,
+        ):
+            with metrics.writing():
+                written = destination.write(read)
+            manifest = Manifest.of(window, read, written)
+            changed = read.changed
+        self._manifest = manifest
+        shown.clear()
+        if written.url is not None and self.do_xcom_push:
+            leave_object_url(context, written.url)
+        metrics.exported(manifest)
+        self.log.info(manifest.line(seconds=time.monotonic() - began, changed=changed))
         return manifest.as_dict()
 
-    def _export(self, client: CdrClient, window: Window, destination: Destination) -> Manifest:
+    def _read(
+        self,
+        client: CdrClient,
+        window: Window,
+        destination: Destination,
+        shown: ShownProgress,
+        metrics: Metrics,
+    ) -> WindowRead:
         to_read = self.window_to_read(window)
-        self.log.info("::group::Reading %s", to_read)
-        with client.read(to_read, self.filters, out_of_window=self.out_of_window) as read:
-            self.log.info("Read %d records; %d came more than once.", read.records, read.duplicates)
-            if read.changed:
-                self.log.warning(
-                    "%d records changed while they were read; the last state counts.", read.changed
-                )
-            self.log.info("::endgroup::")
-            written = destination.write(read)
-            return Manifest.of(window, read, written)
+        self.log.info(
+            "Exporting what ended from %s in the account %s to %s.",
+            window_text(to_read),
+            client.selection(self.filters).account,
+            destination.address,
+        )
+        progress = Progress(lambda: client.requests)
+
+        def tell() -> None:
+            standing = progress.standing()
+            self.log.info("%s", standing)
+            shown.show(standing)
+
+        with metrics.reading(client), repeated(tell):
+            read = client.read(
+                to_read,
+                self.filters,
+                out_of_window=self.out_of_window,
+                on_answer=progress.on_answer,
+            )
+        self.log.info(
+            "Read %s in %s; writing.",
+            count_text(read.records, "record"),
+            seconds_text(progress.standing().seconds),
+        )
+        return read
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - as called
+        """Return the lineage of the export, None if it has failed."""
+        if self._manifest is None:
+            return None
+        account = self.hook.client.selection().account
+        return export_lineage(account, self.lineage_place(self._manifest), self._manifest)
+
+    @abstractmethod
+    def lineage_place(self, manifest: Manifest) -> Place:
+        """Return where the export went, as OpenLineage names it."""
 
     def window_to_read(self, window: Window) -> Window:
         """Return what to read for the window of the run."""

@@ -14,6 +14,8 @@ from airflow_provider_voiso.destinations.stores.key import DEFAULT_KEY, object_k
 from airflow_provider_voiso.destinations.stores.object import ExportedObject
 from airflow_provider_voiso.destinations.stores.s3 import S3Store
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator, calendar_zone
+from airflow_provider_voiso.report.lineage import all_columns, object_place
+from airflow_provider_voiso.report.links import VoisoObjectLink
 from airflow_provider_voiso.run.mapped import check_mapped_destination
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from airflow_provider_voiso.api.window import Window
+    from airflow_provider_voiso.report.lineage import Place
+    from airflow_provider_voiso.report.manifest import Manifest
 
 
 class VoisoCdrToS3Operator(VoisoCdrExportOperator):
@@ -59,6 +63,8 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         ``clock`` (in which the API reads dates), ``bytes`` (size of the object) and ``uri``
     """
 
+    destination_kind: ClassVar[str] = "s3"
+    operator_extra_links = (VoisoObjectLink(),)
     template_fields: Sequence[str] = (
         *VoisoCdrExportOperator.template_fields,
         "s3_bucket",
@@ -120,6 +126,11 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
             compression=self.compression,
             replace_other=self.replace_other,
         )
+
+    def lineage_place(self, manifest: Manifest) -> Place:
+        """Return the object."""
+        columns = None if self.file_format == "ndjson" else all_columns()
+        return object_place(str(manifest.uri), columns)
 
     def key_of(self, window: Window, zone: tzinfo) -> str:
         """Return the key of a window's object, in which the window is shown in a zone."""

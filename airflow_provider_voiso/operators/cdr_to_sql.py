@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from airflow.providers.common.compat.sdk import AirflowException
-from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.arguments import check_bool, check_one_of, check_text
@@ -16,6 +15,7 @@ from airflow_provider_voiso.destinations.sql.table import SqlTable
 from airflow_provider_voiso.destinations.sql.table_name import TableName
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
+from airflow_provider_voiso.report.lineage import all_columns, table_place
 from airflow_provider_voiso.run.lengths import check_length, shifted
 from airflow_provider_voiso.run.mapped import check_mapped_destination
 from airflow_provider_voiso.run.templates import is_rendered_later
@@ -23,7 +23,11 @@ from airflow_provider_voiso.run.templates import is_rendered_later
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
     from dateutil.relativedelta import relativedelta
+
+    from airflow_provider_voiso.report.lineage import Place
+    from airflow_provider_voiso.report.manifest import Manifest
 
 
 class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
@@ -52,6 +56,7 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
         ``table``, and ``columns_missing`` if the table lacks some
     """
 
+    destination_kind: ClassVar[str] = "sql"
     template_fields: Sequence[str] = (
         *VoisoCdrExportOperator.template_fields,
         "sql_conn_id",
@@ -112,11 +117,20 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
             add_columns=self.add_columns,
         )
 
+    def lineage_place(self, manifest: Manifest) -> Place:
+        """Return the table, with the columns that it has."""
+        missing = manifest.columns_missing or []
+        columns = [name for name in all_columns() if name not in missing]
+        connection = find_connection(self.sql_conn_id)
+        return table_place(self._sql_hook(), connection, _table_name(self.table), columns)
+
     def window_to_read(self, window: Window) -> Window:
         """Return the window and what the lookback adds before it."""
         return Window(shifted(window.start, self.lookback, "lookback", sign=-1), window.end)
 
     def _sql_hook(self) -> DbApiHook:
+        from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415 - slow
+
         connection = find_connection(self.sql_conn_id)
         said: str | None = None
         try:

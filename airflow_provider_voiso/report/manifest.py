@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_voiso.report.words import count_text, seconds_text, size_text
+
 if TYPE_CHECKING:
     from airflow_provider_voiso.api.read import WindowRead
     from airflow_provider_voiso.api.window import Window
@@ -67,6 +69,26 @@ class Manifest:
             table=written.table,
             columns_missing=list(written.columns_missing) if written.columns_missing else None,
         )
+
+    def line(self, *, seconds: float, changed: int) -> str:
+        """Return one line for a person.
+
+        :param seconds: how long the export took
+        :param changed: records that changed while they were read
+        """
+        line = (
+            f"Exported {count_text(self.records, 'record')} ({size_text(self.bytes)}) to "
+            f"{self.uri or self.table} in {seconds_text(seconds)} with "
+            f"{count_text(self.requests, 'request')}."
+        )
+        remarks = {
+            "changed while they were read": changed,
+            "unfinished": self.unfinished,
+            "came more than once": self.duplicates,
+            "outside of the window or filters": self.out_of_window,
+        }
+        said = [f"{number:,} {words}" for words, number in remarks.items() if number]
+        return f"{line} Of the records: {', '.join(said)}." if said else line
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is known as plain values, for XCom and asset events."""

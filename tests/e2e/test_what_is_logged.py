@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import psycopg2
 import pytest
 
 from airflow_provider_voiso.destinations.sql.postgres import PostgresDialect
-from tests.e2e.world import DAY, KEY, WRONG_KEY, on_airflow_3, seed_table
+from tests.e2e.world import COLUMNS, DAY, KEY, WRONG_KEY, on_airflow_3, seed_table
 from tests.secret_search import AWKWARD_KEYS, Secret
 
 if TYPE_CHECKING:
@@ -135,6 +137,62 @@ def test_every_fault_was_met_with_every_key(
     assert "/api/v2/cdr?…" in log
     assert '"eventType":' in kept["lineage.jsonl"]
     assert "secrets.every_fault" in kept["lineage.jsonl"]
+
+
+def test_log_of_an_export_is_for_people(world: World, undated_run: str) -> None:
+    log = world.airflow.api.task_log("exports", undated_run, "to_s3")
+
+    assert "Exporting what ended from 2" in log
+    assert " UTC in the account 127.0.0.1 to s3://" in log
+    assert re.search(r"Exported [\d,]+ records? \([\d.]+ \w+\) to s3://\S+ in [\d.]+ s with ", log)
+    assert "Manifest(" not in log
+    assert "The progress is not shown any more" not in log
+
+
+def test_mapped_tasks_show_their_windows(world: World) -> None:
+    run_id = world.airflow.api.trigger("overwriting")
+    assert world.airflow.api.wait_for_run("overwriting", run_id) == "failed"
+
+    tasks = world.airflow.api.task_instances("overwriting", run_id)
+
+    assert {task["rendered_map_index"] for task in tasks} == {
+        "2026-03-10 00:00 to 2026-03-10 12:00 UTC",
+        "2026-03-10 12:00 to 2026-03-11 00:00 UTC",
+    }
+
+
+def test_link_leads_to_the_object(world: World, undated_run: str) -> None:
+    uri = world.airflow.api.xcom("exports", undated_run, "to_s3")["uri"]
+
+    links = world.airflow.api.get(
+        f"/dags/exports/dagRuns/{quote(undated_run)}/taskInstances/to_s3/links"
+    )
+
+    host, port = world.s3.address
+    place = quote(uri.removeprefix("s3://"))
+    assert links["extra_links"] == {"Exported object": f"http://{host}:{port}/{place}"}
+
+
+def test_lineage_names_source_and_outputs(
+    world: World,
+    kept: dict[str, str],  # noqa: ARG001 - an export must be over
+) -> None:
+    lines = (world.airflow.home / "lineage.jsonl").read_text().splitlines()
+
+    complete = [event for event in map(json.loads, lines) if event["eventType"] == "COMPLETE"]
+
+    outputs = {
+        event["job"]["name"]: (event["inputs"], event["outputs"])
+        for event in complete
+        if event["job"]["name"].startswith("exports.to_")
+    }
+    [source], [output] = outputs["exports.to_s3"]
+    assert (source["namespace"], source["name"]) == ("voiso://127.0.0.1", "cdr")
+    assert output["namespace"] == f"s3://{world.s3.bucket}"
+    assert output["outputFacets"]["outputStatistics"]["rowCount"] > 0
+    [table] = outputs["exports.to_postgres"][1]
+    assert table["namespace"].startswith("postgres://")
+    assert len(table["facets"]["schema"]["fields"]) == len(COLUMNS)
 
 
 @pytest.mark.parametrize("key", [KEY, WRONG_KEY, *AWKWARD_KEYS])

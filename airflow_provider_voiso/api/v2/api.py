@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow_provider_voiso.api.page import Page
-    from airflow_provider_voiso.api.read import OutOfWindow
+    from airflow_provider_voiso.api.read import OnAnswer, OutOfWindow
     from airflow_provider_voiso.api.settings import Settings
     from airflow_provider_voiso.api.spool import SpooledRecords
     from airflow_provider_voiso.api.transport import Transport
@@ -66,6 +66,29 @@ class _First:
     span: Span
 
 
+class _Tally:
+    """Tells how far a read is, after each of its answers; safe to use from several threads.
+
+    :param seconds: length of what is read
+    :param on_answer: is told
+    """
+
+    def __init__(self, seconds: int, on_answer: OnAnswer | None) -> None:
+        self._seconds = seconds
+        self._on_answer = on_answer
+        self._lock = threading.Lock()
+        self._records = self._done = 0
+
+    def note(self, records: int, seconds: int) -> None:
+        """Add an answer's records, and the seconds that it finishes."""
+        if self._on_answer is None:
+            return
+        with self._lock:
+            self._records += records
+            self._done += seconds
+            self._on_answer(self._records, self._done / self._seconds)
+
+
 class _DisprovedError(Exception):
     """An answer speaks against the clock that is assumed."""
 
@@ -94,22 +117,29 @@ class ApiV2:
         """Number of requests sent so far to prove something, not to read."""
         return self._calibration_probes + self._size.probes + self._size_of_counts.probes
 
-    def read(self, window: Window, params: Mapping[str, str], policy: OutOfWindow) -> Content:
+    def read(
+        self,
+        window: Window,
+        params: Mapping[str, str],
+        policy: OutOfWindow,
+        on_answer: OnAnswer | None = None,
+    ) -> Content:
         """Read every record whose ``timestamp`` lies in a window.
 
         :param window: the window
         :param params: filters as request parameters
         :param policy: what to do with a record that lies outside of what was asked for
+        :param on_answer: gets to know how far the read is
         :raises VoisoError: of the class that tells why the window could not be read whole
         """
         search = Search(self._transport, params)
         first = None
         if self._proved is None:
             first = self._first(search, self._middle(window), self._size)
-            content = self._read_and_prove(window, search, policy, first)
+            content = self._read_and_prove(window, search, policy, first, on_answer)
             if content is not None:
                 return content
-        return self._read(window, search, self._proved or self._assumed, policy, first)
+        return self._read(window, search, self._proved or self._assumed, policy, on_answer, first)
 
     def count(self, window: Window, params: Mapping[str, str], at_least: int) -> int:
         """Count a window's records in small answers, stopping once ``at_least`` are found."""
@@ -151,7 +181,12 @@ class ApiV2:
         Search(self._transport, {})(span, per_page=1)
 
     def _read_and_prove(
-        self, window: Window, search: Search, policy: OutOfWindow, first: _First
+        self,
+        window: Window,
+        search: Search,
+        policy: OutOfWindow,
+        first: _First,
+        on_answer: OnAnswer | None,
     ) -> Content | None:
         """Read a window in the clock that is assumed, and prove that clock; None if it must be read again.
 
@@ -163,7 +198,7 @@ class ApiV2:
         content = None
         if proof.is_open:
             try:
-                content = self._read(window, search, self._assumed, policy, first, proof)
+                content = self._read(window, search, self._assumed, policy, on_answer, first, proof)
             except (_DisprovedError, VoisoOutOfWindowError):
                 log.debug("The records speak against the clock that was assumed; asking for it.")
         if proof.is_done and content is not None:
@@ -241,12 +276,14 @@ class ApiV2:
         search: Search,
         rule: DateRule,
         policy: OutOfWindow,
+        on_answer: OnAnswer | None,
         first: _First | None = None,
         proof: Proof | None = None,
     ) -> Content:
         walk = Walk(_limited(search, rule), self._size, rule)
         belonging = Belonging(window, rule, policy)
         spool = Spool(window)
+        tally = _Tally(rule.span(window).seconds, on_answer)
         stop = threading.Event()
 
         def read_span(span: Span) -> None:
@@ -260,7 +297,9 @@ class ApiV2:
                         raise _DisprovedError
                 if answer.is_final:
                     page = belonging.keep(page, answer.span)
-                    spool.add(page if before is None else page.without(before))
+                    added = page if before is None else page.without(before)
+                    spool.add(added)
+                    tally.note(len(added), answer.done)
                     before = page
                 if stop.is_set():
                     return

@@ -53,6 +53,11 @@ class Span:
         """
         return (EPOCH + (self.last + 2) * _SECOND).replace(tzinfo=None).isoformat()
 
+    @property
+    def seconds(self) -> int:
+        """Number of seconds in the span."""
+        return self.last - self.first + 1
+
     def halves(self) -> tuple[Span, Span]:
         """Cut a span of at least two seconds in two."""
         middle = (self.first + self.last) // 2

@@ -42,11 +42,18 @@ class Answer:
     :param page: its records, in the order of time
     :param span: the requested seconds
     :param is_final: False if all of its records are requested again, in shorter spans
+    :param unread: how many of the seconds are requested again
     """
 
     page: Page
     span: Span
     is_final: bool = True
+    unread: int = 0
+
+    @property
+    def done(self) -> int:
+        """Number of seconds that this answer finishes."""
+        return self.span.seconds - self.unread
 
 
 class Walk:
@@ -80,11 +87,12 @@ class Walk:
                 yield Answer(page.in_order(), span)
             elif span.first == span.last:
                 for each in pages_of_second(self._ask, span, page, self._size.batch):
-                    yield Answer(each.in_order(), span)
+                    yield Answer(each.in_order(), span, unread=span.seconds)
             else:
                 ordered = page.in_order()
                 rest, is_final = self._rest(page, ordered, span)
-                yield Answer(ordered, span, is_final)
+                unread_seconds = sum(each.seconds for each in rest)
+                yield Answer(ordered, span, is_final, unread_seconds)
                 unread += reversed(rest)
 
     def _rest(self, page: Page, ordered: Page, span: Span) -> tuple[list[Span], bool]:

@@ -56,6 +56,10 @@ class ObjectStore(Protocol):
         """Return the URI of an object."""
         ...
 
+    def url(self, key: str) -> str | None:
+        """Return where a person finds an object with a browser, without credentials; None if nowhere."""
+        ...
+
     def check(self) -> None:
         """Refuse arguments that cannot work, without a request to the store.
 

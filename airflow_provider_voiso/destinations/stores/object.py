@@ -106,7 +106,7 @@ class ExportedObject:
             failure = VoisoSpoolError.of(error, self._window)
         else:
             self._verify(size, metadata)
-            return Written(bytes=size, uri=self.address)
+            return Written(bytes=size, uri=self.address, url=self._store.url(self._key))
         raise failure
 
     def _fill(self, file: BinaryIO, read: WindowRead) -> int:

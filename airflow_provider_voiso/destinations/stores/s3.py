@@ -14,6 +14,7 @@ from airflow_provider_voiso.destinations.stores.s3_arguments import (
     check_upload_args,
     taken_by,
 )
+from airflow_provider_voiso.destinations.stores.s3_url import browser_url
 from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoError
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class S3Store:
     def address(self, key: str) -> str:
         """Return the URI of an object."""
         return f"s3://{self._bucket}/{key}"
+
+    def url(self, key: str) -> str | None:
+        """Return the object's page in AWS's console, or its address at another server's endpoint."""
+        meta = self._client.meta
+        return browser_url(self._bucket, key, meta.endpoint_url, meta.region_name)
 
     def check(self) -> None:
         """Check the bucket's name, the connection, and the arguments of the upload.

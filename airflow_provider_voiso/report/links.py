@@ -1,0 +1,35 @@
+"""Links on a task's page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+_OBJECT_URL = "voiso_object_url"
+"""Key of the XCom in which an export leaves the URL."""
+
+
+class VoisoObjectLink(BaseOperatorLink):
+    """Leads to the exported object: in AWS's console, or at the endpoint of another server."""
+
+    name = "Exported object"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002 - as Airflow calls it
+        """Return the URL; empty if the task has written no object.
+
+        Airflow 3 asks on the worker once the task is over, Airflow 2 asks in the webserver.
+        """
+        return XCom.get_value(key=_OBJECT_URL, ti_key=ti_key) or ""
+
+
+def leave_object_url(context: Mapping[str, Any], url: str) -> None:
+    """Leave the URL of an object for :class:`VoisoObjectLink`; without a task instance, do nothing."""
+    ti = context.get("ti")
+    if ti is not None:
+        ti.xcom_push(key=_OBJECT_URL, value=url)
