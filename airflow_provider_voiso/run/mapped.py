@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_voiso.compat.mapping import mapped_tasks
+from airflow_provider_voiso.compat.references import is_from_mapped_group, is_reference
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.run.templates import is_rendered_later
 
@@ -102,9 +103,8 @@ def _fill_templates(other: Any, own: Any, task: Any, *, names: Sequence[str]) ->
 
 
 def _differs_by_task(value: Any) -> bool:
-    if hasattr(value, "iter_references"):
-        sources = [operator for operator, _ in value.iter_references()]
-        return any(source.get_closest_mapped_task_group() for source in sources)
+    if is_reference(value):
+        return is_from_mapped_group(value)
     return bool(_DIFFERS_BY_TASK.search(str(value)))
 
 
