@@ -41,7 +41,7 @@ class Task:
     :param compression: of the objects, as the package names it
     :param table: in SQL
     :param address: of the database, as its driver wants it
-    :param ready: file of what a floor loads
+    :param ready: file of the data that a floor loads
     :param preload: modules to import before the export
     """
 

@@ -89,7 +89,7 @@ class Results:
     :param throughput: series in groups, this package's the first of each
     :param latency: series of this package
     :param memory: pairs of series of this package, with few records and with many
-    :param odd: series of this package, by which records hold an undocumented field
+    :param odd: series of this package, keyed by the records with an undocumented field
     """
 
     throughput: list[list[Series]]

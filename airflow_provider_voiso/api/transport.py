@@ -194,7 +194,7 @@ class Transport:
 def _body(response: requests.Response) -> bytes:
     """Return a body, unpacked.
 
-    :raises VoisoResponseError: if its Content-Encoding was not asked for, or it is larger than
+    :raises VoisoResponseError: if its Content-Encoding was not accepted, or it is larger than
         :data:`LARGEST_ANSWER`
     """
     packed = response.headers.get("Content-Encoding", "identity").lower()

@@ -67,7 +67,7 @@ class Drift:
 
     @property
     def move_range(self) -> tuple[int, int]:
-        """Lowest and highest number of seconds by which records move."""
+        """The lowest and the highest number of seconds that records move."""
         if isinstance(self.move_seconds, tuple):
             return self.move_seconds
         return self.move_seconds, self.move_seconds

@@ -1,4 +1,4 @@
-"""What the tables say of what was measured."""
+"""The tables of the benchmarks' report."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Case(NamedTuple):
-    """A fault, the error it ends in and words of that error that tell what to change."""
+    """A fault, its error class and the words of the error that say what to change."""
 
     fault: dict[str, Any]
     error: type[VoisoError]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Kill:
-    """One kill and what came of it.
+    """One kill and its outcome.
 
     :param kind: what was being exported
     :param phase: what the task was doing

@@ -183,7 +183,7 @@ def write_stack(frame: FrameType | None, stacks: IO[str]) -> None:
 
 
 def main() -> None:
-    """Carry out the orders on standard input, one after the other."""
+    """Carry out the orders on standard input in sequence."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else is printed goes to the log
     for name in HEAVY:

@@ -29,7 +29,7 @@ SIGNALS: tuple[Signal, ...] = ("SIGTERM", "SIGKILL")
 _FRAME = re.compile(r'  File "(.*)", line (\d+) in (.*)')
 _S3_CALL = re.compile(r"\bclient\.([a-z]+_[a-z_]+)\(")
 _PACKAGE = "airflow_provider_voiso/"
-# The first that matches any frame tells what the task was doing.
+# The first entry that matches any frame names the task's activity.
 _PHASES = (
     ("destinations/sql/", "fill", "loading rows"),
     ("destinations/sql/", "connect|begin|create_stage", "beginning the transaction"),

@@ -76,7 +76,7 @@ def interval(since: str, schedule: str, run: str, window: tuple[str, str], date:
 def undated(
     since: str, schedule: str, run: str, window: tuple[str, str] | str, run_after: str
 ) -> Case:
-    """Return a run of which nothing is known but when it was due."""
+    """Return a run with ``run_after`` alone."""
     return Case(since, schedule, run, window, run_after=run_after)
 
 

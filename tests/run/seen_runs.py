@@ -40,7 +40,7 @@ ERRORS = [case.window for case in CASES if isinstance(case.window, str)]
 
 
 def run_id(kind: str) -> str:
-    """Return the id by which a triggered run of this kind is recognised."""
+    """Return the id that identifies a triggered run of this kind."""
     base = kind.removesuffix(RETRIED)
     name = next(name for name, kind in RUN_IDS.items() if kind == base)
     return name if base == kind else FAILS + name

@@ -129,7 +129,7 @@ def test_daily_partitions_adjoin_each_other(
 def test_late_start_loses_no_window(
     make_dag: Callable[..., DAG],
 ) -> None:
-    """Pin a limit that docs/windows.md tells of."""
+    """Pin a limit that docs/windows.md documents."""
     timetable = CronTriggerTimetable("*/20 * * * 1-5", timezone="Europe/Berlin")
     dag = make_dag(timetable)
     restriction = TimeRestriction(

@@ -33,7 +33,7 @@ WINDOWS = st.builds(
 
 
 def resolved(parts: list[dict[str, str]]) -> list[Window]:
-    """Return what an operator makes of the arguments, after a way through an XCom."""
+    """Return the window of an operator whose arguments came through an XCom."""
     return [resolve_window({}, **part) for part in json.loads(json.dumps(parts))]
 
 

@@ -1,4 +1,4 @@
-"""Run one command that ends, with all of its descendants, when whoever started it lets go or dies.
+"""Run one command that ends, with all its descendants, when its holder lets go or dies.
 
 The holder keeps the write end of this process's standard input. When that closes, for whatever
 reason, the command gets its stop signal, and what is left of its session after the grace period is
@@ -33,7 +33,7 @@ def main() -> int:
     command = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL, start_new_session=True)
 
     def stop_when_let_go() -> None:
-        # Unbuffered, for the interpreter must be able to end while this thread still reads.
+        # os.read is unbuffered, so the interpreter can exit while this thread still reads.
         while os.read(sys.stdin.fileno(), 1024):
             pass
         with suppress(ProcessLookupError):

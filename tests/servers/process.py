@@ -1,4 +1,4 @@
-"""Start a server, wait until it answers, and be sure that it ends."""
+"""Servers as processes: start, wait until ready, and a sure end."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ PORTS = range(10_100, 22_700)
 
 
 class PartError(RuntimeError):
-    """A part of the stack did not start, died or did not do what was waited for."""
+    """A part of the stack did not start, died, or did not do what was expected."""
 
 
 class PartTimeoutError(PartError):
-    """What was waited for did not happen in time."""
+    """A condition did not become true in time."""
 
 
 def program(name: str, hint: str = "install requirements-dev.txt") -> str:
@@ -62,10 +62,10 @@ def is_free(port: int) -> bool:
 def free_ports(count: int, partners: Sequence[int] = ()) -> list[int]:
     """Return distinct ports on which nothing listens.
 
-    :param count: how many
+    :param count: number of ports
     :param partners: distances of further ports that must be free beside each, such as 10000 for
         SeaweedFS
-    :raises PartError: if the machine has not that many
+    :raises PartError: if fewer are free
     """
     chosen: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):
@@ -104,10 +104,10 @@ def wait_for(
 ) -> T:
     """Poll until ``check`` returns something true, and return that.
 
-    :param what: what is waited for, for the error
+    :param what: the condition, named in the error
     :param timeout: seconds after which to give up
-    :param alive: called before each look; raises when waiting has become pointless
-    :param interval: seconds between two looks
+    :param alive: called before each check; raises when waiting has become pointless
+    :param interval: seconds between two checks
     :raises PartTimeoutError: after the timeout
     """
     deadline = time.monotonic() + timeout

@@ -1,4 +1,4 @@
-"""Answers byte by byte what a well-behaved HTTP server would not."""
+"""An HTTP server whose answers are given byte by byte, so that they can be wrong."""
 
 from __future__ import annotations
 

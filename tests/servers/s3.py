@@ -82,7 +82,7 @@ class SeaweedS3(Server):
         super().start()
 
     def client(self) -> Any:
-        """Return a boto3 client of this server that owes nothing to Airflow."""
+        """Return a boto3 client of this server, independent of Airflow."""
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint_url,

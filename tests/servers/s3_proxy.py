@@ -1,4 +1,4 @@
-"""A proxy before an S3 server that lets chosen operations fail in chosen ways."""
+"""A proxy in front of an S3 server that makes chosen operations fail in chosen ways."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Operation = Literal["put", "create", "part", "complete", "abort", "list", "head"
 
 
 class S3Fault(NamedTuple):
-    """What happens to an operation.
+    """A fault of one operation.
 
-    :param operation: which; ``create``, ``part``, ``complete``, ``abort`` and ``list`` are those of
-        multipart uploads
+    :param operation: the operation; ``create``, ``part``, ``complete``, ``abort`` and ``list``
+        belong to multipart uploads
     :param kind: ``status`` answers with an error; ``late_error`` with status 200 and an error, as
         S3 does when it finds out late; ``reset`` breaks the connection within the request;
         ``reset_after`` once S3 has done it
-    :param status: of the answer
-    :param code: by which S3 names the error
-    :param times: how many requests, or None for all
-    :param spared: how many requests before them it leaves alone
+    :param status: status of the answer
+    :param code: S3's name of the error
+    :param times: number of requests that fail, or None for all
+    :param spared: number of requests before them that pass
     """
 
     operation: Operation
@@ -41,12 +41,12 @@ class S3Fault(NamedTuple):
 
 
 class S3Proxy(BackgroundServer):
-    """Forwards to an S3 server, which sees the client's own signature.
+    """Forwards requests to an S3 server, with the client's own signature.
 
     :param target: host and port of the server
 
-    Its ``lost_at`` names an operation from which on the server cannot be reached. What
-    ``just_before`` holds for an operation is called once, before that reaches the server.
+    From the first operation ``lost_at`` on, the server cannot be reached. A function in
+    ``just_before`` is called once, before its operation reaches the server.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
@@ -59,7 +59,7 @@ class S3Proxy(BackgroundServer):
         self._lock = threading.Lock()
 
     def take(self, operation: Operation) -> S3Fault | None:
-        """Return what befalls an operation, and count it."""
+        """Return the fault that hits an operation, and count it."""
         with self._lock:
             self.lost = self.lost_at is not None and (self.lost or operation == self.lost_at)
             for index, fault in enumerate(self.faults):

@@ -34,7 +34,7 @@ class TcpProxy(BackgroundServer):
         self.halted = threading.Event()
 
     def halt_after(self, limit: int) -> None:
-        """Swallow what a client sends after so many bytes; ``halted`` is set once that happens."""
+        """Swallow everything after ``limit`` bytes; ``halted`` is set once that happens."""
         self.limit = limit
 
     def go_on(self) -> None:

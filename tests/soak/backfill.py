@@ -1,4 +1,4 @@
-"""Many days exported one after the other by one process, to S3 and to a table."""
+"""Many days exported in sequence by one process, to S3 and to a table."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Pauses(logging.Handler):
 
 
 def export(order: dict[str, Any]) -> dict[str, Any]:
-    """Run one export and tell what came of it and what the process holds afterwards."""
+    """Run one export; return its outcome and the memory and files of the process afterwards."""
     pauses = Pauses()
     logger = logging.getLogger("airflow_provider_voiso")
     logger.addHandler(pauses)

@@ -59,7 +59,7 @@ def order(kind: str, window: tuple[datetime, datetime], **options: Any) -> dict[
 def run(
     home: Path, connections: Mapping[str, str], orders: Sequence[dict[str, Any]], *, together: bool
 ) -> list[Export]:
-    """Run exports in processes of their own, all at once, or one after the other in one process."""
+    """Run exports in parallel processes, or in sequence in one process."""
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home) as tmpdir:
         env = clean_environment(

@@ -1,4 +1,4 @@
-"""Many exports at once against an API that allows only so many requests a second."""
+"""Many exports in parallel against an API with a rate limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many exports at once, and many one after the other; ``make soak`` does more of both."""
+"""Many exports in parallel, and many in sequence; ``make soak`` does more of both."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class AnswerSize:
     def note(self, page: Page) -> None:
         """Learn from an answer how many records one can hold.
 
-        :raises VoisoPaginationError: if there are more than were asked for
+        :raises VoisoPaginationError: if it holds more than were requested
         """
         count = len(page)
         if count > self.asked:
