@@ -103,15 +103,8 @@ class VoisoCdrSensor(WindowTask, BaseSensorOperator):
         :raises AirflowSensorTimeout: if ``timeout`` is over; a skip with ``soft_fail``
         :raises VoisoError: of the class that tells why the window could not be looked at
         """
-        if not self.deferrable:
-            poke: Callable[[Any], Any] = super().execute
-            return self._fail_on_errors(lambda: poke(context))
-        try:
-            return self._defer(context)
-        except VoisoError as error:
-            if not self.never_fail:
-                raise
-            raise AirflowSkipException("Skipping due to never_fail is set to True.") from error
+        run: Callable[[Any], Any] = self._defer if self.deferrable else super().execute
+        return self._skip_or_fail(lambda: run(context))
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Mapping[str, Any]
@@ -126,7 +119,7 @@ class VoisoCdrSensor(WindowTask, BaseSensorOperator):
             answer = answers.timed_out(self._window(context))
             next_method, next_kwargs = "execute_complete", {"event": answer}
         resume: Callable[..., Any] = super().resume_execution
-        return self._fail_on_errors(lambda: resume(next_method, next_kwargs, context))
+        return self._skip_or_fail(lambda: resume(next_method, next_kwargs, context))
 
     def execute_complete(
         self,
@@ -176,14 +169,18 @@ class VoisoCdrSensor(WindowTask, BaseSensorOperator):
             allow_open_window=True,
         )
 
-    def _fail_on_errors(self, run: Callable[[], Any]) -> Any:
-        """Let ``soft_fail`` skip the task for its timeout alone.
+    def _skip_or_fail(self, run: Callable[[], Any]) -> Any:
+        """Let ``soft_fail`` skip the task for its timeout alone, and ``never_fail`` for every error.
 
-        Airflow skips it for errors too: in a poke for those that no retry can help, after a
-        deferral for all.
+        With ``soft_fail`` Airflow skips it for errors too: in a poke for those that no retry can
+        help, after a deferral for all. With ``never_fail`` Airflow 2 fails it after a deferral.
         """
         try:
             return run()
+        except VoisoError as failure:
+            if not self.never_fail:
+                raise
+            raise AirflowSkipException("Skipping due to never_fail is set to True.") from failure
         except AirflowSkipException as skip:
             error = skip.__cause__
             if not self.soft_fail or error is None or isinstance(error, _TIMEOUTS):
