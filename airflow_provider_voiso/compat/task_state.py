@@ -9,16 +9,16 @@ if TYPE_CHECKING:
 
 
 class TaskState(Protocol):
-    """Texts that outlive the process and the try of a task, also a cleared run's."""
+    """JSON values that outlive the process and the try of a task, also a cleared run's."""
 
     def get(self, key: str) -> Any:
         """Return what was set, or None."""
 
-    def set(self, key: str, value: str) -> None:
-        """Keep a text."""
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value."""
 
     def delete(self, key: str) -> None:
-        """Forget a text; there need not be one."""
+        """Forget a value; there need not be one."""
 
 
 def task_state(context: Mapping[str, Any]) -> TaskState | None:
