@@ -9,16 +9,16 @@ if TYPE_CHECKING:
 
 
 class TaskState(Protocol):
-    """Texts that outlive the process and the try of a task, also when its run is cleared."""
+    """JSON values that outlive the process and the try of a task, also a cleared run's."""
 
     def get(self, key: str) -> Any:
         """Return the stored text, or None."""
 
-    def set(self, key: str, value: str) -> None:
-        """Store a text."""
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value."""
 
     def delete(self, key: str) -> None:
-        """Delete a text, if there is one."""
+        """Forget a value; there need not be one."""
 
 
 def task_state(context: Mapping[str, Any]) -> TaskState | None:

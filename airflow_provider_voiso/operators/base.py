@@ -87,7 +87,7 @@ class VoisoCdrExportOperator(WindowTask):
         if written.url is not None and self.do_xcom_push:
             leave_object_url(context, written.url)
         metrics.exported(manifest)
-        self.log.info(manifest.line(seconds=time.monotonic() - began, changed=changed))
+        self.log.info("%s", manifest.line(seconds=time.monotonic() - began, changed=changed))
         return manifest.as_dict()
 
     def _read(
@@ -100,7 +100,7 @@ class VoisoCdrExportOperator(WindowTask):
     ) -> WindowRead:
         to_read = self.window_to_read(window)
         self.log.info(
-            "Exporting what ended from %s in the account %s to %s.",
+            "Exporting the window %s from %s to %s.",
             window_text(to_read),
             client.selection(self.filters).account,
             destination.address,

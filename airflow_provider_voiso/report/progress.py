@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -59,16 +58,14 @@ class Standing:
             f"{self.percent} % of the window is read."
         )
 
-    def as_json(self) -> str:
-        """Return the same for programs."""
-        return json.dumps(
-            {
-                "records": self.records,
-                "requests": self.requests,
-                "records_per_second": self.rate,
-                "percent_of_window": self.percent,
-            }
-        )
+    def as_dict(self) -> dict[str, int]:
+        """Return the same as plain values, for the task's state."""
+        return {
+            "records": self.records,
+            "requests": self.requests,
+            "records_per_second": self.rate,
+            "percent_of_window": self.percent,
+        }
 
 
 class Progress:
@@ -142,7 +139,7 @@ class ShownProgress:
 
     def show(self, standing: Standing) -> None:
         """Replace what is shown."""
-        self._attempt(lambda state: state.set(STATE_KEY, standing.as_json()))
+        self._attempt(lambda state: state.set(STATE_KEY, standing.as_dict()))
 
     def clear(self) -> None:
         """Show nothing any more, neither of this try nor of an earlier one."""

@@ -7,15 +7,17 @@ import json
 import re
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import psycopg2
 import pytest
 
 from airflow_provider_voiso.destinations.sql.postgres import PostgresDialect
-from tests.e2e.world import COLUMNS, DAY, KEY, WRONG_KEY, on_airflow_3, seed_table
+from airflow_provider_voiso.report.progress import STATE_KEY
+from tests.e2e.world import COLUMNS, DAY, KEY, WRONG_KEY, needs_state, on_airflow_3, seed_table
 from tests.secret_search import AWKWARD_KEYS, Secret
+from tests.servers.process import wait_for
 
 if TYPE_CHECKING:
     from tests.e2e.world import World
@@ -142,11 +144,31 @@ def test_every_fault_was_met_with_every_key(
 def test_log_of_an_export_is_for_people(world: World, undated_run: str) -> None:
     log = world.airflow.api.task_log("exports", undated_run, "to_s3")
 
-    assert "Exporting what ended from 2" in log
-    assert " UTC in the account 127.0.0.1 to s3://" in log
+    assert "Exporting the window 2" in log
+    assert " UTC from 127.0.0.1 to s3://" in log
     assert re.search(r"Exported [\d,]+ records? \([\d.]+ \w+\) to s3://\S+ in [\d.]+ s with ", log)
     assert "Manifest(" not in log
     assert "The progress is not shown any more" not in log
+
+
+@needs_state
+def test_progress_is_shown_until_the_end(world: World) -> None:
+    run_id = world.airflow.api.trigger("slow")
+    path = f"/dags/slow/dagRuns/{quote(run_id)}/taskInstances/to_s3/state-store"
+
+    def state() -> dict[str, Any]:
+        entries = world.airflow.api.get(path)["task_state_store"]
+        return {entry["key"]: entry["value"] for entry in entries}
+
+    wait_for("the progress to be shown", state, timeout=300, interval=0.5)
+    shown = state()
+    world.succeed("slow", run_id)
+    log = world.airflow.api.task_log("slow", run_id, "to_s3")
+
+    assert shown[STATE_KEY]["requests"] > 0
+    assert shown[STATE_KEY]["percent_of_window"] < 100
+    assert state() == {}
+    assert re.search(r"records? read so far with \d+ requests?, .* of the window is read", log)
 
 
 def test_mapped_tasks_show_their_windows(world: World) -> None:
@@ -175,22 +197,21 @@ def test_link_leads_to_the_object(world: World, undated_run: str) -> None:
 
 def test_lineage_names_source_and_outputs(
     world: World,
-    kept: dict[str, str],  # noqa: ARG001 - an export must be over
+    undated_run: str,  # noqa: ARG001 - it must be over
 ) -> None:
-    lines = (world.airflow.home / "lineage.jsonl").read_text().splitlines()
+    def complete() -> dict[str, dict[str, Any]]:
+        lines = (world.airflow.home / "lineage.jsonl").read_text().splitlines()
+        events = [json.loads(line) for line in lines]
+        return {event["job"]["name"]: event for event in events if event["eventType"] == "COMPLETE"}
 
-    complete = [event for event in map(json.loads, lines) if event["eventType"] == "COMPLETE"]
+    names = {"exports.to_s3", "exports.to_postgres"}
+    wait_for("the lineage of both exports", lambda: names <= complete().keys(), timeout=300)
+    to_s3, to_postgres = (complete()[f"exports.to_{kind}"] for kind in ("s3", "postgres"))
 
-    outputs = {
-        event["job"]["name"]: (event["inputs"], event["outputs"])
-        for event in complete
-        if event["job"]["name"].startswith("exports.to_")
-    }
-    [source], [output] = outputs["exports.to_s3"]
+    [source], [output], [table] = to_s3["inputs"], to_s3["outputs"], to_postgres["outputs"]
     assert (source["namespace"], source["name"]) == ("voiso://127.0.0.1", "cdr")
     assert output["namespace"] == f"s3://{world.s3.bucket}"
     assert output["outputFacets"]["outputStatistics"]["rowCount"] > 0
-    [table] = outputs["exports.to_postgres"][1]
     assert table["namespace"].startswith("postgres://")
     assert len(table["facets"]["schema"]["fields"]) == len(COLUMNS)
 

@@ -55,6 +55,10 @@ needs_partitions = pytest.mark.skipif(
     airflow.__version__.startswith(("2.", "3.0.", "3.1.")),
     reason="partitions came with Airflow 3.2",
 )
+needs_state = pytest.mark.skipif(
+    airflow.__version__.startswith(("2.", "3.0.", "3.1.", "3.2.")),
+    reason="the store of a task's state came with Airflow 3.3",
+)
 needs_installation = pytest.mark.skipif(
     not entry_points(group="apache_airflow_provider", module="airflow_provider_voiso.provider_info")
     and "CI" not in os.environ,

@@ -61,8 +61,8 @@ def test_log_tells_the_export(
 
     log = capsys.readouterr().out + caplog.text
     assert (
-        "Exporting what ended from 2024-11-10 00:00 to 2024-11-11 00:00 UTC in the account "
-        "127.0.0.1 to cdr." in log
+        "Exporting the window 2024-11-10 00:00 to 2024-11-11 00:00 UTC from 127.0.0.1 to cdr."
+        in log
     )
     assert re.search(rf"Exported {manifest['records']} records \([\d.]+ kB\) to cdr in ", log)
     assert "Manifest(" not in log

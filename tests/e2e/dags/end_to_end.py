@@ -49,6 +49,11 @@ with dag("window_of_conf"):
         window_end="{{ dag_run.conf['end'] }}",
     )
 
+with dag("slow"):
+    VoisoCdrToS3Operator(
+        task_id="to_s3", voiso_conn_id="voiso_slow", s3_bucket=BUCKET, s3_key=KEY, **DAY
+    )
+
 with dag("killed_while_reading", default_args=ONCE_MORE):
     VoisoCdrToS3Operator(
         task_id="to_s3", voiso_conn_id="voiso_halting", s3_bucket=BUCKET, s3_key=KEY, **DAY
