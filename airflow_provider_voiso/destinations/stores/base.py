@@ -56,6 +56,11 @@ class ObjectStore(Protocol):
         """Return the URI of an object."""
         ...
 
+    @property
+    def upload_digest(self) -> str:
+        """Identifies the arguments of an upload, so that an object is known to be uploaded so."""
+        ...
+
     def check(self) -> None:
         """Refuse arguments that cannot work, without a request to the store.
 

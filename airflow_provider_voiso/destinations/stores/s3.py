@@ -12,6 +12,7 @@ from airflow_provider_voiso.destinations.stores.s3_arguments import (
     check_bucket,
     check_connection_id,
     check_upload_args,
+    digest_of,
     taken_by,
 )
 from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoError
@@ -58,6 +59,11 @@ class S3Store:
     def address(self, key: str) -> str:
         """Return the URI of an object."""
         return f"s3://{self._bucket}/{key}"
+
+    @property
+    def upload_digest(self) -> str:
+        """A hash of the arguments of an upload; a customer's own key is left out, as it is secret."""
+        return digest_of(self._upload_args)
 
     def check(self) -> None:
         """Check the bucket's name, the connection, and the arguments of the upload.
