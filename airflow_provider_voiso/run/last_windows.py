@@ -87,6 +87,7 @@ class _StepsBack:
         if add_on_calendar(in_utc(start).in_timezone(self._zone), length) != window.start:
             raise VoisoNoWindowError(
                 f"Windows of {length} cannot be counted back from {window.start.isoformat()} "
-                "without a gap, as months differ in length. Start them on the first of a month."
+                "without a gap, as months differ in length and clocks change. Start the windows "
+                "on the first of a month, at midnight."
             )
         return Window(start, window.start)
