@@ -11,6 +11,7 @@ from airflow_provider_voiso.api.window import UTC
 from airflow_provider_voiso.arguments import check_one_of
 from airflow_provider_voiso.compat.termination import Termination
 from airflow_provider_voiso.compat.timetables import timetable_zone
+from airflow_provider_voiso.report.assets import announce
 from airflow_provider_voiso.report.manifest import Manifest
 from airflow_provider_voiso.run.window_task import WindowTask
 
@@ -37,6 +38,9 @@ class VoisoCdrExportOperator(WindowTask):
 
     :param out_of_window: what to do with records that lie outside of what was asked for: ``fail``,
         ``keep`` or ``drop``
+
+    Events of assets in ``outlets`` carry the manifest as ``extra["voiso"]``. An ``AssetAlias`` there
+    gets an event only if the export changed anything.
     """
 
     def __init__(self, *, out_of_window: OutOfWindow = "fail", **kwargs: Any) -> None:
@@ -58,6 +62,13 @@ class VoisoCdrExportOperator(WindowTask):
         with self._termination.guarded():
             manifest = self._export(client, window, destination)
         self.log.info("Exported %s", manifest)
+        announce(
+            context,
+            self.outlets,
+            window=window,
+            manifest=manifest,
+            asset_uri=self.asset_uri(),
+        )
         return manifest.as_dict()
 
     def _export(self, client: CdrClient, window: Window, destination: Destination) -> Manifest:
@@ -76,6 +87,10 @@ class VoisoCdrExportOperator(WindowTask):
     def window_to_read(self, window: Window) -> Window:
         """Return what to read for the window of the run."""
         return window
+
+    @abstractmethod
+    def asset_uri(self) -> str:
+        """Return the URI of all windows together, which an ``AssetAlias`` in ``outlets`` stands for."""
 
     @abstractmethod
     def destination(self, context: Mapping[str, Any], window: Window) -> Destination:
