@@ -117,7 +117,7 @@ class ExportedObject:
         try:
             with tempfile.TemporaryFile(prefix="voiso-") as file:
                 size = self._fill(file, read)
-                replaced = self._put(file, metadata)
+                replaced = self._put(file, metadata, found)
         except OSError as error:
             failure = VoisoSpoolError.of(error, self._window)
         else:
@@ -151,9 +151,10 @@ class ExportedObject:
             )
         return file.seek(0, os.SEEK_END)
 
-    def _put(self, file: BinaryIO, metadata: Mapping[str, str]) -> Description | None:
-        """Put a file in the object's place, and return what was replaced."""
-        found = self._look()  # again, as it took time to write the file
+    def _put(
+        self, file: BinaryIO, metadata: Mapping[str, str], found: Description | None
+    ) -> Description | None:
+        """Put a file in the object's place if it is still what was found; return what was replaced."""
         self._log_unknown(found)
         for _ in range(_MAX_PUTS):
             check_not_shrunk(
