@@ -13,7 +13,8 @@ from airflow_provider_voiso.run.last_windows import last_windows
 
 ZONE = "Europe/Berlin"
 KEY_FORMAT = "%Y-%m-%d"
-CALLS = Asset("s3://voiso-cdr/voiso/days")
+# A name: for an address in S3, Airflow would load the Amazon provider while it parses this file.
+CALLS = Asset("voiso_days")
 
 
 @task
