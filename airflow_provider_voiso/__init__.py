@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         VoisoReconciliationError,
         VoisoResponseError,
         VoisoServerError,
+        VoisoShrunkError,
         VoisoSpoolError,
         VoisoTlsError,
         VoisoTransportError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.hooks.voiso import VoisoHook
     from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
     from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
+    from airflow_provider_voiso.run.last_windows import last_windows
     from airflow_provider_voiso.run.sub_windows import sub_windows
     from airflow_provider_voiso.run.window import resolve_window
     from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
@@ -61,12 +63,14 @@ __all__ = [
     "VoisoReconciliationError",
     "VoisoResponseError",
     "VoisoServerError",
+    "VoisoShrunkError",
     "VoisoSpoolError",
     "VoisoTlsError",
     "VoisoTransportError",
     "VoisoUnsettledError",
     "VoisoWindowError",
     "__version__",
+    "last_windows",
     "resolve_window",
     "sub_windows",
 ]
@@ -76,6 +80,7 @@ _HOMES = {
     "VoisoCdrToS3Operator": "operators.cdr_to_s3",
     "VoisoCdrToSqlOperator": "operators.cdr_to_sql",
     "VoisoCdrSensor": "sensors.cdr",
+    "last_windows": "run.last_windows",
     "resolve_window": "run.window",
     "sub_windows": "run.sub_windows",
 }

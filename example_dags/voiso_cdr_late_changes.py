@@ -1,4 +1,4 @@
-"""Every day, the last three days again, one mapped task a day: each object is replaced by its latest state."""
+"""Every day, the last three days again, one mapped task a day: only what changed since is replaced."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ from typing import Any
 from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
-from airflow_provider_voiso.run.window import resolve_window
+from airflow_provider_voiso.run.last_windows import last_windows
 
 
 @task
 def last_days(days: int, **context: Any) -> list[dict[str, str]]:
-    """Return the run's own window, and those of the days before it."""
-    window = resolve_window(context)
-    return [
-        {
-            "window_start": (window.start - timedelta(days=back)).isoformat(),
-            "window_end": (window.end - timedelta(days=back)).isoformat(),
-        }
-        for back in range(days)
-    ]
+    """Return the arguments of each mapped task: one day."""
+    return last_windows(context, days)
 
 
 with DAG(

@@ -28,6 +28,7 @@ PUBLIC = {
     "airflow_provider_voiso.operators.cdr_to_s3": "VoisoCdrToS3Operator",
     "airflow_provider_voiso.operators.cdr_to_sql": "VoisoCdrToSqlOperator",
     "airflow_provider_voiso.sensors.cdr": "VoisoCdrSensor",
+    "airflow_provider_voiso.run.last_windows": "last_windows",
     "airflow_provider_voiso.run.sub_windows": "sub_windows",
     "airflow_provider_voiso.run.window": "resolve_window",
 }

@@ -43,6 +43,13 @@ def timetable_zone(dag: Any) -> Any:
     return zone or getattr(dag, "timezone", None)
 
 
+def partition_key_format(dag: Any) -> str | None:
+    """Return the form of the DAG's partition keys, or None if it is not scheduled by partition."""
+    timetable = _time_part(dag)
+    # The scheduler's class hides what a worker's class shows.
+    return getattr(timetable, "key_format", None) or getattr(timetable, "_key_format", None)
+
+
 def fixed_period(timetable: Timetable) -> timedelta | relativedelta | None:
     """Return the step of a timetable without a grid of its own, such as ``timedelta(hours=6)``.
 

@@ -19,6 +19,9 @@ class Written:
     :param table: name of the table, None for an object
     :param columns_missing: columns that the table lacks, so that their values went to ``extra``;
         None if it lacks none
+    :param changed: False if the destination held the same already, so that nothing was written;
+        None if that was not looked at
+    :param records_before: records of the window that it held before, None if that is not known
     """
 
     bytes: int
@@ -26,6 +29,8 @@ class Written:
     url: str | None = None
     table: str | None = None
     columns_missing: tuple[str, ...] | None = None
+    changed: bool | None = None
+    records_before: int | None = None
 
 
 class Destination(Protocol):

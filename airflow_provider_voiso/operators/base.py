@@ -13,6 +13,7 @@ from airflow_provider_voiso.arguments import check_one_of
 from airflow_provider_voiso.compat.mapping import label_mapped_task
 from airflow_provider_voiso.compat.termination import Termination
 from airflow_provider_voiso.compat.timetables import timetable_zone
+from airflow_provider_voiso.report.assets import announce
 from airflow_provider_voiso.report.lineage import export_lineage
 from airflow_provider_voiso.report.links import leave_object_url
 from airflow_provider_voiso.report.manifest import Manifest
@@ -48,6 +49,9 @@ class VoisoCdrExportOperator(WindowTask):
 
     :param out_of_window: what to do with records that lie outside of what was asked for: ``fail``,
         ``keep`` or ``drop``
+
+    Events of assets in ``outlets`` carry the manifest as ``extra["voiso"]``. An ``AssetAlias`` there
+    gets an event only if the export changed anything.
     """
 
     destination_kind: ClassVar[str]
@@ -88,6 +92,13 @@ class VoisoCdrExportOperator(WindowTask):
             leave_object_url(context, written.url)
         metrics.exported(manifest)
         self.log.info("%s", manifest.line(seconds=time.monotonic() - began, changed=changed))
+        announce(
+            context,
+            self.outlets,
+            window=window,
+            manifest=manifest,
+            asset_uri=self.asset_uri(),
+        )
         return manifest.as_dict()
 
     def _read(
@@ -140,6 +151,10 @@ class VoisoCdrExportOperator(WindowTask):
     def window_to_read(self, window: Window) -> Window:
         """Return what to read for the window of the run."""
         return window
+
+    @abstractmethod
+    def asset_uri(self) -> str:
+        """Return the URI of all windows together, which an ``AssetAlias`` in ``outlets`` stands for."""
 
     @abstractmethod
     def destination(self, context: Mapping[str, Any], window: Window) -> Destination:

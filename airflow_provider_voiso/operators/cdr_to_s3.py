@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from urllib.parse import quote
 
 from airflow_provider_voiso.destinations.files.writing import (
     Compression,
@@ -10,7 +11,8 @@ from airflow_provider_voiso.destinations.files.writing import (
     check_format,
     extension,
 )
-from airflow_provider_voiso.destinations.stores.key import DEFAULT_KEY, object_key
+from airflow_provider_voiso.destinations.shrinking import check_share
+from airflow_provider_voiso.destinations.stores.key import DEFAULT_KEY, fixed_prefix, object_key
 from airflow_provider_voiso.destinations.stores.object import ExportedObject
 from airflow_provider_voiso.destinations.stores.s3 import S3Store
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator, calendar_zone
@@ -27,10 +29,15 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.report.manifest import Manifest
 
 
+_PLAIN_IN_URIS = "/=+:@!,;~"
+
+
 class VoisoCdrToS3Operator(VoisoCdrExportOperator):
     """Exports the call detail records of one window to one object in S3, which is replaced as a whole.
 
-    The same records give the same bytes: they are ordered by ``timestamp`` and ``uuid``. A window
+    The same records give the same bytes: they are ordered by ``timestamp`` and ``uuid``. An object
+    that holds the same records already, in the same form and by the same arguments of the upload,
+    is left as it is. A window
     without records gives an object without records. Further parameters, and where the window comes
     from: see
     :class:`~airflow_provider_voiso.operators.base.VoisoCdrExportOperator`.
@@ -53,14 +60,19 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
     :param upload_extra_args: arguments for the upload, such as ``{"ServerSideEncryption":
         "aws:kms", "SSEKMSKeyId":
         ..., "StorageClass": ...}`` (templated); requests that look at the object get those that
-        they take
+        they take. An argument that differs in each run, such as a tag with the run's id, uploads
+        the same records again each time
     :param replace_other: replace the object even if it holds another window, account (connection)
         or filters, as for a key that is to hold the latest day; by default that is an error. The
         same window, account and filters are always replaced, in whatever format, and so is an
         object whose metadata do not say what it holds
+    :param fail_if_fewer_than: do not replace an object of the same window by one with fewer than
+        this share of its records, such as 0.9; None only logs a warning when records get fewer
     :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``,
         ``out_of_window``, ``requests``, ``probes`` (requests among them that proved something),
-        ``clock`` (in which the API reads dates), ``bytes`` (size of the object) and ``uri``
+        ``clock`` (in which the API reads dates), ``bytes`` (size of the object), ``uri``,
+        ``changed`` (whether the object was written) and ``records_before`` (of the object that was
+        there, if known)
     """
 
     destination_kind: ClassVar[str] = "s3"
@@ -87,12 +99,14 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         compression: Compression | Literal["auto"] | None = "auto",
         upload_extra_args: Mapping[str, Any] | None = None,
         replace_other: bool = False,
+        fail_if_fewer_than: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if compression == "auto":
             compression = "zstd" if file_format == "parquet" else "gzip"
         check_format(file_format, compression)
+        check_share(fail_if_fewer_than)
         self.s3_bucket = s3_bucket
         self.s3_key = s3_key
         self.aws_conn_id = aws_conn_id
@@ -100,6 +114,7 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         self.compression: Compression | None = compression
         self.upload_extra_args = upload_extra_args
         self.replace_other = replace_other
+        self.fail_if_fewer_than = fail_if_fewer_than
 
     def destination(self, context: Mapping[str, Any], window: Window) -> ExportedObject:
         """Return the object of the window."""
@@ -125,12 +140,17 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
             file_format=self.file_format,
             compression=self.compression,
             replace_other=self.replace_other,
+            fail_if_fewer_than=self.fail_if_fewer_than,
         )
 
     def lineage_place(self, manifest: Manifest) -> Place:
         """Return the object."""
         columns = None if self.file_format == "ndjson" else all_columns()
         return object_place(str(manifest.uri), columns)
+
+    def asset_uri(self) -> str:
+        """Return the URI of the prefix below which all windows stand; of the key, if that is fixed."""
+        return f"s3://{self.s3_bucket}/{quote(fixed_prefix(self.s3_key), safe=_PLAIN_IN_URIS)}"
 
     def key_of(self, window: Window, zone: tzinfo) -> str:
         """Return the key of a window's object, in which the window is shown in a zone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import AirflowException
 
@@ -127,6 +128,10 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
     def window_to_read(self, window: Window) -> Window:
         """Return the window and what the lookback adds before it."""
         return Window(shifted(window.start, self.lookback, "lookback", sign=-1), window.end)
+
+    def asset_uri(self) -> str:
+        """Return a URI of the table, by the id of its connection."""
+        return f"sql://{quote(self.sql_conn_id, safe='')}/{quote(self.table, safe='.')}"
 
     def _sql_hook(self) -> DbApiHook:
         from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415 - slow

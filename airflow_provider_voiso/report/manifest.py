@@ -32,6 +32,8 @@ class Manifest:
     :param table: name of the table; only for a table
     :param columns_missing: columns that the table lacks, so that their values went to ``extra``;
         only if there are any
+    :param changed: whether anything was written; False if the destination held the same already
+    :param records_before: records of the window that it held before; only if known
     """
 
     window_start: str
@@ -47,6 +49,8 @@ class Manifest:
     uri: str | None = None
     table: str | None = None
     columns_missing: list[str] | None = None
+    changed: bool | None = None
+    records_before: int | None = None
 
     @classmethod
     def of(cls, window: Window, read: WindowRead, written: Written) -> Manifest:
@@ -68,6 +72,8 @@ class Manifest:
             uri=written.uri,
             table=written.table,
             columns_missing=list(written.columns_missing) if written.columns_missing else None,
+            changed=written.changed,
+            records_before=written.records_before,
         )
 
     def line(self, *, seconds: float, changed: int) -> str:

@@ -58,19 +58,39 @@ def shifted(
 
 def add_on_calendar(local: pendulum.DateTime, length: timedelta | relativedelta) -> datetime:
     """Add days and longer units on the wall clock of the zone, hours and less as time passes."""
+    days, passed = _on_calendar_and_passing(length)
+    return in_utc(_moved_by_days(local, days)) + passed
+
+
+def subtract_on_calendar(local: pendulum.DateTime, length: timedelta | relativedelta) -> datetime:
+    """Undo :func:`add_on_calendar`, in the opposite order."""
+    days, passed = _on_calendar_and_passing(length)
+    earlier = pendulum.instance(in_utc(local) - passed).in_timezone(local.timezone or "UTC")
+    return in_utc(_moved_by_days(earlier, -days))
+
+
+def _on_calendar_and_passing(
+    length: timedelta | relativedelta,
+) -> tuple[relativedelta, relativedelta]:
     days = relativedelta(
         years=getattr(length, "years", 0), months=getattr(length, "months", 0), days=length.days
     )
     passed = relativedelta(seconds=length.seconds, microseconds=length.microseconds)
     if isinstance(length, relativedelta):
         passed += relativedelta(hours=length.hours, minutes=length.minutes)
+    return days, passed
+
+
+def _moved_by_days(local: pendulum.DateTime, days: relativedelta) -> pendulum.DateTime:
+    if not days:
+        return local  # an hour that occurs twice stays the one that it is
     zone = local.timezone
     wall_clock: datetime = local.naive()
     midnight = datetime.combine(local.date(), time())
     # Where clocks change at midnight, a day may start at one o'clock; the next one does not.
     if on_wall_clock(midnight, zone) == local:
         wall_clock = midnight
-    return in_utc(on_wall_clock(wall_clock + days, zone)) + passed
+    return on_wall_clock(wall_clock + days, zone)
 
 
 def on_wall_clock(naive: datetime, zone: Any) -> pendulum.DateTime:

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_voiso.api.window import Window
+from airflow_provider_voiso.api.window import MICROSECOND, Window
 from airflow_provider_voiso.compat import timetables
 from airflow_provider_voiso.exceptions import VoisoNoWindowError
+from airflow_provider_voiso.run.lengths import in_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,13 @@ class Periods(ABC):
         """
 
     @abstractmethod
+    def before(self, window: Window) -> Window | None:
+        """Return the period before another one, or None if that is the first.
+
+        :raises VoisoNoWindowError: if the timetable cannot tell
+        """
+
+    @abstractmethod
     def end_of(self, start: pendulum.DateTime) -> datetime | None:
         """Return the end of the period that starts exactly there, or None if none does."""
 
@@ -79,6 +87,10 @@ class FixedPeriods(Periods):
                 "'0 0 1 * *', or set window_start and window_end."
             )
         return Window(start, anchor)
+
+    def before(self, window: Window) -> Window | None:
+        """Count one length back from its start."""
+        return self.last_before(in_utc(window.start))
 
     def end_of(self, start: pendulum.DateTime) -> datetime | None:
         """Count one length forward."""
@@ -110,6 +122,10 @@ class TickPeriods(Periods):
             if not is_same:
                 found = over
         return Window(*found[-1]) if found else None
+
+    def before(self, window: Window) -> Window | None:
+        """Return the last period that ends before it ends: periods may overlap, or leave gaps."""
+        return self.last_before(in_utc(window.end - MICROSECOND))
 
     def end_of(self, start: pendulum.DateTime) -> datetime | None:
         """Walk from before the start.

@@ -22,6 +22,7 @@ from airflow_provider_voiso.exceptions import (
     VoisoConfigurationError,
     VoisoDestinationError,
     VoisoReconciliationError,
+    VoisoShrunkError,
     VoisoSpoolError,
 )
 from airflow_provider_voiso.simulator import Simulator
@@ -43,6 +44,8 @@ NEXT_DAY = Window(DAY.end, DAY.end + timedelta(days=1))
 NUMBER = "4930123456789"
 FILTERS = {"number": NUMBER}
 KEY = "calls"
+NO_ARGUMENTS = "44136fa355b3678a"
+"""The hash of no upload_extra_args."""
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,7 @@ def exported(s3: SeaweedS3, account: CdrClient, monkeypatch: pytest.MonkeyPatch)
         window: Window = DAY,
         filters: dict[str, Any] | None = None,
         endpoint_url: str | None = None,
+        upload_args: dict[str, Any] | None = None,
         **options: Any,
     ) -> ExportedObject:
         connection = json.loads(s3.connection())
@@ -93,7 +97,7 @@ def exported(s3: SeaweedS3, account: CdrClient, monkeypatch: pytest.MonkeyPatch)
             "replace_other": False,
         }
         return ExportedObject(
-            S3Store(bucket=s3.bucket, aws_conn_id="aws_test", upload_args=None),
+            S3Store(bucket=s3.bucket, aws_conn_id="aws_test", upload_args=upload_args),
             key=KEY,
             window=window,
             selection=account.selection(filters),
@@ -127,6 +131,7 @@ def test_object_says_what_it_holds(
         "selection": account.selection(FILTERS).digest,
         "account": "127.0.0.1",
         "records": str(read.records),
+        "content": f"1-ndjson-gzip-{NO_ARGUMENTS}-{read.digest().hex()}",
     }
     assert NUMBER not in json.dumps(metadata)
 
@@ -139,6 +144,127 @@ def test_same_export_again(s3: SeaweedS3, exported: MakeObject, read: WindowRead
     again.write(read)
 
     assert gzip.decompress(stored(s3)).startswith(b"uuid,")
+
+
+def modified(s3: SeaweedS3) -> Any:
+    head = s3.client().head_object(Bucket=s3.bucket, Key=KEY)
+    return head["LastModified"], head["ETag"], head["Metadata"]
+
+
+def test_same_records_upload_nothing(
+    s3: SeaweedS3, exported: MakeObject, read: WindowRead, proxy: S3Proxy
+) -> None:
+    first = exported().write(read)
+    before = modified(s3)
+    again = exported(endpoint_url=proxy.url)
+    proxy.just_before["put"] = lambda: pytest.fail("uploads")
+
+    again.check()
+    written = again.write(read)
+
+    assert (first.changed, first.records_before) == (True, None)
+    assert (written.changed, written.records_before) == (False, read.records)
+    assert written.bytes == first.bytes == len(stored(s3))
+    assert "put" in proxy.just_before
+    assert modified(s3) == before
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"file_format": "csv"},
+        {"file_format": "parquet", "compression": "zstd"},
+        {"compression": None},
+        {"upload_args": {"StorageClass": "STANDARD_IA"}},
+        {"upload_args": {"Metadata": {"team": "sales"}}},
+    ],
+    ids=["format", "parquet", "compression", "storage class", "metadata"],
+)
+def test_same_records_in_another_form(
+    s3: SeaweedS3, exported: MakeObject, read: WindowRead, other: dict[str, Any]
+) -> None:
+    exported().write(read)
+    before = modified(s3)
+
+    written = exported(**other).write(read)
+
+    assert (written.changed, written.records_before) == (True, read.records)
+    assert modified(s3)[2] != before[2]
+    assert exported(**other).write(read).changed is False
+
+
+def test_other_records(
+    s3: SeaweedS3, exported: MakeObject, account: CdrClient, read: WindowRead
+) -> None:
+    with account.read(DAY, FILTERS) as fewer:
+        exported().write(fewer)
+
+        written = exported().write(read)
+
+        assert (written.changed, written.records_before) == (True, fewer.records)
+    assert gzip.decompress(stored(s3)) == lines(read)
+
+
+def test_fewer_records(
+    s3: SeaweedS3,
+    exported: MakeObject,
+    account: CdrClient,
+    read: WindowRead,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with account.read(DAY, FILTERS) as fewer:
+        exported().write(read)
+        before = modified(s3)
+        gated = exported(fail_if_fewer_than=0.9)
+        gated.check()
+
+        with pytest.raises(VoisoShrunkError, match=f"holds {read.records} records of "):
+            gated.write(fewer)
+
+        assert modified(s3) == before
+        caplog.clear()
+        written = exported().write(fewer)
+    assert (written.changed, written.records_before) == (True, read.records)
+    warned = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert len(warned) == 1
+    assert f"held {read.records} records" in warned[0]
+
+
+def test_gate_without_anything_to_lose(
+    exported: MakeObject, account: CdrClient, read: WindowRead
+) -> None:
+    gated = exported(fail_if_fewer_than=1)
+
+    assert gated.write(read).changed is True
+    assert gated.write(read).changed is False
+    with account.read(DAY, FILTERS) as fewer:
+        latest = exported(window=NEXT_DAY, fail_if_fewer_than=1, replace_other=True)
+        assert latest.write(fewer).changed is True
+
+
+def test_another_window_without_records(
+    s3: SeaweedS3, exported: MakeObject, account: CdrClient
+) -> None:
+    with account.read(DAY, {"number": "0"}) as nothing:
+        exported().write(nothing)
+
+        written = exported(window=NEXT_DAY, replace_other=True).write(nothing)
+
+    # The records of another window tell nothing of this one.
+    assert (written.changed, written.records_before) == (True, None)
+    assert modified(s3)[2]["window-start"] == NEXT_DAY.start.isoformat()
+
+
+def test_objects_of_earlier_versions(
+    s3: SeaweedS3, exported: MakeObject, account: CdrClient, read: WindowRead
+) -> None:
+    selection = account.selection().digest
+    bounds = {"window-start": DAY.start.isoformat(), "window-end": DAY.end.isoformat()}
+    put(s3, **bounds, selection=selection, account="127.0.0.1", records="7")
+
+    written = exported().write(read)
+
+    assert (written.changed, written.records_before) == (True, 7)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +389,7 @@ class TestReplacedMeanwhile:
         self, s3: SeaweedS3, exported: MakeObject, read: WindowRead, proxy: S3Proxy, there: bool
     ) -> None:
         if there:
-            exported().write(read)
+            exported(file_format="csv").write(read)
         late = exported(endpoint_url=proxy.url)
         late.check()
         other = exported(window=NEXT_DAY, compression=None, replace_other=True)
@@ -278,7 +404,7 @@ class TestReplacedMeanwhile:
         self, s3: SeaweedS3, exported: MakeObject, read: WindowRead, proxy: S3Proxy, there: bool
     ) -> None:
         if there:
-            exported().write(read)
+            exported(file_format="csv").write(read)
         late = exported(endpoint_url=proxy.url)
         late.check()
         other = exported(compression=None)
@@ -294,6 +420,7 @@ class Shaped(BaseHTTPRequestHandler):
     """Takes every object; its class says what a look at one gives, and what a condition gives."""
 
     status = 403
+    status_after_put: int | None = None
     headers_of_object: dict[str, str] = {}  # noqa: RUF012 - the handler's class is its configuration
     takes_conditions = True
 
@@ -301,6 +428,8 @@ class Shaped(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         is_refused = not self.takes_conditions and "If-Match" in self.headers
         self._answer(412 if is_refused else 200, {"ETag": '"x"'})
+        if self.status_after_put:
+            type(self).status = self.status_after_put
 
     def do_HEAD(self) -> None:
         self._answer(self.status, {"ETag": '"x"', **self.headers_of_object})
@@ -360,9 +489,10 @@ def test_object_afterwards(
         "selection": account.selection().digest,
         "account": "127.0.0.1",
         "records": str(read.records),
+        "content": f"1-ndjson-none-{NO_ARGUMENTS}-{read.digest().hex()}",
     }
     found = {f"x-amz-meta-{name}": value for name, value in described.items()}
-    shaped.status = 200
+    shaped.status, shaped.status_after_put = 404, 200
     shaped.headers_of_object = {**found, "Content-Length": str(len(lines(read))), **wrong}
     looked_at = exported(endpoint_url=shaped.url, compression=None, replace_other=True)
 
@@ -386,6 +516,7 @@ def test_records_that_get_lost(s3: SeaweedS3, exported: MakeObject, read: Window
         """A read whose disk gives back less than it took."""
 
         records = read.records
+        digest = read.digest
 
         def blocks(self) -> Iterator[Any]:
             return iter(())
@@ -426,6 +557,7 @@ def test_temporary_file_is_removed(
         """A read that looks, halfway, whether the file has a name."""
 
         records = read.records
+        digest = read.digest
 
         def blocks(self) -> Iterator[Any]:
             yield from read.blocks()

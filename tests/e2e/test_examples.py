@@ -11,7 +11,13 @@ import pytest
 
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.run.sub_windows import sub_windows
-from tests.e2e.world import day_before, needs_partitions, on_airflow_3, rows
+from tests.e2e.world import (
+    day_before,
+    needs_partitions,
+    needs_partitions_at_run_time,
+    on_airflow_3,
+    rows,
+)
 
 if TYPE_CHECKING:
     from tests.e2e.world import World
@@ -20,13 +26,15 @@ pytestmark = on_airflow_3
 
 EXAMPLES = sorted(path.stem for path in (Path(__file__).parents[2] / "example_dags").glob("*.py"))
 
+NEEDS = {
+    "voiso_cdr_partitioned": needs_partitions,
+    "voiso_cdr_partitions_again": needs_partitions_at_run_time,
+}
+
 
 @pytest.mark.parametrize(
     "dag_id",
-    [
-        pytest.param(name, marks=needs_partitions if "partition" in name else ())
-        for name in EXAMPLES
-    ],
+    [pytest.param(name, marks=NEEDS.get(name, ())) for name in EXAMPLES],
 )
 def test_the_scheduled_run_of_an_example_succeeds(world: World, dag_id: str) -> None:
     world.succeed(dag_id, world.scheduled_run(dag_id)["dag_run_id"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.world import BACKFILLED, day_before, manifests, on_airflow_3, rows
+from tests.e2e.world import BACKFILLED, day_before, on_airflow_3, rows
+from tests.e2e.world import manifests as returned
 from tests.servers.process import wait_for
 
 if TYPE_CHECKING:
@@ -24,6 +25,18 @@ def dump(world: World) -> dict[str, Any]:
         "etags": {item["Key"]: item["ETag"] for item in listed},
         "postgres": world.postgres("SELECT t::text FROM exports t ORDER BY uuid"),
         "sqlite": world.sqlite("SELECT * FROM exports ORDER BY uuid"),
+    }
+
+
+CHANGES = {"changed", "inserted", "updated", "deleted", "records_before"}
+
+
+def manifests(world: World, dag_id: str, run_id: str, task_ids: tuple[str, ...]) -> dict[str, Any]:
+    """Return what the tasks of a run returned, without what they found and changed."""
+    found = returned(world, dag_id, run_id, task_ids)
+    return {
+        task_id: {name: value for name, value in manifest.items() if name not in CHANGES}
+        for task_id, manifest in found.items()
     }
 
 

@@ -59,6 +59,10 @@ needs_state = pytest.mark.skipif(
     airflow.__version__.startswith(("2.", "3.0.", "3.1.", "3.2.")),
     reason="the store of a task's state came with Airflow 3.3",
 )
+needs_partitions_at_run_time = pytest.mark.skipif(
+    airflow.__version__.startswith(("2.", "3.0.", "3.1.", "3.2.")),
+    reason="tasks name partitions from Airflow 3.3 on",
+)
 needs_installation = pytest.mark.skipif(
     not entry_points(group="apache_airflow_provider", module="airflow_provider_voiso.provider_info")
     and "CI" not in os.environ,

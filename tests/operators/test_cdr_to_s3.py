@@ -30,6 +30,7 @@ from airflow_provider_voiso.exceptions import (
     VoisoOutOfWindowError,
     VoisoResponseError,
     VoisoServerError,
+    VoisoShrunkError,
 )
 from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
@@ -114,6 +115,7 @@ def test_a_day_becomes_one_object_of_the_records_as_they_were_sent(
         "requests": len(sim.requests),
         "bytes": len(content),
         "uri": f"s3://voiso-cdr/{DEFAULT_KEY}",
+        "changed": True,
     }
     assert json.loads(json.dumps(manifest)) == manifest
     head = s3.client().head_object(Bucket=s3.bucket, Key=DEFAULT_KEY)
@@ -124,6 +126,7 @@ def test_a_day_becomes_one_object_of_the_records_as_they_were_sent(
         "selection": VoisoHook().client.selection().digest,
         "account": "127.0.0.1",
         "records": str(len(truth)),
+        "content": head["Metadata"]["content"],
     }
 
 
@@ -226,6 +229,30 @@ def test_another_export_of_the_window_replaces_the_object(
     assert gzip.decompress(after).splitlines() == in_order(
         sim.truth(START, START + DAY, state="after")
     )
+
+
+def test_export_that_would_lose_records(
+    s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]
+) -> None:
+    sim = simulate(drift=Drift(leave=0.8))
+    first = export(context)
+    before = stored(s3, DEFAULT_KEY)
+    sim.drift_now()
+
+    with pytest.raises(VoisoShrunkError, match=r"holds \d+ records of .* would hold \d+"):
+        export(context, fail_if_fewer_than=0.5)
+    assert stored(s3, DEFAULT_KEY) == before
+
+    manifest = export(context)
+    assert manifest["changed"] is True
+    assert manifest["records_before"] == first["records"] > manifest["records"]
+    assert export(context)["changed"] is False
+
+
+@pytest.mark.parametrize("share", [0, 1.5, "0.9", True])
+def test_shares_that_are_none(share: Any) -> None:
+    with pytest.raises(VoisoConfigurationError, match="fail_if_fewer_than"):
+        VoisoCdrToS3Operator(task_id="export", s3_bucket="voiso-cdr", fail_if_fewer_than=share)
 
 
 def test_placeholders_show_the_window_in_the_zone_of_the_dag(

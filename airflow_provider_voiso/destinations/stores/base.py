@@ -60,6 +60,11 @@ class ObjectStore(Protocol):
         """Return where a person finds an object with a browser, without credentials; None if nowhere."""
         ...
 
+    @property
+    def upload_digest(self) -> str:
+        """Identifies the arguments of an upload, so that an object is known to be uploaded so."""
+        ...
+
     def check(self) -> None:
         """Refuse arguments that cannot work, without a request to the store.
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.selection import Selection
     from airflow_provider_voiso.api.window import Window
 
-METADATA_NAMES = ("window-start", "window-end", "selection", "account", "records")
+METADATA_NAMES = ("window-start", "window-end", "selection", "account", "records", "content")
 """The metadata of every exported object."""
+_COUNT = re.compile(r"[0-9]{1,18}")
 _PLAIN = re.compile(r"[A-Za-z0-9:+._-]{1,255}")
 
 
@@ -49,10 +50,24 @@ class Contents:
 
         return cls(said("window-start"), said("window-end"), said("selection"), said("account"))
 
-    def as_metadata(self, records: int) -> dict[str, str]:
-        """Return the metadata of an object with these contents."""
-        values = (self.window_start, self.window_end, self.selection, self.account, str(records))
+    def as_metadata(self, records: int, content: str) -> dict[str, str]:
+        """Return the metadata of an object with these contents.
+
+        :param content: identifies the records and how they are written
+        """
+        known = (self.window_start, self.window_end, self.selection, self.account)
+        values = (*known, str(records), content)
         return {name: value or "" for name, value in zip(METADATA_NAMES, values, strict=True)}
+
+    def records_in(self, metadata: Mapping[str, str]) -> int | None:
+        """Return how many records an object says to hold of this window and selection.
+
+        :return: None if it does not say so, or holds another one
+        """
+        held = Contents.from_metadata(metadata)
+        records = metadata.get("records", "")
+        is_said = held.is_known and held.may_be(self) and _COUNT.fullmatch(records)
+        return int(records) if is_said else None
 
     @property
     def is_known(self) -> bool:

@@ -58,6 +58,17 @@ def object_key(
     return key
 
 
+def fixed_prefix(template: str) -> str:
+    """Return the folders before the first placeholder, or the whole key if there is none.
+
+    :param template: as :func:`object_key` accepts it
+    """
+    placeholder = _PLACEHOLDER.search(template)
+    if placeholder is None:
+        return template
+    return template[: placeholder.start()].rpartition("/")[0]
+
+
 def _check_key(key: str) -> None:
     plain = _as_lenient_readers_see(key)
     is_printable = key.isprintable() and plain.isprintable()

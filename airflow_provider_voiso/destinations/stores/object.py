@@ -15,6 +15,7 @@ from airflow_provider_voiso.destinations.files.writing import (
     FileFormat,
     write_file,
 )
+from airflow_provider_voiso.destinations.shrinking import check_not_shrunk
 from airflow_provider_voiso.destinations.stores.base import ANY_STATE, HiddenError, StoreError
 from airflow_provider_voiso.destinations.stores.contents import Contents
 from airflow_provider_voiso.exceptions import (
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LAYOUT = 1
+"""Raise it if the same records and arguments are to give another file, as by new columns."""
 _MAX_PUTS = 3
 """Puts that find the object replaced since it was looked at, before the task gives up."""
 
@@ -48,6 +51,8 @@ class ExportedObject:
     :param file_format: see :func:`~airflow_provider_voiso.destinations.files.writing.write_file`
     :param compression: likewise
     :param replace_other: replace an object of another window or selection as well
+    :param fail_if_fewer_than: see
+        :func:`~airflow_provider_voiso.destinations.shrinking.check_not_shrunk`
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class ExportedObject:
         file_format: FileFormat,
         compression: Compression | None,
         replace_other: bool,
+        fail_if_fewer_than: float | None = None,
     ) -> None:
         self._store = store
         self._key = key
@@ -68,6 +74,7 @@ class ExportedObject:
         self._format: FileFormat = file_format
         self._compression: Compression | None = compression
         self._replace_other = replace_other
+        self._fail_if_fewer_than = fail_if_fewer_than
 
     @property
     def address(self) -> str:
@@ -90,24 +97,51 @@ class ExportedObject:
         raise failure
 
     def write(self, read: WindowRead) -> Written:
-        """Write the records to a temporary file, put it in the object's place, and look at the object.
+        """Put the records in the object's place, unless it holds the same already.
+
+        They go to a temporary file first; afterwards the object is looked at.
 
         :raises VoisoSpoolError: if the local disk cannot hold the file
         :raises VoisoConfigurationError: if the object holds another window or selection by now
+        :raises VoisoShrunkError: if it would lose more records than it may
         :raises VoisoDestinationError: if the store refuses the file, or does not answer
         :raises VoisoReconciliationError: if the object is not afterwards what was put
         """
-        metadata = self._contents.as_metadata(read.records)
+        metadata = self._contents.as_metadata(read.records, self._content(read))
+        found = self._look()
+        if found is not None and found.metadata.items() >= metadata.items():
+            log.info("%s holds the same already; it is left as it is.", self.address)
+            return Written(
+                bytes=found.size,
+                uri=self.address,
+                url=self._store.url(self._key),
+                changed=False,
+                records_before=read.records,
+            )
         try:
             with tempfile.TemporaryFile(prefix="voiso-") as file:
                 size = self._fill(file, read)
-                self._put(file, metadata)
+                replaced = self._put(file, metadata, found)
         except OSError as error:
             failure = VoisoSpoolError.of(error, self._window)
         else:
             self._verify(size, metadata)
-            return Written(bytes=size, uri=self.address, url=self._store.url(self._key))
+            return Written(
+                bytes=size,
+                uri=self.address,
+                url=self._store.url(self._key),
+                changed=True,
+                records_before=self._records_in(replaced),
+            )
         raise failure
+
+    def _content(self, read: WindowRead) -> str:
+        """Identify the records, and how they are written and uploaded."""
+        form = f"{_LAYOUT}-{self._format}-{self._compression or 'none'}"
+        return f"{form}-{self._store.upload_digest}-{read.digest().hex()}"
+
+    def _records_in(self, found: Description | None) -> int | None:
+        return None if found is None else self._contents.records_in(found.metadata)
 
     def _fill(self, file: BinaryIO, read: WindowRead) -> int:
         """Write the records to a file, and return its size in bytes."""
@@ -122,12 +156,21 @@ class ExportedObject:
             )
         return file.seek(0, os.SEEK_END)
 
-    def _put(self, file: BinaryIO, metadata: Mapping[str, str]) -> None:
-        found = self._look()
+    def _put(
+        self, file: BinaryIO, metadata: Mapping[str, str], found: Description | None
+    ) -> Description | None:
+        """Put a file in the object's place if it is still what was found; return what was replaced."""
         self._log_unknown(found)
         for _ in range(_MAX_PUTS):
+            check_not_shrunk(
+                self._records_in(found),
+                int(metadata["records"]),
+                self._fail_if_fewer_than,
+                self.address,
+                self._window,
+            )
             if self._try_put(file, metadata, found):
-                return
+                return found
             before, found = found, self._look()
             if found is not None and found == before:
                 # The store takes the object for changed when it is not: conditions mean nothing

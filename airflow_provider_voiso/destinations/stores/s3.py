@@ -12,6 +12,7 @@ from airflow_provider_voiso.destinations.stores.s3_arguments import (
     check_bucket,
     check_connection_id,
     check_upload_args,
+    digest_of,
     taken_by,
 )
 from airflow_provider_voiso.destinations.stores.s3_url import browser_url
@@ -64,6 +65,11 @@ class S3Store:
         """Return the object's page in AWS's console, or its address at another server's endpoint."""
         meta = self._client.meta
         return browser_url(self._bucket, key, meta.endpoint_url, meta.region_name)
+
+    @property
+    def upload_digest(self) -> str:
+        """A hash of the arguments of an upload; a customer's own key is left out, as it is secret."""
+        return digest_of(self._upload_args)
 
     def check(self) -> None:
         """Check the bucket's name, the connection, and the arguments of the upload.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +15,7 @@ from airflow_provider_voiso.exceptions import VoisoConfigurationError
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}|arn:[A-Za-z0-9:/_-]+")
 _METADATA_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _METADATA_VALUE = re.compile(r"[ -~]*")
+_SECRET = ("SSECustomerKey", "SSECustomerKeyMD5")
 _UPLOADS = ("PutObject", "CreateMultipartUpload", "CompleteMultipartUpload")
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -22,6 +25,16 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "map": (Mapping,),
 }
 """By the names of botocore's types. Dates come in many forms, which boto3 judges itself."""
+
+
+def digest_of(upload_args: Mapping[str, Any]) -> str:
+    """Return a hash of the arguments of an upload, without a customer's own key.
+
+    :param upload_args: as :func:`check_upload_args` accepts them
+    """
+    public = {name: value for name, value in upload_args.items() if name not in _SECRET}
+    text = json.dumps(public, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def check_bucket(name: Any) -> None:
