@@ -178,6 +178,14 @@ class VoisoSpoolError(VoisoError):
         )
 
 
+class VoisoShrunkError(VoisoError, AirflowFailException):
+    """The window would hold far fewer records than before, which `fail_if_fewer_than` forbids.
+
+    Look whether the API key still may read all records, and whether the filters changed; if the
+    loss is right, clear the task with a smaller `fail_if_fewer_than`.
+    """
+
+
 class VoisoReconciliationError(VoisoError):
     """The destination does not hold what was read, or cannot be looked at to see that.
 
