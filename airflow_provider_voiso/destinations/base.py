@@ -18,12 +18,22 @@ class Written:
     :param table: name of the table, None for an object
     :param columns_missing: columns that the table lacks, so that their values went to ``extra``;
         None if it lacks none
+    :param inserted: rows that are new; None if that is not known, as for an object
+    :param updated: rows that stood there with other values; likewise
+    :param deleted: rows of the window that are gone; likewise
+    :param changed: whether anything was written, None if that is not known
+    :param records_before: records of the window that the destination held before; likewise
     """
 
     bytes: int
     uri: str | None = None
     table: str | None = None
     columns_missing: tuple[str, ...] | None = None
+    inserted: int | None = None
+    updated: int | None = None
+    deleted: int | None = None
+    changed: bool | None = None
+    records_before: int | None = None
 
 
 class Destination(Protocol):

@@ -30,6 +30,11 @@ class Manifest:
     :param table: name of the table; only for a table
     :param columns_missing: columns that the table lacks, so that their values went to ``extra``;
         only if there are any
+    :param inserted: rows that are new; only for a table, where it is known
+    :param updated: rows that stood there with other values; likewise
+    :param deleted: rows of the window that are gone; likewise
+    :param changed: whether anything was written; only where it is known
+    :param records_before: records of the window that the destination held before; likewise
     """
 
     window_start: str
@@ -45,6 +50,11 @@ class Manifest:
     uri: str | None = None
     table: str | None = None
     columns_missing: list[str] | None = None
+    inserted: int | None = None
+    updated: int | None = None
+    deleted: int | None = None
+    changed: bool | None = None
+    records_before: int | None = None
 
     @classmethod
     def of(cls, window: Window, read: WindowRead, written: Written) -> Manifest:
@@ -66,6 +76,11 @@ class Manifest:
             uri=written.uri,
             table=written.table,
             columns_missing=list(written.columns_missing) if written.columns_missing else None,
+            inserted=written.inserted,
+            updated=written.updated,
+            deleted=written.deleted,
+            changed=written.changed,
+            records_before=written.records_before,
         )
 
     def as_dict(self) -> dict[str, Any]:
