@@ -4,6 +4,9 @@ Tables that a load creates have no key and no index. DuckDB would hold either wh
 key takes more than twice the space of the rows in the file. It finds a window without: it keeps the
 lowest and highest ``ended_at`` of each group of rows. So the load itself ensures that no uuid is
 there twice.
+
+A window that holds rows is staged and compared as in other databases, within the same little
+memory: DuckDB moves what does not fit, of the stage and of the joins, to files beside its own.
 """
 
 from __future__ import annotations
