@@ -19,9 +19,11 @@ class Written:
     :param table: name of the table, None for an object
     :param columns_missing: columns that the table lacks, so that their values went to ``extra``;
         None if it lacks none
-    :param changed: False if the destination held the same already, so that nothing was written;
-        None if that was not looked at
-    :param records_before: records of the window that it held before, None if that is not known
+    :param inserted: rows that are new; None if that is not known, as for an object
+    :param updated: rows that stood there with other values; likewise
+    :param deleted: rows of the window that are gone; likewise
+    :param changed: whether anything was written, None if that is not known
+    :param records_before: records of the window that the destination held before; likewise
     """
 
     bytes: int
@@ -29,6 +31,9 @@ class Written:
     url: str | None = None
     table: str | None = None
     columns_missing: tuple[str, ...] | None = None
+    inserted: int | None = None
+    updated: int | None = None
+    deleted: int | None = None
     changed: bool | None = None
     records_before: int | None = None
 

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.arguments import check_bool, check_one_of, check_text
 from airflow_provider_voiso.compat.connections import find_connection
+from airflow_provider_voiso.destinations.shrinking import check_share
 from airflow_provider_voiso.destinations.sql.job import Mode
 from airflow_provider_voiso.destinations.sql.table import SqlTable
 from airflow_provider_voiso.destinations.sql.table_name import TableName
@@ -41,9 +42,9 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
 
     :param sql_conn_id: connection whose hook is a ``DbApiHook`` (templated)
     :param table: ``name`` or ``schema.name`` (templated)
-    :param mode: ``replace_window`` deletes the window's rows and inserts what was read, so that
-        rows the API no longer returns are gone: give each set of ``filters`` a table of its own.
-        ``upsert`` updates by ``uuid`` and deletes nothing.
+    :param mode: ``replace_window`` deletes the window's rows that the API no longer returns: give
+        each set of ``filters`` a table of its own. ``upsert`` deletes nothing. Both insert what is
+        new, update by ``uuid`` what differs, and leave all other rows alone.
     :param create_table: create the table, its key and an index on ``ended_at`` if it is missing;
         DuckDB needs neither
     :param add_columns: add columns that an existing table lacks; otherwise their values go to
@@ -51,10 +52,15 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
     :param lookback: read that much before the window as well, to catch records that changed since;
         upsert only. None is no lookback; months and years of a ``relativedelta`` are counted on the
         calendar, in UTC
+    :param fail_if_fewer_than: share of the window's rows, such as 0.9, below which they are not
+        replaced, but the task fails and is not retried; ``replace_window`` only. None, the default,
+        only logs a warning when there are fewer rows than before
     :return: manifest with ``window_start``, ``window_end``, ``records``, ``duplicates``,
         ``out_of_window``, ``requests``, ``probes`` (requests among them that proved something),
         ``clock`` (in which the API reads dates), ``bytes`` (size of the records as JSON),
-        ``table``, and ``columns_missing`` if the table lacks some
+        ``table``, ``inserted``, ``updated`` and ``deleted`` rows, ``changed`` (whether there are
+        any), ``records_before`` (rows of the window before), and ``columns_missing`` if the table
+        lacks some
     """
 
     destination_kind: ClassVar[str] = "sql"
@@ -73,6 +79,7 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
         create_table: bool = True,
         add_columns: bool = False,
         lookback: timedelta | relativedelta | None = None,
+        fail_if_fewer_than: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -89,12 +96,18 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
             raise VoisoConfigurationError(
                 "A lookback needs mode='upsert': replace_window would delete rows it does not read."
             )
+        check_share(fail_if_fewer_than)
+        if fail_if_fewer_than is not None and mode == "upsert":
+            raise VoisoConfigurationError(
+                "fail_if_fewer_than needs mode='replace_window': an upsert deletes nothing."
+            )
         self.sql_conn_id = sql_conn_id
         self.table = table
         self.mode: Mode = mode
         self.create_table = create_table
         self.add_columns = add_columns
         self.lookback = lookback
+        self.fail_if_fewer_than = fail_if_fewer_than
 
     def destination(self, context: Mapping[str, Any], window: Window) -> SqlTable:
         """Return the table."""
@@ -116,6 +129,7 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
             mode=self.mode,
             create_table=self.create_table,
             add_columns=self.add_columns,
+            fail_if_fewer_than=self.fail_if_fewer_than,
         )
 
     def lineage_place(self, manifest: Manifest) -> Place:

@@ -32,8 +32,11 @@ class Manifest:
     :param table: name of the table; only for a table
     :param columns_missing: columns that the table lacks, so that their values went to ``extra``;
         only if there are any
-    :param changed: whether anything was written; False if the destination held the same already
-    :param records_before: records of the window that it held before; only if known
+    :param inserted: rows that are new; only for a table, where it is known
+    :param updated: rows that stood there with other values; likewise
+    :param deleted: rows of the window that are gone; likewise
+    :param changed: whether anything was written; only where it is known
+    :param records_before: records of the window that the destination held before; likewise
     """
 
     window_start: str
@@ -49,6 +52,9 @@ class Manifest:
     uri: str | None = None
     table: str | None = None
     columns_missing: list[str] | None = None
+    inserted: int | None = None
+    updated: int | None = None
+    deleted: int | None = None
     changed: bool | None = None
     records_before: int | None = None
 
@@ -72,6 +78,9 @@ class Manifest:
             uri=written.uri,
             table=written.table,
             columns_missing=list(written.columns_missing) if written.columns_missing else None,
+            inserted=written.inserted,
+            updated=written.updated,
+            deleted=written.deleted,
             changed=written.changed,
             records_before=written.records_before,
         )

@@ -16,6 +16,7 @@ from airflow_provider_voiso.exceptions import (
     VoisoError,
     VoisoResponseError,
     VoisoServerError,
+    VoisoShrunkError,
     VoisoTransportError,
 )
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
@@ -319,3 +320,50 @@ def test_arguments_are_templates(database: Path, simulate: Simulate) -> None:
     assert table(database, "calls_inbound") == expected(
         sim.truth(START, START + DAY, {"type": "inbound"})
     )
+
+
+def test_manifest_tells_changes(
+    context: Mapping[str, Any], simulate: Simulate, database: Path
+) -> None:
+    simulate(records_per_day=30)
+    records = export(context)["records"]
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("UPDATE calls SET agent = 'old' WHERE rowid <= 2")
+        connection.execute("DELETE FROM calls WHERE rowid = 3")
+        connection.commit()
+
+    second, third = export(context), export(context)
+
+    names = ("records_before", "inserted", "updated", "deleted", "changed")
+    assert [second[name] for name in names] == [records - 1, 1, 2, 0, True]
+    assert [third[name] for name in names] == [records, 0, 0, 0, False]
+
+
+def test_shrunk_window_stays(
+    context: Mapping[str, Any], simulate: Simulate, database: Path
+) -> None:
+    simulate(records_per_day=30)
+    export(context)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute(
+            "INSERT INTO calls (uuid, ended_at) SELECT 'more ' || uuid, ended_at FROM calls"
+        )
+        connection.commit()
+    before = table(database)
+
+    with pytest.raises(VoisoShrunkError, match="The table calls holds"):
+        export(context, fail_if_fewer_than=0.9)
+
+    assert table(database) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fail_if_fewer_than": 90}, "above 0 and at most 1"),
+        ({"fail_if_fewer_than": 0.9, "mode": "upsert"}, "needs mode='replace_window'"),
+    ],
+)
+def test_gate_is_checked_early(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(VoisoConfigurationError, match=message):
+        VoisoCdrToSqlOperator(task_id="export", sql_conn_id="warehouse", table="calls", **options)

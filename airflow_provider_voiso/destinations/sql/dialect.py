@@ -111,12 +111,19 @@ class Dialect(ABC):
     placeholder: str = "%s"
     quote: ClassVar[str] = '"'
 
-    upsert: ClassVar[str] = (
-        "INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} WHERE true "
-        "ON CONFLICT (uuid) DO UPDATE SET {assignments}"
+    update: ClassVar[str] = (
+        "UPDATE {table} AS old SET {assignments} FROM {stage} AS new "
+        "WHERE new.uuid = old.uuid AND ({differs})"
     )
-    assignment: ClassVar[str] = "{column} = excluded.{column}"
-    delete_staged: ClassVar[str] = "DELETE FROM {table} WHERE uuid IN (SELECT uuid FROM {stage})"
+    """Updates rows of the table, ``old``, that differ from their staged records, ``new``."""
+
+    assignment: ClassVar[str] = "{column} = new.{column}"
+
+    counts_updates: ClassVar[bool] = True
+    """Whether the cursor tells how many rows an update met, changed or not."""
+
+    has_keys: ClassVar[bool] = True
+    """Whether :attr:`ExistingTable.has_unique_uuid` means that no uuid is there twice."""
 
     can_roll_back_amid_an_answer: ClassVar[bool] = True
     """Whether a stopped task may roll back at once.
@@ -180,21 +187,38 @@ class Dialect(ABC):
         """
         return False
 
-    def keep_each_uuid_once(
+    def can_retry(self, error: Exception) -> bool:  # noqa: ARG002 - see the subclass
+        """Tell whether a staged load that failed may succeed the next time."""
+        return False
+
+    def prepare_stage(self, cursor: Any, stage: str) -> None:  # noqa: B027 - most need nothing
+        """Get a filled stage ready to be compared with the table.
+
+        :param stage: its quoted name
+        """
+
+    def holds_each_uuid_once(
         self,
         cursor: Any,  # noqa: ARG002 - a unique key does the work
         target: str,  # noqa: ARG002
         bounds: tuple[Any, Any],  # noqa: ARG002
         rows: int,  # noqa: ARG002
     ) -> bool:
-        """Delete rows outside of the window whose uuid was loaded into it.
+        """Tell whether the uuids that were loaded into a window differ and stand nowhere else.
 
         :param target: quoted name of the table
         :param bounds: start and end of the window, as the database compares them
         :param rows: number of rows that were loaded into the window
-        :returns: whether all rows of the window have different uuids
         """
         return True
+
+    def differs(self, column: Column) -> str:
+        """Return a condition: the column's values in ``old`` and ``new`` are not the same.
+
+        Two NULLs are the same; texts are compared character by character, and numbers exactly.
+        """
+        name = self.quoted(column.name)
+        return f"old.{name} IS DISTINCT FROM new.{name}"
 
     def instant(self, value: datetime) -> Any:
         """Return a datetime in UTC as it is compared with ``ended_at``."""

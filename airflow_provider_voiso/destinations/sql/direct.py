@@ -1,9 +1,10 @@
-"""Replacing a window in the table itself."""
+"""Loading an empty window into the table itself."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_voiso.destinations.sql.changes import Changes
 from airflow_provider_voiso.destinations.sql.dialect import position
 from airflow_provider_voiso.destinations.sql.load import UnsuitableError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Direct:
-    """Replaces a window in the table itself, the fastest way.
+    """Appends to the table itself, the fastest way into a window without rows.
 
     The table's unique key, or the dialect, sees to it that each uuid is there once. So this suits
     only ``replace_window``, with records that all lie in the window.
@@ -26,8 +27,8 @@ class Direct:
     def __init__(self, load: Load) -> None:
         self._load = load
 
-    def run(self) -> int:
-        """Load and return the number of rows; the commit is the caller's.
+    def run(self) -> Changes:
+        """Load and return what was done; the commit is the caller's.
 
         :raises UnsuitableError: if the rows must be staged
         """
@@ -35,7 +36,8 @@ class Direct:
         if load.job.mode != "replace_window":
             raise UnsuitableError
         try:
-            return self._replace()
+            self._look_without_lock()
+            return self._append()
         except UnsuitableError:
             pass
         except Exception as error:
@@ -44,22 +46,35 @@ class Direct:
         load.connection.rollback()
         raise UnsuitableError
 
-    def _replace(self) -> int:
+    def _look_without_lock(self) -> None:
+        """Give up early, as a load that must stage does so before it keeps others out."""
+        load = self._load
+        if load.existing is not None:
+            load.begin()
+            self._check_empty()
+            load.connection.rollback()
+
+    def _append(self) -> Changes:
         load = self._load
         load.begin()
         is_new = load.lock_table()
-        if load.existing is not None:
-            if not load.existing.has_unique_uuid:
-                raise UnsuitableError
-            load.delete_window()
+        if not is_new:
+            self._check_empty()
         load.fill(load.target, self._blocks_in_window())
         if is_new:
             load.dialect.create_keys(load.cursor, load.job.table)
         rows = load.source.read
-        if not load.dialect.keep_each_uuid_once(load.cursor, load.target, load.bounds(), rows):
+        if not load.dialect.holds_each_uuid_once(load.cursor, load.target, load.bounds(), rows):
             raise UnsuitableError
         load.reconcile(rows)
-        return rows
+        return Changes(rows=rows, before=0, inserted=rows, updated=0, deleted=0)
+
+    def _check_empty(self) -> None:
+        existing = self._load.existing
+        if existing is not None and not existing.has_unique_uuid:
+            raise UnsuitableError
+        if self._load.count_in_window(self._load.target):
+            raise UnsuitableError
 
     def _blocks_in_window(self) -> Iterator[Block]:
         """Yield the records while counting the window's rows shows that all of them are there."""

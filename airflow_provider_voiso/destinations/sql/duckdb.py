@@ -4,6 +4,9 @@ Tables that a load creates have no key and no index. DuckDB would hold either wh
 key takes more than twice the space of the rows in the file. It finds a window without: it keeps the
 lowest and highest ``ended_at`` of each group of rows. So the load itself ensures that no uuid is
 there twice.
+
+A window that holds rows is staged and compared as in other databases, within the same little
+memory: DuckDB moves what does not fit, of the stage and of the joins, to files beside its own.
 """
 
 from __future__ import annotations
@@ -58,11 +61,13 @@ class DuckdbDialect(Dialect):
         "json": SqlType("VARCHAR", "VARCHAR|JSON"),
     }
     placeholder = "?"
-    upsert = (
-        "MERGE INTO {table} AS old USING {stage} AS new ON old.uuid = new.uuid "
-        "WHEN MATCHED THEN UPDATE SET {assignments} WHEN NOT MATCHED THEN INSERT BY NAME"
-    )
-    assignment = "{column} = new.{column}"
+    # A second time with all the memory, if little was not enough.
+    strategies = ("direct", "staged", "staged")
+    counts_updates = False
+    has_keys = False
+
+    def __init__(self) -> None:
+        self._takes_memory = False
 
     @contextmanager
     def connect(self, hook: DbApiHook, *, wait: bool = True) -> Iterator[Any]:
@@ -102,7 +107,7 @@ class DuckdbDialect(Dialect):
             "EXISTS (FROM duckdb_indexes()) OR EXISTS (FROM duckdb_constraints() "
             "WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'FOREIGN KEY'))"
         ).fetchone()
-        if not has_indexes:
+        if not has_indexes and not self._takes_memory:
             connection.execute(f"SET memory_limit = '{used + _MEMORY} bytes'")
         return connection
 
@@ -132,7 +137,7 @@ class DuckdbDialect(Dialect):
     def describe(self, cursor: Any, table: TableName) -> ExistingTable | None:
         """Return the table with columns in lower case: DuckDB ignores the case.
 
-        No key is asked for: see :meth:`keep_each_uuid_once`.
+        No key is asked for: see :meth:`holds_each_uuid_once`.
         """
         cursor.execute(_COLUMNS, (table.schema, table.name))
         names = [field[0] for field in cursor.description]
@@ -153,32 +158,37 @@ class DuckdbDialect(Dialect):
 
         return isinstance(error, (duckdb.ConstraintException, duckdb.OutOfMemoryException))
 
-    def keep_each_uuid_once(
+    def can_retry(self, error: Exception) -> bool:
+        """Retry once with all the memory, for rows too large or too many to be updated in little."""
+        import duckdb  # noqa: PLC0415 - only there if it is used
+
+        is_first = not self._takes_memory
+        self._takes_memory = True
+        return is_first and isinstance(error, duckdb.OutOfMemoryException)
+
+    def holds_each_uuid_once(
         self, cursor: Any, target: str, bounds: tuple[Any, Any], rows: int
     ) -> bool:
         """Compare some uuids at a time, as many as fit into little memory."""
         parts = rows // _UUIDS_AT_ONCE + 1
-        in_window = "ended_at >= ? AND ended_at < ?"
-        distinct = 0
         for part in range(parts):
             of_part = f"hash(uuid) % {parts} = {part}"
-            loaded = f"FROM {target} WHERE {in_window} AND {of_part}"
             cursor.execute(
-                f"DELETE FROM {target} "  # noqa: S608 - an identifier
-                f"WHERE {of_part} AND ({in_window}) IS NOT TRUE "
-                f"AND uuid IN (SELECT uuid {loaded})",
-                [*bounds, *bounds],
+                f"SELECT count(*) = count(DISTINCT uuid) FROM {target} "  # noqa: S608 - an identifier
+                f"WHERE {of_part} AND uuid IN (SELECT uuid FROM {target} "
+                f"WHERE ended_at >= ? AND ended_at < ? AND {of_part})",
+                [*bounds],
             )
-            cursor.execute(f"SELECT count(DISTINCT uuid) {loaded}", [*bounds])
-            distinct += cursor.fetchone()[0]
-        return distinct == rows
+            if not cursor.fetchone()[0]:
+                return False
+        return True
 
     def create_stage(self, cursor: Any, table: TableName, columns: Sequence[Column]) -> str:
         """Create the stage in the connection's temporary database, outside of the transaction.
 
-        A staged load takes memory for all rows together.
+        What does not fit into little memory, of the stage and of joins with it, goes to files
+        beside the database's own.
         """
-        cursor.execute(f"SET memory_limit = '{self._limit}'")
         return f"temp.{super().create_stage(cursor, table, columns)}"
 
     def create(self, cursor: Any, table: TableName) -> None:

@@ -20,11 +20,13 @@ class Job:
 
     :param table: table to load into
     :param window: window of the run
-    :param mode: ``replace_window`` deletes the window's rows first, so that rows which Voiso no
-        longer returns vanish; ``upsert`` adds and updates by uuid and deletes nothing
+    :param mode: ``replace_window`` deletes rows of the window that Voiso no longer returns;
+        ``upsert`` adds and updates by uuid and deletes nothing
     :param create_table: create the table, its key and its index if it does not exist
     :param add_columns: add the columns that an existing table lacks; without it, their values go
         to ``extra``
+    :param fail_if_fewer_than: share of the window's rows that must be left, None if any number will
+        do; for ``replace_window``
     :raises VoisoConfigurationError: if the mode is unknown
     """
 
@@ -33,6 +35,7 @@ class Job:
     mode: Mode
     create_table: bool
     add_columns: bool
+    fail_if_fewer_than: float | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):

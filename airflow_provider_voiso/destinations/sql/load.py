@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_voiso.destinations.columns import COLUMNS
-from airflow_provider_voiso.destinations.sql.dialect import position
+from airflow_provider_voiso.destinations.shrinking import check_not_shrunk
 from airflow_provider_voiso.destinations.sql.fit import check_fit, missing_columns
 from airflow_provider_voiso.destinations.sql.overflow import ExtraNeededError
 from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoReconciliationError
@@ -113,6 +113,26 @@ class Load:
             for _ in self.blocks():
                 pass
 
+    def check_not_shrunk(self, before: int, now: int) -> None:
+        """Compare the number of the window's rows before and after the load.
+
+        :raises VoisoShrunkError: if far fewer would be left
+        """
+        job = self.job
+        check_not_shrunk(before, now, job.fail_if_fewer_than, f"The table {job.table}", job.window)
+
+    def update(self, expected: int) -> None:
+        """Update the rows that differ from their staged records.
+
+        :param expected: how many differ
+        :raises VoisoReconciliationError: if the database left some as they were
+        """
+        self.execute(self.dialect.update)
+        if self.dialect.counts_updates and self.cursor.rowcount < expected:
+            raise self.mismatch(
+                f"{self.cursor.rowcount} of {expected} changed records", "after the update"
+            )
+
     def delete_window(self) -> None:
         """Delete the rows of the window."""
         self.execute(_DELETE_WINDOW, *self.bounds())
@@ -140,20 +160,21 @@ class Load:
     def execute(self, template: str, *parameters: Any) -> Any:
         """Execute a statement of this package and return the cursor.
 
-        :param template: may name table, stage, columns, assignments and mark (of a parameter)
+        :param template: may name table, stage, columns, mark (of a parameter), and, where the table
+            is ``old`` and the stage ``new``: assignments, and differs (a condition)
         """
-        names = [self.dialect.quoted(column.name) for column in self.columns]
-        assignment = self.dialect.assignment
-        updated = names[:]
-        updated.pop(position(self.columns, "uuid"))
+        dialect = self.dialect
+        names = [dialect.quoted(column.name) for column in self.columns]
+        compared = [column for column in self.columns if column.name != "uuid"]
         statement = template.format(
             table=self.target,
             stage=self.stage,
             columns=", ".join(names),
             assignments=", ".join(
-                assignment.format(column=name, stage=self.stage) for name in updated
+                dialect.assignment.format(column=dialect.quoted(column.name)) for column in compared
             ),
-            mark=self.dialect.placeholder,
+            differs=" OR ".join(map(dialect.differs, compared)),
+            mark=dialect.placeholder,
         )
         self.cursor.execute(statement, parameters)
         return self.cursor

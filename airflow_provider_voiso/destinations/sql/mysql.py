@@ -81,12 +81,12 @@ class MysqlDialect(Dialect):
         "json": SqlType("LONGTEXT CHARACTER SET utf8mb4", r"(medium|long)text"),
     }
     quote = "`"
-    upsert = (
-        "INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} WHERE true "
-        "ON DUPLICATE KEY UPDATE {assignments}"
+    update = (
+        "UPDATE {table} AS old JOIN {stage} AS new ON new.uuid = old.uuid "
+        "SET {assignments} WHERE {differs}"
     )
-    assignment = "{column} = {stage}.{column}"
-    delete_staged = "DELETE {table} FROM {table} JOIN {stage} ON {table}.uuid = {stage}.uuid"
+    assignment = "old.{column} = new.{column}"
+    counts_updates = False  # rows that a trigger left as they were do not count
 
     def __init__(self) -> None:
         self._sends_files = False
@@ -217,6 +217,13 @@ class MysqlDialect(Dialect):
             f"CREATE TEMPORARY TABLE {stage} ({definitions}, KEY (uuid)) ENGINE = InnoDB"
         )
         return stage
+
+    def differs(self, column: Column) -> str:
+        """Compare texts by their bytes, whatever the collation, and blanks at their end as well."""
+        name = self.quoted(column.name)
+        if column.type in {"text", "json"}:
+            return f"NOT CAST(old.{name} AS BINARY) <=> CAST(new.{name} AS BINARY)"
+        return f"NOT old.{name} <=> new.{name}"
 
     def create(self, cursor: Any, table: TableName) -> None:
         """Create the table with its keys in one statement, as each commits by itself.

@@ -52,6 +52,13 @@ class SqliteDialect(Dialect):
         "json": SqlType("TEXT", "TEXT|BLOB|NUMERIC"),
     }
     placeholder = "?"
+    # Not UPDATE FROM, which is younger than some systems' SQLite.
+    update = (
+        "UPDATE {table} SET ({columns}) = "
+        "(SELECT {columns} FROM {stage} AS new WHERE new.uuid = {table}.uuid) "
+        "WHERE uuid IN (SELECT new.uuid FROM {stage} AS new JOIN {table} AS old "
+        "ON old.uuid = new.uuid WHERE {differs})"
+    )
 
     def begin(self, connection: Any) -> Any:
         """Take transactions under our control; none is open, so that nothing is locked yet."""
@@ -127,6 +134,16 @@ class SqliteDialect(Dialect):
         cursor.execute("BEGIN")
         super().create_stage(cursor, table, columns)
         return f'"temp"."{stage_name(table)}"'
+
+    def prepare_stage(self, cursor: Any, stage: str) -> None:
+        """Add an index, by which updates find the staged record."""
+        name = stage.replace('"temp".', "")
+        cursor.execute(f'CREATE INDEX "temp"."voiso_staged_uuid" ON {name} (uuid)')
+
+    def differs(self, column: Column) -> str:
+        """Compare texts by their bytes, whatever the collation."""
+        name = self.quoted(column.name)
+        return f"old.{name} IS NOT new.{name} COLLATE BINARY"
 
     def create(self, cursor: Any, table: TableName) -> None:
         """Create the table with its key and its index.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.read import WindowRead
     from airflow_provider_voiso.api.window import Window
     from airflow_provider_voiso.destinations.columns import Page
+    from airflow_provider_voiso.destinations.sql.changes import Changes
     from airflow_provider_voiso.destinations.sql.dialect import StrategyName
     from airflow_provider_voiso.destinations.sql.job import Mode
     from airflow_provider_voiso.destinations.sql.table_name import TableName
@@ -58,6 +59,7 @@ class SqlTable:
     :param mode: see :class:`~airflow_provider_voiso.destinations.sql.job.Job`
     :param create_table: likewise
     :param add_columns: likewise
+    :param fail_if_fewer_than: likewise
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class SqlTable:
         mode: Mode,
         create_table: bool,
         add_columns: bool,
+        fail_if_fewer_than: float | None = None,
     ) -> None:
         self._hook = hook
         self._job = Job(
@@ -77,6 +80,7 @@ class SqlTable:
             mode=mode,
             create_table=create_table,
             add_columns=add_columns,
+            fail_if_fewer_than=fail_if_fewer_than,
         )
 
     @property
@@ -102,6 +106,11 @@ class SqlTable:
             bytes=read.size,
             table=self.address,
             columns_missing=loaded.columns_missing or None,
+            inserted=loaded.changes.inserted,
+            updated=loaded.changes.updated,
+            deleted=loaded.changes.deleted,
+            changed=loaded.changes.changed,
+            records_before=loaded.changes.before,
         )
 
 
@@ -109,12 +118,17 @@ class SqlTable:
 class Loaded:
     """What a load did.
 
-    :param rows: number of its records that the table holds
+    :param changes: what it did to the table
     :param columns_missing: columns that the table lacks; their values went to ``extra``
     """
 
-    rows: int
+    changes: Changes
     columns_missing: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """Number of the load's records that the table holds."""
+        return self.changes.rows
 
 
 def load_window(hook: DbApiHook, job: Job, pages: Iterable[Page]) -> Loaded:
@@ -128,6 +142,8 @@ def load_window(hook: DbApiHook, job: Job, pages: Iterable[Page]) -> Loaded:
         meanwhile; they are iterated several times
     :raises VoisoConfigurationError: if the table is missing or does not fit, before any of its
         rows is touched, or the hook fails
+    :raises VoisoShrunkError: if the window would hold far fewer rows than ``fail_if_fewer_than``
+        allows
     :raises VoisoReconciliationError: if the table would not hold exactly what was read
     :raises VoisoDestinationError: if the database cannot be reached or refuses a statement
     """
@@ -145,22 +161,22 @@ def _load(load: Load) -> Loaded:
             ", ".join(names),
         )
     load.check_extra()
-    rows = _load_by_first_suitable(load)
+    changes = _load_by_first_suitable(load)
     load.connection.commit()
-    return Loaded(rows, names)
+    return Loaded(changes, names)
 
 
-def _load_by_first_suitable(load: Load) -> int:
+def _load_by_first_suitable(load: Load) -> Changes:
     for name in load.dialect.strategies:
-        rows = _attempt(_STRATEGIES[name](load))
-        if rows is not None:
-            return rows
+        changes = _attempt(_STRATEGIES[name](load))
+        if changes is not None:
+            return changes
     raise VoisoDestinationError(
         f"No way to load suits the table {load.job.table}. Nothing of {load.job.window} was loaded."
     )
 
 
-def _attempt(strategy: Direct | Staged | RowByRow) -> int | None:
+def _attempt(strategy: Direct | Staged | RowByRow) -> Changes | None:
     try:
         return strategy.run()
     except UnsuitableError:
