@@ -273,7 +273,7 @@ def test_misfit_asks_nothing(database: Path, simulate: Simulate, context: dict[s
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        (None, "'warehouse' cannot be used"),
+        (None, "connection 'warehouse' does not exist"),
         ('{"conn_type": "nonsense", "password": "Tr0ub4dor"}', "Unknown hook type"),
         ("postgres://me:Tr0ub4dor/@host:x/db", "'warehouse'"),
         ('{"conn_type": "http"}', "not a SQL database"),
