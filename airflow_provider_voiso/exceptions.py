@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class VoisoError(AirflowException):
     """Anything that went wrong while reading from Voiso or writing what was read.
 
-    ``window`` is the window that failed as text, None if the error belongs to no window; ``failure``
-    says what failed with it.
+    ``window`` is the window that failed as text, None if the error belongs to no window;
+    ``failure`` says what failed with it.
     """
 
     window: str | None = None
@@ -196,7 +196,7 @@ class VoisoReconciliationError(VoisoError):
 
 
 class VoisoDestinationError(VoisoError):
-    """S3 or the database refused or broke off the load, and holds the old state or the whole new one.
+    """S3 or the database refused or broke off the load; it holds the old state or the new one.
 
     Look the code up that the message names: rights, space, locks, keys of the table; its own words
     are in its log.

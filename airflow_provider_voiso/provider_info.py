@@ -1,4 +1,4 @@
-"""The provider's description, which Airflow reads by the entry point ``apache_airflow_provider``."""
+"""The provider's description for the entry point ``apache_airflow_provider``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-voiso",
         "name": "Voiso",
-        "description": "Exports `Voiso <https://voiso.com/>`__ call detail records (CDRs) to S3 and SQL.",
+        "description": "Exports `Voiso <https://voiso.com/>`__ call detail records (CDRs) to S3 "
+        "and SQL.",
         "versions": [__version__],
         "integrations": [
             {

@@ -1,4 +1,4 @@
-"""Every day, yesterday in six parts that are exported in parallel, each to an object of its own and to one table."""
+"""Every day, yesterday in six parallel parts, each to an object of its own and to one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every day, the last three days again, one mapped task a day: only what changed since is replaced."""
+"""Every day, the last three days again: only what changed since is replaced."""
 
 from __future__ import annotations
 

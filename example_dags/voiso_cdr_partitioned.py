@@ -1,4 +1,4 @@
-"""One run a partition: calendar days of Berlin, each a Hive partition of Parquet (Airflow 3.2 and later)."""
+"""One run a partition: days of Berlin as Hive partitions of Parquet (Airflow 3.2+)."""
 
 from __future__ import annotations
 

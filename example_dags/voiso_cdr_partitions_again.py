@@ -1,4 +1,4 @@
-"""Every night, the last seven days again; each day that changed is announced as a partition (Airflow 3.3 and later)."""
+"""Every night, the last seven days again; changed days are announced (Airflow 3.3+)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every day, yesterday's call detail records as one gzipped NDJSON object in S3, once there are any."""
+"""Every day, yesterday's records as one gzipped NDJSON object in S3, once there are any."""
 
 from __future__ import annotations
 

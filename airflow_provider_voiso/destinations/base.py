@@ -15,7 +15,7 @@ class Written:
 
     :param bytes: size of the object, or of the records as JSON where there is none
     :param uri: address of the object, None for a table
-    :param url: where a person finds the object with a browser, without credentials; None for a table
+    :param url: page of the object for a browser, without credentials; None for a table
     :param table: name of the table, None for an object
     :param columns_missing: columns that the table lacks, so that their values went to ``extra``;
         None if it lacks none

@@ -94,13 +94,16 @@ FIELDS: tuple[Field, ...] = (
     Field("num_segments", "num_segments", INTEGER, "segments of an SMS"),
     Field("destination_name", "destination_name", TEXT, "country and network that were called"),
     Field(
-        "time_to_first_response", "sla_first_response_seconds", DURATION, "until a chat's first response",
+        "time_to_first_response", "sla_first_response_seconds", DURATION,
+        "until a chat's first response", in_sla=True,
+    ),
+    Field(
+        "time_to_resolution", "sla_resolution_seconds", DURATION, "until a chat was resolved",
         in_sla=True,
     ),
-    Field("time_to_resolution", "sla_resolution_seconds", DURATION, "until a chat was resolved", in_sla=True),
     Field("time_to_reply", "sla_reply_seconds", DURATION, "until a chat's reply", in_sla=True),
 )  # fmt: skip
-"""What the API documents; columns, the reading of records and the types of Parquet follow from it."""
+"""What the API documents; columns, reading and the types of Parquet follow from it."""
 
 
 class Column(NamedTuple):
@@ -152,12 +155,12 @@ _decode_fields = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 
 
 def in_blocks(page: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """Cut a page into parts so small that the columns of one fit into a cache and a socket's buffer."""
+    """Cut a page into parts whose columns fit into a cache and a socket's buffer."""
     return (page[first : first + _BLOCK_RECORDS] for first in range(0, len(page), _BLOCK_RECORDS))
 
 
 def rows(page: Sequence[bytes]) -> list[Row]:
-    """Return one row per record, its values in the order of :data:`COLUMNS`; see :func:`columns`."""
+    """Return one row per record, in the order of :data:`COLUMNS`; see :func:`columns`."""
     return list(zip(*columns(page), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""``extra``: the fields without a column and the values that their column cannot hold, as one JSON object.
+"""``extra``: one JSON object of fields without a column and values that do not fit theirs.
 
 Databases work on it with their own JSON functions, in every row. They cannot read some of what a
 record may hold, so that stands in ``extra`` as JSON within a text:
@@ -131,7 +131,7 @@ def _original_name(name: str) -> str:
 
 
 def _usual_extras(records: Sequence[Mapping[str, msgspec.Raw]]) -> Sequence[str] | None:
-    """Return what :func:`_extra` makes of usual records, in a tenth of the time; None for others."""
+    """Return :func:`_extra` of usual records in a tenth of the time; None for others."""
     with suppress(msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
         sent = _encode_lines(records)
         if b"\\" in sent or b"_json" in sent or _LARGE_NUMBER.search(sent):
@@ -199,7 +199,7 @@ def _is_common(number: str) -> bool:
 
 
 def _written(value: Any) -> str:
-    """Return compact JSON with every number as it was written, and half a surrogate pair as its escape."""
+    """Return compact JSON, numbers as they were written, half a surrogate pair as its escape."""
     if isinstance(value, dict):
         fields = [f"{_written(name)}:{_written(item)}" for name, item in value.items()]
         return "{" + ",".join(fields) + "}"

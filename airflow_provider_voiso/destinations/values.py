@@ -146,7 +146,7 @@ def _instants(timestamps: Sequence[msgspec.Raw]) -> list[datetime | None]:
 
 
 def _nearest_instant(timestamp: msgspec.Raw) -> tuple[datetime | None, bool]:
-    """Return the instant that placed the record in its window, and whether it tells all of the text."""
+    """Return the record's instant, and whether it tells all of the text."""
     with suppress(msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError):
         text = _decode_text(timestamp)
         return parse_timestamp(text).astimezone(UTC), not _BEYOND_INSTANT.search(text)

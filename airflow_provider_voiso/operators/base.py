@@ -50,8 +50,8 @@ class VoisoCdrExportOperator(WindowTask):
     :param out_of_window: what to do with records that lie outside of what was asked for: ``fail``,
         ``keep`` or ``drop``
 
-    Events of assets in ``outlets`` carry the manifest as ``extra["voiso"]``. An ``AssetAlias`` there
-    gets an event only if the export changed anything.
+    Events of assets in ``outlets`` carry the manifest as ``extra["voiso"]``. An ``AssetAlias``
+    there gets an event only if the export changed anything.
     """
 
     destination_kind: ClassVar[str]
@@ -154,7 +154,7 @@ class VoisoCdrExportOperator(WindowTask):
 
     @abstractmethod
     def asset_uri(self) -> str:
-        """Return the URI of all windows together, which an ``AssetAlias`` in ``outlets`` stands for."""
+        """Return the URI of all windows, for which an ``AssetAlias`` in ``outlets`` stands."""
 
     @abstractmethod
     def destination(self, context: Mapping[str, Any], window: Window) -> Destination:

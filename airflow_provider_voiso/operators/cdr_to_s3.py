@@ -33,7 +33,7 @@ _PLAIN_IN_URIS = "/=+:@!,;~"
 
 
 class VoisoCdrToS3Operator(VoisoCdrExportOperator):
-    """Exports the call detail records of one window to one object in S3, which is replaced as a whole.
+    """Exports the call detail records of one window to one object in S3, replaced as a whole.
 
     The same records give the same bytes: they are ordered by ``timestamp`` and ``uuid``. An object
     that holds the same records already, in the same form and by the same arguments of the upload,
@@ -126,7 +126,8 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
             connection="aws_conn_id",
             arguments=("s3_bucket", "s3_key"),
             place=lambda task, part: f"s3://{task.s3_bucket}/{task.key_of(part, zone)}",
-            hint="Let what is mapped stand in s3_key, as in {window_start:%Y%m%dT%H%M%S} or {{ ti.map_index }}.",
+            hint="Let what is mapped stand in s3_key, as in {window_start:%Y%m%dT%H%M%S} or "
+            "{{ ti.map_index }}.",
         )
         return ExportedObject(
             S3Store(
@@ -149,7 +150,7 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
         return object_place(str(manifest.uri), columns)
 
     def asset_uri(self) -> str:
-        """Return the URI of the prefix below which all windows stand; of the key, if that is fixed."""
+        """Return the URI of the prefix of all windows, or of the key if that is fixed."""
         return f"s3://{self.s3_bucket}/{quote(fixed_prefix(self.s3_key), safe=_PLAIN_IN_URIS)}"
 
     def key_of(self, window: Window, zone: tzinfo) -> str:

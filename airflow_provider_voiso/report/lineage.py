@@ -1,4 +1,4 @@
-"""What an export tells OpenLineage: counts and names of columns, nothing of a record or a filter."""
+"""What an export tells OpenLineage: counts and column names, no record and no filter."""
 
 from __future__ import annotations
 

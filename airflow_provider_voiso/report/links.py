@@ -29,7 +29,7 @@ class VoisoObjectLink(BaseOperatorLink):
 
 
 def leave_object_url(context: Mapping[str, Any], url: str) -> None:
-    """Leave the URL of an object for :class:`VoisoObjectLink`; without a task instance, do nothing."""
+    """Leave an object's URL for :class:`VoisoObjectLink`, if there is a task instance."""
     ti = context.get("ti")
     if ti is not None:
         ti.xcom_push(key=_OBJECT_URL, value=url)

@@ -129,7 +129,7 @@ def repeated(tell: Callable[[], None], every: float = SECONDS_BETWEEN) -> Iterat
 
 
 class ShownProgress:
-    """Shows progress in the task's state, which Airflow has from 3.3 on; an export never fails by it.
+    """Shows progress in the task's state (Airflow 3.3); an export never fails by it.
 
     :param context: the task's context
     """

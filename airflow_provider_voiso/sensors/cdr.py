@@ -170,7 +170,7 @@ class VoisoCdrSensor(WindowTask, BaseSensorOperator):
         )
 
     def _skip_or_fail(self, run: Callable[[], Any]) -> Any:
-        """Let ``soft_fail`` skip the task for its timeout alone, and ``never_fail`` for every error.
+        """Let ``soft_fail`` skip for the timeout alone, and ``never_fail`` for every error.
 
         With ``soft_fail`` Airflow skips it for errors too: in a poke for those that no retry can
         help, after a deferral for all. With ``never_fail`` Airflow 2 fails it after a deferral.

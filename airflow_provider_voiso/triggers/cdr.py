@@ -44,9 +44,9 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKe
 class VoisoCdrTrigger(BaseTrigger):
     """Fires once when a window is settled, a look at it failed, or the sensor's time is up.
 
-    It asks the API nothing before the window is over, nor before ``settle`` has passed since. All of
-    its state but the last look's digest is in its arguments, so that another triggerer can start it
-    anew.
+    It asks the API nothing before the window is over, nor before ``settle`` has passed since. All
+    of its state but the last look's digest is in its arguments, so that another triggerer can start
+    it anew.
 
     :param voiso_conn_id: connection of type ``voiso``
     :param window_start: first instant of the window, ISO 8601 with an offset

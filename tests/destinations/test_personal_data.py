@@ -130,11 +130,13 @@ POSTGRES_SAYS = {
     "json": ["CREATE INDEX ON calls ((extra::text::integer))"],
     "commit": [
         (
-            "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '%%', "
+            "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION "
+            "'%%', "
             "new; END $$"
         ),
         (
-            "CREATE CONSTRAINT TRIGGER l AFTER INSERT ON calls INITIALLY DEFERRED FOR EACH ROW EXECUTE "
+            "CREATE CONSTRAINT TRIGGER l AFTER INSERT ON calls INITIALLY DEFERRED FOR EACH ROW "
+            "EXECUTE "
             "FUNCTION late()"
         ),
     ],

@@ -1,7 +1,7 @@
 """A thousand waiting triggers in one event loop: memory, and how late the loop is.
 
-``AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR python -m tests.triggers.load`` prints figures; they are those
-of the machine it runs on.
+``AIRFLOW__LOGGING__LOGGING_LEVEL=ERROR python -m tests.triggers.load`` prints figures; they are
+those of the machine it runs on.
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ class ApiV2:
         first: _First,
         on_answer: OnAnswer | None,
     ) -> Content | None:
-        """Read a window in the clock that is assumed, and prove that clock; None if it must be read again.
+        """Read a window in the assumed clock and prove that clock; None if it must be read again.
 
         The proof is free where the window's own records are dense enough; else it takes a few small
         requests. Answers that leave the clock open are no reason to stop, as the last one may

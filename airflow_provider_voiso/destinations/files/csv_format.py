@@ -40,7 +40,7 @@ def csv_header() -> bytes:
 
 
 def csv_lines(page: Sequence[bytes]) -> bytes:
-    """Return one row per record, without a header; a row has several lines if a text holds line breaks.
+    """Return one row per record, without a header; a text with line breaks spans lines.
 
     :param page: records as JSON
     :raises VoisoResponseError: if one of them is not a JSON object
@@ -82,7 +82,7 @@ def _texts(values: Sequence[str | None]) -> list[str]:
 
 
 def _are_plain(texts: list[str]) -> bool:
-    """Tell whether all texts can stand in a file as they are; some that could may be taken for special."""
+    """Tell whether all texts can surely stand in a file as they are."""
     if not texts:
         return True
     lines = "\n" + "\n".join(texts)

@@ -67,7 +67,9 @@ _decode_costs = msgspec.json.Decoder(_Cost).decode_lines
 
 
 def write_parquet(blocks: Iterable[Lines], file: Any, compression: str | None) -> int:
-    """Write records to an open file and return their number; a block is read while the one before is written.
+    """Write records to an open file, and return their number.
+
+    A block is read while the one before is written.
 
     :param blocks: records in the order in which they are to stand
     :param file: open for writing; is closed

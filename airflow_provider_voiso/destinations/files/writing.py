@@ -42,7 +42,7 @@ class Writable(Protocol):
 
 
 def check_format(file_format: str, compression: str | None) -> None:
-    """Check that a format and a compression are known, and that the packages they need are installed.
+    """Check that a format and a compression are known and their packages installed.
 
     :raises VoisoConfigurationError: for an unknown name, or naming the extra to install
     """
@@ -70,7 +70,7 @@ def _has_pyarrow() -> bool:
 
 
 def extension(file_format: FileFormat, compression: Compression | None) -> str:
-    """Return the file name's extension without a leading dot; Parquet compresses inside, so it has no suffix."""
+    """Return the file name's extension without a leading dot; Parquet compresses inside."""
     return file_format if file_format == "parquet" else file_format + _SUFFIX[compression]
 
 

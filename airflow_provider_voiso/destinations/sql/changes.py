@@ -24,7 +24,7 @@ class Changes:
 
     @property
     def changed(self) -> bool:
-        """Whether the table was touched; one that nobody compared counts as touched if it can be."""
+        """Whether the table was touched; without a comparison, whether it may have been."""
         known = (self.inserted, self.updated, self.deleted)
         if None in known:
             return bool(self.rows or self.before)

@@ -24,7 +24,7 @@ _DIALECTS: dict[str, type[Dialect]] = {
 
 
 def dialect_of(hook: DbApiHook) -> Dialect:
-    """Return how to load into a hook's database: its own dialect if there is one, else the portable.
+    """Return the dialect of a hook's database, the portable one if it has none of its own.
 
     What the portable dialect does not guarantee stands in
     :mod:`airflow_provider_voiso.destinations.sql.portable`.

@@ -269,5 +269,5 @@ def position(columns: Sequence[Column], name: str) -> int:
 
 
 def stage_name(table: TableName) -> str:
-    """Return a name that differs from the table's, as temporary tables hide others of their name."""
+    """Return a name other than the table's: a temporary table hides its namesake."""
     return f"_{table.name}"[:63]

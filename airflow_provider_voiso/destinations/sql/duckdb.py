@@ -159,7 +159,7 @@ class DuckdbDialect(Dialect):
         return isinstance(error, (duckdb.ConstraintException, duckdb.OutOfMemoryException))
 
     def can_retry(self, error: Exception) -> bool:
-        """Retry once with all the memory, for rows too large or too many to be updated in little."""
+        """Retry once with all the memory, for rows that little memory cannot update."""
         import duckdb  # noqa: PLC0415 - only there if it is used
 
         is_first = not self._takes_memory
@@ -174,7 +174,8 @@ class DuckdbDialect(Dialect):
         for part in range(parts):
             of_part = f"hash(uuid) % {parts} = {part}"
             cursor.execute(
-                f"SELECT count(*) = count(DISTINCT uuid) FROM {target} "  # noqa: S608 - an identifier
+                "SELECT count(*) = count(DISTINCT uuid) FROM "
+                f"{target} "  # noqa: S608 - an identifier
                 f"WHERE {of_part} AND uuid IN (SELECT uuid FROM {target} "
                 f"WHERE ended_at >= ? AND ended_at < ? AND {of_part})",
                 [*bounds],
@@ -202,7 +203,7 @@ def _setting(connection: Any, name: str) -> Any:
 
 
 def _remove_rows_of_killed_loads(connection: Any) -> None:
-    """Remove what DuckDB moved out of memory into files beside its own, which no one else has open."""
+    """Remove the files beside its own into which a killed DuckDB moved rows."""
     (path,) = connection.execute(
         "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
     ).fetchone()

@@ -1,4 +1,4 @@
-"""Errors of databases, told without what they may quote: records, passwords, addresses with both."""
+"""Errors of databases, without the records, passwords and addresses that they may quote."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def connection_failure(error: Exception, hook: DbApiHook, job: Job) -> VoisoErro
 
 
 def load_failure(error: Exception, job: Job) -> VoisoDestinationError:
-    """Return what to raise for an error of the database during a load; its words may quote records."""
+    """Return the exception for an error during a load; the error's words may quote records."""
     return VoisoDestinationError(
         f"Loading {job.window} into the table {job.table} failed in the database: "
         f"{type(error).__name__} ({code_of(error)}). The table holds all of this load or nothing "

@@ -1,4 +1,4 @@
-"""MySQL and MariaDB, by way of mysqlclient or mysql-connector-python, whichever the connection names.
+"""MySQL and MariaDB, by the client that the connection names.
 
 Statements that change a table commit by themselves, so a table is created or altered before any row
 is touched. Loads of one table wait for each other by a lock of the server that ends with the
@@ -44,7 +44,8 @@ _COLUMNS = """
         character_set_name <> 'utf8mb4', CONCAT(' character set ', character_set_name), ''
     )), is_nullable = 'YES', column_default IS NOT NULL OR extra LIKE '%%auto_increment%%',
     COALESCE(generation_expression, '') <> ''
-    FROM information_schema.columns WHERE table_schema = COALESCE(%s, DATABASE()) AND table_name = %s
+    FROM information_schema.columns
+    WHERE table_schema = COALESCE(%s, DATABASE()) AND table_name = %s
 """
 # MariaDB's JSON is LONGTEXT with this check, which takes no more than 32 levels of nesting.
 _JSON_CHECKS = """
@@ -54,12 +55,14 @@ _JSON_CHECKS = """
 """
 _ENGINES_WITHOUT_TRANSACTIONS = """
     SELECT engine FROM information_schema.tables LEFT JOIN information_schema.engines USING (engine)
-    WHERE table_schema = COALESCE(%s, DATABASE()) AND table_name = %s AND COALESCE(transactions, 'NO') <> 'YES'
+    WHERE table_schema = COALESCE(%s, DATABASE()) AND table_name = %s
+    AND COALESCE(transactions, 'NO') <> 'YES'
 """
 _UNIQUE_UUIDS = """
     SELECT 1 FROM information_schema.statistics
     WHERE table_schema = COALESCE(%s, DATABASE()) AND table_name = %s AND non_unique = 0
-    GROUP BY index_name HAVING COUNT(*) = 1 AND MAX(LOWER(column_name)) = 'uuid' AND MAX(sub_part) IS NULL
+    GROUP BY index_name
+    HAVING COUNT(*) = 1 AND MAX(LOWER(column_name)) = 'uuid' AND MAX(sub_part) IS NULL
 """
 
 
@@ -131,7 +134,7 @@ class MysqlDialect(Dialect):
     def _send(
         self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]
     ) -> None:
-        """Send a pipe as a file, so that the server reads while we write and no file is ever left."""
+        """Send a pipe as a file: the server reads while we write, and no file is left."""
         reading, writing = os.pipe()
         with ThreadPoolExecutor(1) as pool:
             fed = pool.submit(_feed, writing, columns, blocks)

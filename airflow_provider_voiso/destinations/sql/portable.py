@@ -53,7 +53,7 @@ class PortableDialect(Dialect):
         return closing(hook.get_conn())
 
     def begin(self, connection: Any) -> Any:
-        """Leave it to the driver to start a transaction with the first statement, as DB-API asks of it."""
+        """Leave the start of the transaction to the driver, as DB-API asks."""
         self._connection = connection
         if self._hook.supports_autocommit:
             self._hook.set_autocommit(connection, autocommit=False)

@@ -126,7 +126,7 @@ class PostgresDialect(Dialect):
         cursor.execute(f"CREATE INDEX ON {name} (ended_at)")
 
     def lock(self, cursor: Any, table: TableName) -> None:
-        """Keep out other loads, which may be about to create the table, and then all other writers."""
+        """Keep out other loads, which may create the table, and then all other writers."""
         name = self.qualified(table)
         key = zlib.crc32(f"voiso {table.name}".encode())
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (key,))

@@ -115,11 +115,11 @@ class SqliteDialect(Dialect):
         return bool(row and row[0])
 
     def instant(self, value: datetime) -> str:
-        """Return ISO 8601 with six decimals, so that the order of texts is the order of instants."""
+        """Return ISO 8601 with six decimals, whose texts sort as instants do."""
         return value.isoformat(timespec="microseconds")
 
     def qualified(self, table: TableName) -> str:
-        """Return the quoted name in the main database, the only one that outlives the connection."""
+        """Return the quoted name in the main database, which outlives the connection."""
         if table.schema not in (None, "main"):
             raise VoisoConfigurationError(
                 f"SQLite has no schemas, so the table {table} cannot exist. Name it {table.name}."

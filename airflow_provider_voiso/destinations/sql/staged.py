@@ -18,11 +18,14 @@ _COUNT_STAGE = """
 """
 _COMPARE = """
     SELECT count(*), coalesce(sum(CASE WHEN {differs} THEN 1 ELSE 0 END), 0),
-        coalesce(sum(CASE WHEN old.ended_at >= {mark} AND old.ended_at < {mark} THEN 1 ELSE 0 END), 0)
+        coalesce(sum(
+            CASE WHEN old.ended_at >= {mark} AND old.ended_at < {mark} THEN 1 ELSE 0 END
+        ), 0)
     FROM {stage} AS new JOIN {table} AS old ON old.uuid = new.uuid
 """
 _DOUBLES = """
-    SELECT old.uuid, count(*) AS times FROM {table} AS old JOIN {stage} AS new ON old.uuid = new.uuid
+    SELECT old.uuid, count(*) AS times
+    FROM {table} AS old JOIN {stage} AS new ON old.uuid = new.uuid
     GROUP BY old.uuid HAVING count(*) > 1
 """
 _COUNT_DOUBLES = f"SELECT coalesce(sum(times), 0) FROM ({_DOUBLES}) AS doubles"  # noqa: S608 - no values
@@ -39,7 +42,7 @@ _INSERT_NEW = """
 
 
 class _Met(NamedTuple):
-    """Rows of the table whose uuids are staged: all of them, those that differ, those in the window."""
+    """Rows of the table with a staged uuid: all, those that differ, those in the window."""
 
     rows: int
     differing: int
@@ -112,7 +115,7 @@ class Staged:
         return int(staged)
 
     def _delete_doubles(self) -> int:
-        """Delete staged uuids that stand in the table more than once, and return the number of rows.
+        """Delete staged uuids that the table holds twice, and return the number of rows.
 
         They are inserted anew. Only a table without a unique key can hold any.
         """

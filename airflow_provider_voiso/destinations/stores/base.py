@@ -31,7 +31,7 @@ ANY_STATE = Description(0, {}, "")
 
 
 class StoreError(VoisoDestinationError):
-    """A store refused an operation, or did not answer; destinations turn this into a whole sentence.
+    """A store refused an operation or did not answer; destinations say it in a sentence.
 
     :param reason: what happened, as the middle of a sentence
     :param hint: what a person should check, as a sentence
@@ -57,7 +57,7 @@ class ObjectStore(Protocol):
         ...
 
     def url(self, key: str) -> str | None:
-        """Return where a person finds an object with a browser, without credentials; None if nowhere."""
+        """Return an object's page for a browser, without credentials; None if it has none."""
         ...
 
     @property

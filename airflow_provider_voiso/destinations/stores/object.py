@@ -159,7 +159,7 @@ class ExportedObject:
     def _put(
         self, file: BinaryIO, metadata: Mapping[str, str], found: Description | None
     ) -> Description | None:
-        """Put a file in the object's place if it is still what was found; return what was replaced."""
+        """Replace the object if it is still what was found; return what was replaced."""
         self._log_unknown(found)
         for _ in range(_MAX_PUTS):
             check_not_shrunk(
@@ -238,7 +238,8 @@ class ExportedObject:
     def _failure(self, error: StoreError, *, unanswered: str = "") -> VoisoDestinationError:
         """Return the error of an object that was not written, as far as can be known."""
         if error.is_refused:
-            outcome = f"{self.address} was not written: {error.reason}. What it held before is still there"
+            kept = "What it held before is still there"
+            outcome = f"{self.address} was not written: {error.reason}. {kept}"
         else:
             outcome = (
                 f"{self.address} got no answer: {error.reason}. It holds what it held before"
@@ -253,7 +254,10 @@ class ExportedObject:
         try:
             found = self._store.describe(self._key)
         except StoreError as error:
-            failure = f"{self.address} was written, but cannot be looked at to check it: {error.reason}. {error.hint}"
+            failure = (
+                f"{self.address} was written, but cannot be looked at to check it: {error.reason}. "
+                f"{error.hint}"
+            )
         else:
             stored = found.metadata if found else {}
             if found and found.size == size and stored.items() >= metadata.items():

@@ -62,13 +62,13 @@ class S3Store:
         return f"s3://{self._bucket}/{key}"
 
     def url(self, key: str) -> str | None:
-        """Return the object's page in AWS's console, or its address at another server's endpoint."""
+        """Return the object's page in AWS's console, or its address at another endpoint."""
         meta = self._client.meta
         return browser_url(self._bucket, key, meta.endpoint_url, meta.region_name)
 
     @property
     def upload_digest(self) -> str:
-        """A hash of the arguments of an upload; a customer's own key is left out, as it is secret."""
+        """A hash of the upload's arguments without a customer's own key, which is secret."""
         return digest_of(self._upload_args)
 
     def check(self) -> None:
