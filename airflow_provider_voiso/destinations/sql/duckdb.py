@@ -174,8 +174,8 @@ class DuckdbDialect(Dialect):
         for part in range(parts):
             of_part = f"hash(uuid) % {parts} = {part}"
             cursor.execute(
-                "SELECT count(*) = count(DISTINCT uuid) FROM "
-                f"{target} "  # noqa: S608 - an identifier
+                "SELECT count(*) = count(DISTINCT uuid) "  # noqa: S608 - an identifier
+                f"FROM {target} "
                 f"WHERE {of_part} AND uuid IN (SELECT uuid FROM {target} "
                 f"WHERE ended_at >= ? AND ended_at < ? AND {of_part})",
                 [*bounds],
