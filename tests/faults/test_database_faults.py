@@ -58,9 +58,11 @@ def proxy(database: Sql, monkeypatch: pytest.MonkeyPatch) -> Iterator[TcpProxy]:
 
 
 def some_uuid(promise: Promise) -> bytes:
-    """Return a uuid that is loaded after others and before others."""
-    truth = sorted(promise.new.truth(START, END))
-    return truth[len(truth) // 2].encode()
+    """Return a uuid whose row changes, after others that change and before others."""
+    old, new = promise.old.truth(START, END), promise.new.truth(START, END)
+    changed = sorted(uuid for uuid in new if old.get(uuid, new[uuid]) != new[uuid])
+    assert len(changed) > 20
+    return changed[len(changed) // 2].encode()
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_postgres_statement_fails(
         "DROP FUNCTION IF EXISTS fail CASCADE",
     )
     until_the_end(
-        "CREATE TRIGGER failing BEFORE INSERT ON calls FOR EACH ROW EXECUTE FUNCTION fail()",
+        "CREATE TRIGGER failing BEFORE UPDATE ON calls FOR EACH ROW EXECUTE FUNCTION fail()",
         "SELECT 1",
     )
     until_the_end(
@@ -271,7 +273,7 @@ def test_mariadb_statement_fails(
 ) -> None:
     """Halfway through the rows, with an error that quotes one."""
     until_the_end(
-        "CREATE TRIGGER failing BEFORE INSERT ON calls FOR EACH ROW IF NEW.uuid = "
+        "CREATE TRIGGER failing BEFORE UPDATE ON calls FOR EACH ROW IF NEW.uuid = "
         f"'{some_uuid(promise).decode()}' THEN SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {number}, "
         "MESSAGE_TEXT = NEW.uuid; END IF",
         "DROP TRIGGER IF EXISTS failing",
@@ -310,7 +312,7 @@ def test_stopped_task_rolls_back(promise: Promise, database: Sql, until_the_end:
         raise SystemExit
 
     until_the_end(
-        "CREATE TRIGGER failing BEFORE INSERT ON calls FOR EACH ROW DO SLEEP(30)",
+        "CREATE TRIGGER failing BEFORE UPDATE ON calls FOR EACH ROW DO SLEEP(30)",
         "DROP TRIGGER IF EXISTS failing",
     )
     before = signal.signal(signal.SIGTERM, stopped)
@@ -373,7 +375,7 @@ def test_locked_file_fails(
 def test_sqlite_statement_fails(promise: Promise, until_the_end: Run) -> None:
     middle = some_uuid(promise).decode()
     until_the_end(
-        f"CREATE TRIGGER failing BEFORE INSERT ON calls WHEN NEW.uuid = '{middle}' BEGIN SELECT "
+        f"CREATE TRIGGER failing BEFORE UPDATE ON calls WHEN NEW.uuid = '{middle}' BEGIN SELECT "
         "RAISE(ABORT, 'no'); END",
         "DROP TRIGGER IF EXISTS failing",
     )
