@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _DEFAULT_CONN_ID = "aws_default"
-_MAX_PARTS_IN_MEMORY = 4
+_MAX_PARTS_IN_MEMORY = 2
 """boto3 uploads as many parts at once and reads each into memory first; left alone it takes ten."""
 _CHECK_RIGHTS = "Check the bucket and the rights of the AWS connection."
 _CHECK_READING = "Check the right s3:GetObject of the AWS connection."
