@@ -72,7 +72,8 @@ def _drawing() -> str:
 
 
 def _is_indirect(graph: Mapping[str, set[str]], room: str, other: str) -> bool:
-    """Return whether a room reaches another one through third ones too, so that no arrow is needed."""
+    """Return whether a room reaches another one through third ones too, so that no arrow is
+    needed."""
     waiting = sorted(graph[room] - {other})
     seen = {room}
     while waiting:

@@ -1,4 +1,5 @@
-"""Settings that must be in place before Airflow is imported anywhere, and the servers that tests share."""
+"""Settings that must be in place before Airflow is imported anywhere, and the servers that tests
+share."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ _IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 
 
 def _make_home() -> Path:
-    """Make a directory for all that the tests and their processes put into AIRFLOW_HOME and TMPDIR."""
+    """Make a directory for all that the tests and their processes put into AIRFLOW_HOME and
+    TMPDIR."""
     # Servers run as users of their own, who must be able to pass through it.
     home = Path(tempfile.mkdtemp(prefix="voiso-tests-"))
     temporary = home / "tmp"
@@ -64,7 +66,8 @@ ALL_FAULTS = "ALL_FAULTS" in os.environ
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run that leaves files in the temporary directory; remove them, and AIRFLOW_HOME, in any case."""
+    """Fail a run that leaves files in the temporary directory; remove them, and AIRFLOW_HOME, in
+    any case."""
     if _IS_WORKER:
         return
     home = Path(os.environ[_HOME])

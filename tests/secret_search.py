@@ -21,7 +21,8 @@ AWKWARD_KEYS = (
     "<b>&amp;</b>'--;",
     "ß~§",
 )
-"""What a URL, a shell, JSON, HTML, SQL, a regular expression or a format string could stumble over, and a short one."""
+"""What a URL, a shell, JSON, HTML, SQL, a regular expression or a format string could stumble
+over, and a short one."""
 
 
 def text_of(error: BaseException, *, variables: bool = False) -> str:
@@ -86,7 +87,8 @@ class Secret:
 
 
 def _base64(plain: bytes, offset: int) -> str:
-    """Return what a text always looks like within the base64 of a longer one, of which it starts at an offset."""
+    """Return what a text always looks like within the base64 of a longer one, of which it starts
+    at an offset."""
     encoded = base64.b64encode(b"\0" * offset + plain).decode()
     sure = (offset + len(plain)) * 8 // 6
     return encoded[(0, 2, 3)[offset] : sure]

@@ -1,4 +1,5 @@
-"""Each example is parsed as a DAG processor does it, and each of its tasks runs against real servers."""
+"""Each example is parsed as a DAG processor does it, and each of its tasks runs against real
+servers."""
 
 from __future__ import annotations
 
@@ -43,9 +44,11 @@ def refuse(*_, **__):
     raise AssertionError("a DAG file opens a connection while it is parsed")
 
 before = set(sys.modules)
-socket.socket.connect = socket.socket.connect_ex = socket.create_connection = socket.getaddrinfo = refuse
+socket.socket.connect = socket.socket.connect_ex = refuse
+socket.create_connection = socket.getaddrinfo = refuse
 bag = DagBag(dag_folder=sys.argv[1])
-unwanted = {"boto3", "botocore", "pyarrow", "pandas", "psycopg2", "psycopg"} & (set(sys.modules) - before)
+heavy = {"boto3", "botocore", "pyarrow", "pandas", "psycopg2", "psycopg"}
+unwanted = heavy & (set(sys.modules) - before)
 warned = [text for texts in bag.captured_warnings.values() for text in texts]
 print(json.dumps([bag.import_errors, sorted(unwanted), warned, sorted(bag.dags)]))
 """

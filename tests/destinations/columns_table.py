@@ -1,4 +1,5 @@
-"""Render the table of docs/columns.md from the code; ``python -m tests.destinations.columns_table`` writes it."""
+"""Render the table of docs/columns.md from the code; ``python -m
+tests.destinations.columns_table`` writes it."""
 
 from __future__ import annotations
 

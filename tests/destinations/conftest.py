@@ -89,7 +89,8 @@ class Destination:
         self.execute(f"CREATE TABLE calls ({columns}{key})")
 
     def take_records_without_end(self) -> None:
-        """Create the table, unless it is there, where a load would create one whose primary key begins with the end."""
+        """Create the table, unless it is there, where a load would create one whose primary key
+        begins with the end."""
         if self.family == "mysql" and not self.columns():
             self.create()
 

@@ -1,4 +1,5 @@
-"""A slow and plain reading of a record, by the rules of the README and nothing of the package's code."""
+"""A slow and plain reading of a record, by the rules of the README and nothing of the package's
+code."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ def exact(text: str | bytes) -> Any:
 
 
 def reference(record: bytes) -> dict[str, Any]:
-    """Return the columns that are not None, and as ``extra`` a dictionary of all that they do not tell."""
+    """Return the columns that are not None, and as ``extra`` a dictionary of all that they do
+    not tell."""
     columns: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for name, value in exact(record).items():

@@ -258,7 +258,8 @@ from airflow_provider_voiso.exceptions import VoisoConfigurationError
 from airflow_provider_voiso.destinations.files.csv_format import original
 from airflow_provider_voiso.destinations.files.writing import check_format, write_file
 
-for file_format, compression in (("parquet", "gzip"), ("parquet", None), ("csv", "zstd"), ("ndjson", "zstd")):
+PAIRS = [("parquet", "gzip"), ("parquet", None), ("csv", "zstd"), ("ndjson", "zstd")]
+for file_format, compression in PAIRS:
     try:
         check_format(file_format, compression)
     except VoisoConfigurationError as error:
@@ -267,7 +268,8 @@ for file_format, compression in (("parquet", "gzip"), ("parquet", None), ("csv",
         raise SystemExit(f"{file_format} with {compression} was let through")
 for file_format in ("ndjson", "csv"):
     check_format(file_format, "gzip")
-    write_file([Lines(1, b'{"uuid":"a"}\\n')], io.BytesIO(), file_format=file_format, compression="gzip")
+    lines = Lines(1, b'{"uuid":"a"}\\n')
+    write_file([lines], io.BytesIO(), file_format=file_format, compression="gzip")
 assert "pyarrow" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,4 +1,5 @@
-"""Whatever a record holds, it arrives as one record in every destination, from an HTTP answer on."""
+"""Whatever a record holds, it arrives as one record in every destination, from an HTTP answer
+on."""
 
 from __future__ import annotations
 

@@ -316,7 +316,8 @@ def test_an_s3_server_that_repeats_what_it_was_sent_is_not_repeated(
     ):  # which log whole answers, and errors as the server words them
         caplog.set_level(logging.INFO, name)
     start = datetime(2026, 11, 22, tzinfo=timezone.utc)
-    said = f"<Error><Code>Refused</Code><Message>{PERSON}{UUID}</Message><Resource>{UUID}</Resource></Error>".encode()
+    message = f"<Message>{PERSON}{UUID}</Message><Resource>{UUID}</Resource>"
+    said = f"<Error><Code>Refused</Code>{message}</Error>".encode()
     whole = json.dumps({"records": [], "search_token": None}).encode()
     with (
         RawServer(lambda _: [http(whole)]) as voiso,

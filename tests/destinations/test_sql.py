@@ -240,7 +240,8 @@ def test_the_created_table_has_a_key_and_an_index(
     catalog = {
         "sqlite": "SELECT lower(coalesce(sql, name)) FROM sqlite_master WHERE type = 'index'",
         "postgres": "SELECT lower(indexdef) FROM pg_indexes WHERE schemaname = 'public'",
-        "mysql": "SELECT CONCAT(index_name, '(', GROUP_CONCAT(column_name ORDER BY seq_in_index), ')') "
+        "mysql": "SELECT CONCAT(index_name, '(', "
+        "GROUP_CONCAT(column_name ORDER BY seq_in_index), ')') "
         "FROM information_schema.statistics WHERE table_schema = DATABASE() GROUP BY index_name",
     }[destination.family]
     indexes = {text for (text,) in destination.execute(catalog)}
@@ -311,7 +312,10 @@ def test_duckdb_takes_the_rows_of_many_blocks_in_their_places(
 
 def test_duckdb_holds_no_index_in_memory(duckdb: Destination, record: MakeRecord) -> None:
     duckdb.load([[record("1")]])
-    indexes = "SELECT index_name FROM duckdb_indexes() UNION ALL SELECT constraint_type FROM duckdb_constraints()"
+    indexes = (
+        "SELECT index_name FROM duckdb_indexes() UNION ALL "
+        "SELECT constraint_type FROM duckdb_constraints()"
+    )
     assert duckdb.execute(indexes) == []
 
 

@@ -51,7 +51,8 @@ def staging(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load_at_once(destination: Destination, record: MakeRecord, mode: str) -> None:
-    """Load the window from two threads, each of which has staged its records before the other goes on."""
+    """Load the window from two threads, each of which has staged its records before the other
+    goes on."""
     staged = threading.Barrier(
         1 if destination.family == "duckdb" else 2
     )  # the one opens the file after the other
@@ -251,7 +252,8 @@ class Pages:
 Dialect.strategies = ("staged",)
 Load.reconcile = die
 job = Job(
-    table=TableName(None, "calls"), window=WINDOW, mode="replace_window", create_table=True, add_columns=False
+    table=TableName(None, "calls"), window=WINDOW, mode="replace_window", create_table=True,
+    add_columns=False,
 )
 load_window({hook}({conn_id!r}), job, Pages())
 """

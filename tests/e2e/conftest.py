@@ -102,7 +102,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="session")
 def undated_run(world: World) -> str:
-    """Return the id of a run of ``exports`` that was triggered by hand, without a logical date, and succeeded."""
+    """Return the id of a run of ``exports`` that was triggered by hand, without a logical date,
+    and succeeded."""
     run_id = world.airflow.api.trigger("exports", logical_date=None)
     world.succeed("exports", run_id)
     return run_id

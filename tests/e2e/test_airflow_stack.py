@@ -1,4 +1,5 @@
-"""The stack itself runs DAGs and backfills; that nothing of it is left is seen when the fixture ``world`` ends."""
+"""The stack itself runs DAGs and backfills; that nothing of it is left is seen when the fixture
+``world`` ends."""
 
 from __future__ import annotations
 

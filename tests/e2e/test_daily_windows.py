@@ -28,7 +28,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def assert_exported(world: World, run_id: str, window: tuple[datetime, datetime]) -> None:
-    """Look at the object and the rows of a day that a run of ``exports`` wrote, and at what its tasks returned."""
+    """Look at the object and the rows of a day that a run of ``exports`` wrote, and at what its
+    tasks returned."""
     truth = world.voiso.truth(*window)
     assert len(truth) == RECORDS_PER_DAY
     for task_id in ("to_s3", "to_postgres", "to_sqlite"):

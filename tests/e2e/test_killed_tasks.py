@@ -26,12 +26,14 @@ BARRIER = 4711
 
 
 def loaded(world: World, old: dict[str, Row]) -> dict[str, Row]:
-    """Return what a table holds after a load: the row of the day before, and what Voiso has of the day."""
+    """Return what a table holds after a load: the row of the day before, and what Voiso has of
+    the day."""
     return {"old-0": old["old-0"], **rows(world.voiso.truth(*DAY))}
 
 
 def tables_like(world: World, name: str) -> set[str]:
-    """Return the names of PostgreSQL's tables that have this in their name, temporary ones included."""
+    """Return the names of PostgreSQL's tables that have this in their name, temporary ones
+    included."""
     found = world.postgres(
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE %s", f"%{name}%"
     )
@@ -44,7 +46,8 @@ def put(world: World, key: str, body: bytes) -> None:
 
 @pytest.fixture
 def barrier(world: World) -> Iterator[psycopg2.extensions.connection]:
-    """Hold a lock on which the load of ``killed_in_postgres`` waits when half of its rows are inserted."""
+    """Hold a lock on which the load of ``killed_in_postgres`` waits when half of its rows are
+    inserted."""
     middle = sorted(world.voiso.truth(*DAY))[1_000]
     world.postgres(
         "CREATE FUNCTION wait_in_the_middle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -113,7 +116,10 @@ def test_a_task_killed_in_the_middle_of_its_inserts_leaves_the_old_rows_and_its_
         f"CREATE TRIGGER halfway BEFORE INSERT ON {name} FOR EACH ROW EXECUTE FUNCTION "
         "wait_in_the_middle()"
     )
-    waiting = f"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = {BARRIER} AND NOT granted"
+    waiting = (
+        "SELECT pid FROM pg_locks "
+        f"WHERE locktype = 'advisory' AND objid = {BARRIER} AND NOT granted"
+    )
     run_id = world.airflow.api.trigger(name)
     [(backend,)] = wait_for("the load to be halfway", lambda: world.postgres(waiting), timeout=300)
     world.kill(name, run_id, "load")

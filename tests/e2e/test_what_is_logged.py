@@ -1,4 +1,5 @@
-"""Nothing that Airflow keeps, at DEBUG and after failures of every kind, holds a key or what a record says."""
+"""Nothing that Airflow keeps, at DEBUG and after failures of every kind, holds a key or what a
+record says."""
 
 from __future__ import annotations
 
@@ -30,7 +31,10 @@ UUID = re.compile(r"(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-
 
 def metadata(world: World) -> dict[str, str]:
     """Return the text of every table in which Airflow has kept something."""
-    names = "SELECT quote_ident(table_name) FROM information_schema.tables WHERE table_schema = 'public'"
+    names = (
+        "SELECT quote_ident(table_name) FROM information_schema.tables "
+        "WHERE table_schema = 'public'"
+    )
     with (
         closing(psycopg2.connect(world.airflow.postgres.uri)) as connection,
         connection.cursor() as cursor,
@@ -45,7 +49,8 @@ def metadata(world: World) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def failed_run(world: World) -> str:
-    """Let an export fail for a wrong key, for malformed records, and in a database that quotes them."""
+    """Let an export fail for a wrong key, for malformed records, and in a database that quotes
+    them."""
     seed_table(world.postgres, "failing", PostgresDialect().definitions())
     world.postgres(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -61,7 +66,8 @@ def failed_run(world: World) -> str:
 
 @pytest.fixture(scope="module")
 def run_of_every_fault(world: World) -> str:
-    """Meet every fault with keys that are hard to hide, with all that can be logged being logged."""
+    """Meet every fault with keys that are hard to hide, with all that can be logged being
+    logged."""
     run_id = world.airflow.api.trigger("secrets")
     world.succeed("secrets", run_id)
     return run_id
@@ -81,7 +87,8 @@ def kept(world: World, failed_run: str, run_of_every_fault: str) -> dict[str, st
 
 @pytest.fixture(scope="module")
 def exported(world: World, run_of_every_fault: str) -> dict[str, str]:  # noqa: ARG001 - it must be over
-    """Return the text of all objects, of what describes them, and of all tables of the destinations."""
+    """Return the text of all objects, of what describes them, and of all tables of the
+    destinations."""
     client, bucket = world.s3.client(), world.s3.bucket
     texts = {}
     for key, body in world.objects("").items():

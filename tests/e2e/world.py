@@ -1,4 +1,5 @@
-"""A whole Airflow with what it reads and writes, and ways to look at all of it that owe nothing to the package."""
+"""A whole Airflow with what it reads and writes, and ways to look at all of it that owe nothing
+to the package."""
 
 from __future__ import annotations
 
@@ -39,9 +40,11 @@ RECORDS_PER_DAY = 2_000
 BACKFILLED = [datetime(2026, 3, day, tzinfo=timezone.utc) for day in (3, 4, 5)]
 
 COLUMNS = (
-    "uuid", "type", "ended_at", "duration_seconds", "agent", "agent_id", "queue", "from_party", "to_party",
+    "uuid", "type", "ended_at", "duration_seconds", "agent", "agent_id", "queue", "from_party",
+    "to_party",
     "disposition", "wrapup_code", "cpc", "sid", "text", "related_call", "template", "num_segments",
-    "destination_name", "sla_first_response_seconds", "sla_resolution_seconds", "sla_reply_seconds", "extra",
+    "destination_name", "sla_first_response_seconds", "sla_resolution_seconds",
+    "sla_reply_seconds", "extra",
 )  # fmt: skip
 SLA = ("time_to_first_response", "time_to_resolution", "time_to_reply")
 
@@ -71,7 +74,8 @@ needs_installation = pytest.mark.skipif(
 
 
 def ancestors(process: psutil.Process) -> list[int]:
-    """Return the pids above a process; psutil's own parents() compares start times, which a clock that is set moves."""
+    """Return the pids above a process; psutil's own parents() compares start times, which a
+    clock that is set moves."""
     pids = []
     while (pid := process.ppid()) > 0:
         pids.append(pid)
@@ -235,7 +239,8 @@ def day_before(instant: str) -> tuple[datetime, datetime]:
 
 
 def seed_table(execute: Any, name: str, definitions: str) -> dict[str, Row]:
-    """Create a table with rows of :data:`DAY` that Voiso does not have, and one of the day before; return all."""
+    """Create a table with rows of :data:`DAY` that Voiso does not have, and one of the day
+    before; return all."""
     execute(f"CREATE TABLE {name} ({definitions}, PRIMARY KEY (uuid))")
     ended = [
         "2026-03-09T23:59:59.999000+00:00",

@@ -1,4 +1,5 @@
-"""Whatever is wrong with a task is said before the first request, when the DAG is parsed if it can be known then."""
+"""Whatever is wrong with a task is said before the first request, when the DAG is parsed if it
+can be known then."""
 
 from __future__ import annotations
 

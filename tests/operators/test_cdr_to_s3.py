@@ -500,7 +500,8 @@ from airflow_provider_voiso.hooks.voiso import VoisoHook
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 
 start = datetime(2024, 11, 10, tzinfo=timezone.utc)
-VoisoCdrToS3Operator(task_id="export", s3_bucket="voiso-cdr", s3_key="kept", compression=None).execute(
+arguments = {"s3_bucket": "voiso-cdr", "s3_key": "kept", "compression": None}
+VoisoCdrToS3Operator(task_id="export", **arguments).execute(
     {"data_interval_start": start, "data_interval_end": start + timedelta(days=1)}
 )
 """

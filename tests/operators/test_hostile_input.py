@@ -1,4 +1,5 @@
-"""What fills a template, such as dag_run.conf, cannot make a task do more than the template's author meant."""
+"""What fills a template, such as dag_run.conf, cannot make a task do more than the template's
+author meant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Tasks mapped over windows export each its own; those that would overwrite one another are refused."""
+"""Tasks mapped over windows export each its own; those that would overwrite one another are
+refused."""
 
 from __future__ import annotations
 

@@ -87,7 +87,8 @@ def peaks(
 
 
 def assert_flat(api: BenchApi, small: float, large: float) -> None:
-    """See that the records which the large window has on top were not kept, which as Python objects take more still."""
+    """See that the records which the large window has on top were not kept, which as Python
+    objects take more still."""
     on_top = 0.75 * api.day.path.stat().st_size
     assert large - small < 0.75 * on_top, (
         f"{(large - small) / 1e6:.0f} MB more for {on_top / 1e6:.0f} MB of records"

@@ -1,4 +1,5 @@
-"""Filters that a template turned into text are refused before the first request, and never shown."""
+"""Filters that a template turned into text are refused before the first request, and never
+shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One task that meets every fault with every key, and says so; the connections are made by the tests."""
+"""One task that meets every fault with every key, and says so; the connections are made by the
+tests."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ FAULTS: list[dict[str, Any]] = [
 
 
 class EveryFault(BaseOperator):
-    """Exports with every key, in peace and after every fault, and logs each failure with its traceback."""
+    """Exports with every key, in peace and after every fault, and logs each failure with its
+    traceback."""
 
     def execute(self, context: Mapping[str, Any]) -> list[Any]:  # noqa: ARG002 - Airflow's signature
         """Return what the exports returned, and what a connection test says."""
