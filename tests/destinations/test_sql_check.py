@@ -10,7 +10,6 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import psycopg2
 import pytest
 
@@ -22,6 +21,8 @@ from airflow_provider_voiso.exceptions import (
 )
 from tests.destinations.conftest import WINDOW, by_name
 from tests.secret_search import AWKWARD_KEYS, Secret, text_of
+
+psycopg = pytest.importorskip("psycopg", reason="psycopg 3 is not installed")
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -222,9 +222,8 @@ def test_generated_columns_are_refused(destination: Destination, record: MakeRec
 
 
 def duckdb_tells_generated_columns(destination: Destination) -> bool:
-    return bool(
-        destination.execute("SELECT 1 FROM duckdb_columns() WHERE column_name = 'is_generated'")
-    )
+    ((version,),) = destination.execute("SELECT version()")
+    return int(version.removeprefix("v").split(".")[0]) >= 2
 
 
 def column_of(name: str) -> Column:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,7 +37,7 @@ def sent(task: Any, folder: Path) -> dict[str, Any]:
     from openlineage.client.transport.file import FileConfig, FileTransport  # noqa: PLC0415
     from openlineage.client.uuid import generate_new_uuid  # noqa: PLC0415
 
-    lineage = DefaultExtractor(task).extract_on_complete(None)
+    lineage = DefaultExtractor(task).extract_on_complete(SimpleNamespace(state="success"))
     assert lineage is not None
     file = folder / "lineage.jsonl"
     client = OpenLineageClient(
