@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _HOME = "VOISO_TESTS_HOME"
 _LOCK = ".lockfile"
 """Shared by all embedded PostgreSQLs of the machine, so that none of them can remove it."""
+_OF_SERVERS = ("voiso-postgres-", "mariadb-")
+"""Directories of servers, which may end a moment after pytest; they go with the directory above."""
 _IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 
 
@@ -71,7 +73,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if _IS_WORKER:
         return
     home = Path(os.environ[_HOME])
-    left = sorted({path.name for path in (home / "tmp").iterdir()} - {_LOCK})
+    names = {path.name for path in (home / "tmp").iterdir()} - {_LOCK}
+    left = sorted(name for name in names if not name.startswith(_OF_SERVERS))
     shutil.rmtree(home, ignore_errors=True)
     if left:
         writer = session.config.get_terminal_writer()
