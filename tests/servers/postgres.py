@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -60,3 +61,11 @@ class Postgres(Server):
         """Start without waiting, with an empty database."""
         self._address.unlink(missing_ok=True)
         super().start()
+
+    def stop(self) -> None:
+        """End the server, and remove the directory that one killed after its grace leaves."""
+        super().stop()
+        if self._address.exists():
+            directory = Path(self.socket_folder).parent
+            if directory.name.startswith("voiso-postgres-"):
+                shutil.rmtree(directory, ignore_errors=True)
