@@ -16,9 +16,8 @@ from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoErro
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_voiso.api.read import OnAnswer, OutOfWindow
+    from airflow_provider_voiso.api.read import Content, OnAnswer, OutOfWindow
     from airflow_provider_voiso.api.settings import Settings
-    from airflow_provider_voiso.api.v2.api import Content
     from airflow_provider_voiso.api.window import Window
 
 

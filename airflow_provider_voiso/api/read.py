@@ -105,3 +105,17 @@ class WindowRead:
     def digest(self) -> bytes:
         """Return the SHA-256 hash of the records."""
         return self.content.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The records of a window as one version of the API gave them.
+
+    :param records: the records; the caller closes them
+    :param out_of_window: number of records outside of what was asked for
+    :param clock: in which clock the API reads dates
+    """
+
+    records: SpooledRecords
+    out_of_window: int
+    clock: str
