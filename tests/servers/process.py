@@ -63,16 +63,19 @@ def free_ports(count: int, partners: Sequence[int] = ()) -> list[int]:
     """Return distinct ports on which nothing listens.
 
     :param count: number of ports
-    :param partners: distances of further ports that must be free beside each, such as 10000 for
-        SeaweedFS
+    :param partners: distances of further ports that must be free beside each, and no port or
+        partner of another, such as 10000 for SeaweedFS
     :raises PartError: if fewer are free
     """
     chosen: list[int] = []
+    in_use: set[int] = set()
     for port in random.sample(PORTS, len(PORTS)):
         if len(chosen) == count:
             break
-        if all(is_free(port + distance) for distance in (0, *partners)):
+        needed = {port, *(port + distance for distance in partners)}
+        if in_use.isdisjoint(needed) and all(map(is_free, needed)):
             chosen.append(port)
+            in_use |= needed
     if len(chosen) < count:
         raise PartError(
             f"Fewer than {count} ports between {PORTS[0]} and {PORTS[-1]} are free on {LOOPBACK}."

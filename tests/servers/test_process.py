@@ -149,6 +149,14 @@ def test_free_ports_are_chosen_once(taken: set[int], far: set[int], count: int) 
     assert set(chosen) <= usable
 
 
+def test_partners_are_no_ports_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    distance = 2
+    monkeypatch.setattr(process, "PORTS", FEW_PORTS)
+    for _ in range(20):
+        chosen = free_ports(2, partners=[distance])
+        assert len({*chosen, *(port + distance for port in chosen)}) == 4
+
+
 def test_environment_omits_user_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
