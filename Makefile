@@ -76,6 +76,7 @@ docs: .venv/ready ## write what docs/ shows of the tests and the code: windows, 
 	$(VENV_PYTHON) -m tests.faults.failures_table
 	$(VENV_PYTHON) -m tests.destinations.columns_table
 	$(VENV_PYTHON) -m tests.docs.tables
+	$(VENV_PYTHON) -m tests.docs.windows_drawing
 	$(VENV_PYTHON) -m tests.architecture
 
 site: .venv/ready ## build the documentation into build/site, offline; a warning fails it

@@ -10,6 +10,7 @@ import pytest
 
 from tests.docs.pages import DOCS, PAGES, README, ROOT, anchors, in_toctrees, links
 from tests.docs.tables import TABLES, render
+from tests.docs.windows_drawing import DRAWING, draw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,10 @@ def test_generated_tables_are_current(page: str) -> None:
     document = (DOCS / page).read_text()
 
     assert render(page, document) == document, "Run: make docs"
+
+
+def test_drawing_of_windows_is_current() -> None:
+    assert draw() == DRAWING.read_text(), "Run: make docs"
 
 
 def test_every_page_is_listed() -> None:

@@ -1,4 +1,4 @@
-"""Every Python block of the README and the pages runs, DAGs by Airflow, all against real servers."""
+"""Every Python block of the README and the pages runs, DAGs by Airflow, against real servers."""
 
 from __future__ import annotations
 
