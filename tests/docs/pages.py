@@ -27,6 +27,11 @@ class Block:
     code: str
 
     @property
+    def page(self) -> str:
+        """The page that the block is from."""
+        return self.place.partition(":")[0]
+
+    @property
     def module(self) -> str:
         """A name for a file that holds the block."""
         return re.sub(r"\W", "_", self.place.replace(".md", ""))

@@ -31,6 +31,9 @@ DAGS = [block for block in PYTHON if re.search(r"^with DAG\(", block.code, re.MU
 TESTS = [block for block in PYTHON if re.search(r"^def test_", block.code, re.MULTILINE)]
 OTHERS = [block for block in PYTHON if block not in {*DAGS, *TESTS}]
 
+PLUGINS = "pytest_plugins ="
+"""What a block of a ``conftest.py`` holds; the tests of the same page need it."""
+
 LOGICAL = "2026-03-05"
 START, END = (datetime(2026, 3, day, tzinfo=timezone.utc) for day in (4, 5))
 CONF = {"from": START.isoformat(), "to": END.isoformat()}
@@ -159,6 +162,8 @@ def test_code_of_a_page_runs(block: Block, world: World, monkeypatch: pytest.Mon
 def test_test_of_a_page_passes(block: Block, tmp_path: Path) -> None:
     file = tmp_path / f"test_{block.module}.py"
     file.write_text(block.code)
+    plugins = [other.code for other in OTHERS if other.page == block.page and PLUGINS in other.code]
+    (tmp_path / "conftest.py").write_text("".join(plugins))
 
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file.name],
