@@ -69,7 +69,7 @@ def dags_of(path: Path) -> list[DAG]:
     return list(bag.dags.values())
 
 
-def test_every_example_is_parsed_without_connections_or_slow_imports() -> None:
+def test_examples_parse_light() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PARSE, str(EXAMPLES[0].parent)],
         capture_output=True,
@@ -87,7 +87,7 @@ def test_every_example_is_parsed_without_connections_or_slow_imports() -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_is_named_as_its_file_and_says_what_it_does(path: Path) -> None:
+def test_examples_document_themselves(path: Path) -> None:
     assert path.read_text().startswith('"""Every ') or path.stem in ONLY_NEWER
     for dag in dags_of(path):
         assert dag.dag_id == path.stem
@@ -126,7 +126,7 @@ def exported(manifest: dict[str, Any], s3: SeaweedS3, warehouse: Path) -> set[st
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_every_task_of_an_example_does_what_it_says(
+def test_example_tasks_do_their_work(
     path: Path, s3: SeaweedS3, sim: Simulator, tmp_path: Path
 ) -> None:
     found = dags_of(path)
