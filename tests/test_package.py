@@ -27,6 +27,8 @@ PUBLIC = {
     "airflow_provider_voiso.hooks.voiso": "VoisoHook",
     "airflow_provider_voiso.operators.cdr_to_s3": "VoisoCdrToS3Operator",
     "airflow_provider_voiso.operators.cdr_to_sql": "VoisoCdrToSqlOperator",
+    "airflow_provider_voiso.operators.reference_to_s3": "VoisoReferenceToS3Operator",
+    "airflow_provider_voiso.operators.reference_to_sql": "VoisoReferenceToSqlOperator",
     "airflow_provider_voiso.sensors.cdr": "VoisoCdrSensor",
     "airflow_provider_voiso.run.last_windows": "last_windows",
     "airflow_provider_voiso.run.sub_windows": "sub_windows",
