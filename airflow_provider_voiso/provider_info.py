@@ -37,6 +37,8 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_voiso.operators.cdr_to_s3",
                     "airflow_provider_voiso.operators.cdr_to_sql",
+                    "airflow_provider_voiso.operators.reference_to_s3",
+                    "airflow_provider_voiso.operators.reference_to_sql",
                 ],
             }
         ],

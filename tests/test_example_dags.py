@@ -10,6 +10,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -20,8 +21,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
+from airflow_provider_voiso.operators.reference import VoisoReferenceOperator
 from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
 from airflow_provider_voiso.simulator import Simulator
+from airflow_provider_voiso.simulator.account import AGENT_BY_ID, WRAPUP_CODES
 from tests.servers.s3 import SeaweedS3
 
 if TYPE_CHECKING:
@@ -66,7 +69,7 @@ def dags_of(path: Path) -> list[DAG]:
     return list(bag.dags.values())
 
 
-def test_every_example_is_parsed_without_connections_or_slow_imports() -> None:
+def test_examples_parse_light() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PARSE, str(EXAMPLES[0].parent)],
         capture_output=True,
@@ -84,7 +87,7 @@ def test_every_example_is_parsed_without_connections_or_slow_imports() -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_is_named_as_its_file_and_says_what_it_does(path: Path) -> None:
+def test_examples_document_themselves(path: Path) -> None:
     assert path.read_text().startswith('"""Every ') or path.stem in ONLY_NEWER
     for dag in dags_of(path):
         assert dag.dag_id == path.stem
@@ -123,7 +126,7 @@ def exported(manifest: dict[str, Any], s3: SeaweedS3, warehouse: Path) -> set[st
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_every_task_of_an_example_does_what_it_says(
+def test_example_tasks_do_their_work(
     path: Path, s3: SeaweedS3, sim: Simulator, tmp_path: Path
 ) -> None:
     found = dags_of(path)
@@ -147,6 +150,10 @@ def test_every_task_of_an_example_does_what_it_says(
             assert task.poke(context) is True
         elif isinstance(task, VoisoCdrExportOperator):
             check_export(task, context, s3, sim, tmp_path / "warehouse.db")
+        elif isinstance(task, VoisoReferenceOperator):
+            assert task.execute(context)["records"] > 0
+        elif task.task_id == "calls_per_agent":
+            check_calls_per_agent(task.execute(context), sim)
         elif hasattr(task, "expand_input"):
             assert windows
             manifests = [
@@ -167,6 +174,22 @@ def test_every_task_of_an_example_does_what_it_says(
             check_announcement(task, manifests)
         else:
             windows = task.execute(context)
+
+
+def check_calls_per_agent(found: list[Any], sim: Simulator) -> None:
+    """See that each call of a known agent is counted once, by name and by wrap-up code."""
+    truth = [
+        json.loads(record) for record in sim.truth(LOGICAL - timedelta(days=1), LOGICAL).values()
+    ]
+    expected = Counter(
+        (record["agent_id"], WRAPUP_CODES.get(record["wrapup_code"]))
+        for record in truth
+        if record["agent_id"] is not None
+    )
+    counts = {(agent, wrapup): calls for agent, _, _, wrapup, calls, _ in found}
+    assert counts == expected
+    assert {bool(is_deleted) for _, _, is_deleted, *_ in found} == {True, False}
+    assert all(name == AGENT_BY_ID[agent].name for agent, name, *_ in found)
 
 
 def check_announcement(task: Any, manifests: list[dict[str, Any]]) -> None:

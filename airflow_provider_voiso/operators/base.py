@@ -96,7 +96,7 @@ class VoisoCdrExportOperator(WindowTask):
             context,
             self.outlets,
             window=window,
-            manifest=manifest,
+            manifest=manifest.as_dict(),
             asset_uri=self.asset_uri(),
         )
         return manifest.as_dict()

@@ -124,7 +124,7 @@ def test_link_leads_to_the_object(
     assert url == f"http://{host}:{port}/{s3_server.bucket}/linked"
 
 
-def test_no_xcom_is_pushed_against_the_will(
+def test_xcom_respects_do_xcom_push(
     context: dict[str, Any], pushed: Pushed, s3_server: SeaweedS3
 ) -> None:
     task = VoisoCdrToS3Operator(
