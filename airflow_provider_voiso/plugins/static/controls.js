@@ -1,4 +1,4 @@
-// What to show: chosen in the form above, and kept in the page's address so that it can be passed on.
+// What to show: chosen in the form, and kept in the page's address so that it can be passed on.
 
 import { element } from "./dom.js";
 import { dayNumber, Zone } from "./time.js";

@@ -84,7 +84,8 @@ async function start() {
       (known, read) => {
         events.known += known;
         events.read += read;
-        status.textContent = `Read ${countText(events.read)} of ${countText(events.known)} events …`;
+        const [all, done] = [countText(events.known), countText(events.read)];
+        status.textContent = `Read ${done} of ${all} events …`;
       },
     );
     status.textContent = assets.size === 0 ? NONE : `${plural(assets.size, "asset")} with windows.`;

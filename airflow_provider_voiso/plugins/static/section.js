@@ -17,7 +17,8 @@ import { plural, statesText } from "./words.js";
  */
 export function assetSection({ asset, cells, unplaced, zone }, view, onDemand) {
   const title = element("a", { href: assetPage(asset.id), text: asset.name });
-  const uri = asset.uri === asset.name ? undefined : element("p", { class: "uri", text: asset.uri });
+  const isNamedByUri = asset.uri === asset.name;
+  const uri = isNamedByUri ? undefined : element("p", { class: "uri", text: asset.uri });
   const made = element(
     "section",
     { class: "asset", "aria-label": asset.name },
