@@ -35,6 +35,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
+    doc_md=__doc__,
     tags=["voiso"],
 ):
     calls = VoisoCdrToSqlOperator(task_id="export_calls", sql_conn_id=WAREHOUSE, table="voiso_cdr")
