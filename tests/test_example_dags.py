@@ -60,6 +60,7 @@ ONLY_NEWER = {
     "voiso_cdr_partition_summary",
     "voiso_cdr_partitioned",
     "voiso_cdr_partitions_again",
+    "voiso_cdr_watched",
 }
 
 
@@ -208,13 +209,14 @@ def check_summary(
 ) -> None:
     """See that the day's counts are those of the object that the event names."""
     start = datetime(2024, 11, 10, tzinfo=timezone.utc)
-    window = {"window_start": start, "window_end": start + timedelta(days=1)}
+    end = start + timedelta(days=1)
     export = VoisoCdrToS3Operator(
         task_id="export",
         s3_bucket=s3.bucket,
         s3_key="summary/dt={window_start:%Y-%m-%d}/cdr.parquet",
         file_format="parquet",
-        **window,
+        window_start=start,
+        window_end=end,
     )
     event = SimpleNamespace(extra={"voiso": export.execute(context)})
     heard = {AssetAlias("voiso_berlin_changed"): [event]}
@@ -224,7 +226,7 @@ def check_summary(
 
     with closing(sqlite3.connect(warehouse)) as connection:
         counts = dict(connection.execute("SELECT day || type, records FROM voiso_summary"))
-    types = (json.loads(record)["type"] for record in sim.truth(*window.values()).values())
+    types = (json.loads(record)["type"] for record in sim.truth(start, end).values())
     assert counts == Counter(f"2024-11-10{name}" for name in types)
 
 

@@ -15,6 +15,7 @@ from tests.e2e.world import (
     day_before,
     needs_partitions,
     needs_partitions_at_run_time,
+    needs_retry_policies,
     on_airflow_3,
     rows,
 )
@@ -29,6 +30,7 @@ EXAMPLES = sorted(path.stem for path in (Path(__file__).parents[2] / "example_da
 NEEDS = {
     "voiso_cdr_partitioned": needs_partitions,
     "voiso_cdr_partitions_again": needs_partitions_at_run_time,
+    "voiso_cdr_watched": needs_retry_policies,
 }
 
 
