@@ -37,9 +37,10 @@ def test_policy_decides_by_error(world: World) -> None:
 
     tries = {task["task_id"]: task["try_number"] for task in api.task_instances("retried", run_id)}
     assert tries == {"gone": 2, "malformed": 1, "wrong_key": 1}
-    assert "Nobody listens." in api.task_log("retried", run_id, "gone")
-    assert "A person must look at it." in api.task_log("retried", run_id, "malformed")
-    assert "Never said." not in api.task_log("retried", run_id, "wrong_key")
+    decision = "Retry policy decision"
+    assert decision in api.task_log("retried", run_id, "gone")
+    assert decision in api.task_log("retried", run_id, "malformed")
+    assert decision not in api.task_log("retried", run_id, "wrong_key")
 
 
 @pytest.mark.usefixtures("late_run")

@@ -31,7 +31,7 @@ else:
             ),
             RetryRule(VoisoResponseError, RetryAction.FAIL, reason="A person must look at it."),
             # Airflow asks no policy where no retry can help, such as for a wrong key.
-            RetryRule(VoisoError, retry_delay=timedelta(seconds=1), reason="Never said."),
+            RetryRule(VoisoError, retry_delay=timedelta(seconds=1), reason="Something else."),
         ]
     )
     with DAG(
