@@ -94,6 +94,11 @@ with dag("late_records", default_args=OFTEN):
         task_id="to_s3", voiso_conn_id="voiso_late", s3_bucket=BUCKET, s3_key=KEY, **DAY
     )
 
+with dag("deferred"):
+    VoisoCdrSensor(
+        task_id="wait", voiso_conn_id="voiso_deferred", deferrable=True, poke_interval=1, **DAY
+    )
+
 with dag("failing"):
     for reason in ("wrong_key", "malformed"):
         VoisoCdrToS3Operator(
