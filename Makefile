@@ -16,7 +16,7 @@ export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test prove faults kills soak bench celery lowest audit lint format docs matrix requirements clean
+.PHONY: help env demo test prove faults kills soak bench celery lowest audit lint format docs site matrix requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -71,11 +71,16 @@ format: .venv/ready ## let ruff put the code in shape
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
 
-docs: .venv/ready ## write what docs/ shows of the tests and the code: windows, failures, columns, architecture
+docs: .venv/ready ## write what docs/ shows of the tests and the code: windows, failures, columns, fields, architecture
 	$(VENV_PYTHON) -m tests.run.windows_table
 	$(VENV_PYTHON) -m tests.faults.failures_table
 	$(VENV_PYTHON) -m tests.destinations.columns_table
+	$(VENV_PYTHON) -m tests.docs.tables
+	$(VENV_PYTHON) -m tests.docs.windows_drawing
 	$(VENV_PYTHON) -m tests.architecture
+
+site: .venv/ready ## build the documentation into build/site, offline; a warning fails it
+	$(VENV_PYTHON) -m sphinx --quiet --fail-on-warning --keep-going docs build/site
 
 matrix: .venv/ready ## run the suite on the older Airflows too: make matrix AIRFLOWS="2.11 3.0"
 	.ci/matrix $(AIRFLOWS)

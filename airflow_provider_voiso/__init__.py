@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.hooks.voiso import VoisoHook
     from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
     from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
+    from airflow_provider_voiso.operators.reference_to_s3 import VoisoReferenceToS3Operator
+    from airflow_provider_voiso.operators.reference_to_sql import VoisoReferenceToSqlOperator
     from airflow_provider_voiso.run.last_windows import last_windows
     from airflow_provider_voiso.run.sub_windows import sub_windows
     from airflow_provider_voiso.run.window import resolve_window
@@ -61,6 +63,8 @@ __all__ = [
     "VoisoPermissionError",
     "VoisoRateLimitError",
     "VoisoReconciliationError",
+    "VoisoReferenceToS3Operator",
+    "VoisoReferenceToSqlOperator",
     "VoisoResponseError",
     "VoisoServerError",
     "VoisoShrunkError",
@@ -79,6 +83,8 @@ _HOMES = {
     "VoisoHook": "hooks.voiso",
     "VoisoCdrToS3Operator": "operators.cdr_to_s3",
     "VoisoCdrToSqlOperator": "operators.cdr_to_sql",
+    "VoisoReferenceToS3Operator": "operators.reference_to_s3",
+    "VoisoReferenceToSqlOperator": "operators.reference_to_sql",
     "VoisoCdrSensor": "sensors.cdr",
     "last_windows": "run.last_windows",
     "resolve_window": "run.window",

@@ -183,7 +183,8 @@ class VoisoShrunkError(VoisoError, AirflowFailException):
     """The window would hold far fewer records than before, which `fail_if_fewer_than` forbids.
 
     Look whether the API key still may read all records, and whether the filters changed; if the
-    loss is right, clear the task with a smaller `fail_if_fewer_than`.
+    loss is right, clear the task with a smaller `fail_if_fewer_than`. A reference list that became
+    empty is replaced with `allow_empty=True` only.
     """
 
 

@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Browser
+
     from tests.servers.mariadb import Mariadb
     from tests.servers.postgres import Postgres
     from tests.servers.s3 import SeaweedS3
@@ -109,3 +111,15 @@ def mariadb_server() -> Iterator[Mariadb]:
         pytest.skip(reason)
     with Mariadb() as server:
         yield server
+
+
+# Not for the whole run: while Playwright runs, no other test of the process may start a loop.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return a Chromium for all tests of one module."""
+    from tests.servers.browser import chromium, missing  # noqa: PLC0415 - not every test needs one
+
+    if reason := missing():
+        pytest.skip(reason)
+    with chromium() as running:
+        yield running

@@ -6,7 +6,7 @@ import re
 from tests.architecture import DOCUMENT, DRAWING, PACKAGE, ROOMS, ROOT, imports, render
 
 
-def test_the_drawing_is_made_from_the_imports() -> None:
+def test_drawing_matches_the_imports() -> None:
     document = DOCUMENT.read_text()
 
     assert DRAWING.search(document)

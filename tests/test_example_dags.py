@@ -10,18 +10,24 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from airflow.providers.common.compat.sdk import AirflowSkipException, AssetAlias
 
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
+from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
+from airflow_provider_voiso.operators.reference import VoisoReferenceOperator
 from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
 from airflow_provider_voiso.simulator import Simulator
+from airflow_provider_voiso.simulator.account import AGENT_BY_ID, WRAPUP_CODES
 from tests.servers.s3 import SeaweedS3
 
 if TYPE_CHECKING:
@@ -52,7 +58,18 @@ unwanted = heavy & (set(sys.modules) - before)
 warned = [text for texts in bag.captured_warnings.values() for text in texts]
 print(json.dumps([bag.import_errors, sorted(unwanted), warned, sorted(bag.dags)]))
 """
-ONLY_NEWER = {"voiso_cdr_partitioned", "voiso_cdr_partitions_again"}
+ON_DEMAND = {
+    "window_start": "2024-11-10T06:00:00Z",
+    "window_end": "2024-11-10T18:00:00+00:00",
+    "types": ["inbound", "outbound"],
+    "to_s3": True,
+    "to_sql": True,
+}
+ONLY_NEWER = {
+    "voiso_cdr_partition_summary",
+    "voiso_cdr_partitioned",
+    "voiso_cdr_partitions_again",
+}
 
 
 def dags_of(path: Path) -> list[DAG]:
@@ -66,7 +83,7 @@ def dags_of(path: Path) -> list[DAG]:
     return list(bag.dags.values())
 
 
-def test_every_example_is_parsed_without_connections_or_slow_imports() -> None:
+def test_examples_parse_light() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PARSE, str(EXAMPLES[0].parent)],
         capture_output=True,
@@ -84,7 +101,7 @@ def test_every_example_is_parsed_without_connections_or_slow_imports() -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_is_named_as_its_file_and_says_what_it_does(path: Path) -> None:
+def test_examples_document_themselves(path: Path) -> None:
     assert path.read_text().startswith('"""Every ') or path.stem in ONLY_NEWER
     for dag in dags_of(path):
         assert dag.dag_id == path.stem
@@ -123,7 +140,7 @@ def exported(manifest: dict[str, Any], s3: SeaweedS3, warehouse: Path) -> set[st
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_every_task_of_an_example_does_what_it_says(
+def test_example_tasks_do_their_work(
     path: Path, s3: SeaweedS3, sim: Simulator, tmp_path: Path
 ) -> None:
     found = dags_of(path)
@@ -134,13 +151,7 @@ def test_every_task_of_an_example_does_what_it_says(
     windows: list[dict[str, str]] = []
     manifests: list[dict[str, Any]] = []
     for task in tasks:
-        context: Any = {"dag": task.dag, "run_id": "test", "logical_date": LOGICAL}
-        if path.stem in ONLY_NEWER:
-            context = {
-                "dag": task.dag,
-                "run_id": "test",
-                "partition_date": LOGICAL - timedelta(hours=1),
-            }
+        context = context_of(path, task)
         if isinstance(task, VoisoCdrSensor):
             task.poke_interval = 0
             task.render_template_fields(context)
@@ -165,22 +176,97 @@ def test_every_task_of_an_example_does_what_it_says(
             ) == len(windows)
         elif task.task_id == "announce":
             check_announcement(task, manifests)
-        else:
+        elif task.task_id == "summarize":
+            check_summary(task, context, s3, sim, tmp_path / "warehouse.db")
+        elif not check_other(task, context, sim):
             windows = task.execute(context)
 
 
-def check_announcement(task: Any, manifests: list[dict[str, Any]]) -> None:
-    """See that each day that changed becomes a partition, and that no event is left otherwise."""
-    from airflow.sdk.exceptions import AirflowSkipException  # noqa: PLC0415 - new in Airflow 3
-    from airflow.sdk.execution_time.context import OutletEventAccessors  # noqa: PLC0415
+def context_of(path: Path, task: Any) -> Any:
+    """Return what a run tells a task."""
+    context = {"dag": task.dag, "run_id": "test", "params": ON_DEMAND}
+    if path.stem in ONLY_NEWER:
+        return {**context, "partition_date": LOGICAL - timedelta(hours=1)}
+    return {**context, "logical_date": LOGICAL}
 
-    events = OutletEventAccessors()
+
+def check_other(task: Any, context: Any, sim: Simulator) -> bool:
+    """Run a task that exports no window, and return whether it was one."""
+    if isinstance(task, VoisoReferenceOperator):
+        assert task.execute(context)["records"] > 0
+    elif task.task_id == "calls_per_agent":
+        check_calls_per_agent(task.execute(context), sim)
+    elif task.task_id == "choose_destinations":
+        assert task.python_callable(ON_DEMAND) == ["export_to_s3", "export_to_sql"]
+    else:
+        return False
+    return True
+
+
+def check_calls_per_agent(found: list[Any], sim: Simulator) -> None:
+    """See that each call of a known agent is counted once, by name and by wrap-up code."""
+    truth = [
+        json.loads(record) for record in sim.truth(LOGICAL - timedelta(days=1), LOGICAL).values()
+    ]
+    expected = Counter(
+        (record["agent_id"], WRAPUP_CODES.get(record["wrapup_code"]))
+        for record in truth
+        if record["agent_id"] is not None
+    )
+    counts = {(agent, wrapup): calls for agent, _, _, wrapup, calls, _ in found}
+    assert counts == expected
+    assert {bool(is_deleted) for _, _, is_deleted, *_ in found} == {True, False}
+    assert all(name == AGENT_BY_ID[agent].name for agent, name, *_ in found)
+
+
+def check_announcement(task: Any, manifests: list[dict[str, Any]]) -> None:
+    """See that changes are announced by one event, a partition for each day if days are, and that
+    no event is left otherwise."""
+    events = outlet_events()
     unchanged = [{**manifest, "changed": False} for manifest in manifests]
     task.python_callable([*manifests[:2], *unchanged[2:]], outlet_events=events)
     [asset] = task.outlets
-    assert events[asset].partition_keys == {"2024-11-05", "2024-11-06"}
+    if task.dag.dag_id in ONLY_NEWER:
+        assert events[asset].partition_keys == {"2024-11-05", "2024-11-06"}
+    else:
+        assert events[asset].extra == {"parts_changed": 2}
     with pytest.raises(AirflowSkipException):
         task.python_callable(unchanged, outlet_events=events)
+
+
+def outlet_events() -> Any:
+    """Return what Airflow puts into the context of a task."""
+    try:
+        from airflow.sdk.execution_time.context import OutletEventAccessors  # noqa: PLC0415 - new in Airflow 3
+    except ImportError:
+        from airflow.utils.context import OutletEventAccessors  # noqa: PLC0415
+    return OutletEventAccessors()
+
+
+def check_summary(
+    task: Any, context: dict[str, Any], s3: SeaweedS3, sim: Simulator, warehouse: Path
+) -> None:
+    """See that the day's counts are those of the object that the event names."""
+    start = datetime(2024, 11, 10, tzinfo=timezone.utc)
+    end = start + timedelta(days=1)
+    export = VoisoCdrToS3Operator(
+        task_id="export",
+        s3_bucket=s3.bucket,
+        s3_key="summary/dt={window_start:%Y-%m-%d}/cdr.parquet",
+        file_format="parquet",
+        window_start=start,
+        window_end=end,
+    )
+    event = SimpleNamespace(extra={"voiso": export.execute(context)})
+    heard = {AssetAlias("voiso_berlin_changed"): [event]}
+
+    for _ in range(2):
+        task.python_callable(triggering_asset_events=heard)
+
+    with closing(sqlite3.connect(warehouse)) as connection:
+        counts = dict(connection.execute("SELECT day || type, records FROM voiso_summary"))
+    types = (json.loads(record)["type"] for record in sim.truth(start, end).values())
+    assert counts == Counter(f"2024-11-10{name}" for name in types)
 
 
 def check_export(

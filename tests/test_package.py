@@ -27,6 +27,8 @@ PUBLIC = {
     "airflow_provider_voiso.hooks.voiso": "VoisoHook",
     "airflow_provider_voiso.operators.cdr_to_s3": "VoisoCdrToS3Operator",
     "airflow_provider_voiso.operators.cdr_to_sql": "VoisoCdrToSqlOperator",
+    "airflow_provider_voiso.operators.reference_to_s3": "VoisoReferenceToS3Operator",
+    "airflow_provider_voiso.operators.reference_to_sql": "VoisoReferenceToSqlOperator",
     "airflow_provider_voiso.sensors.cdr": "VoisoCdrSensor",
     "airflow_provider_voiso.run.last_windows": "last_windows",
     "airflow_provider_voiso.run.sub_windows": "sub_windows",
@@ -47,7 +49,7 @@ def test_every_module_can_be_imported(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", PUBLIC)
-def test_the_public_names_stand_where_they_are_promised(module: str) -> None:
+def test_public_names_are_importable(module: str) -> None:
     assert getattr(importlib.import_module(module), PUBLIC[module]).__doc__
 
 
@@ -125,7 +127,10 @@ def test_importing_the_package_is_light() -> None:
 @pytest.mark.parametrize("room", ROOMS_OF_AIRFLOW)
 def test_provider_info_lists_every_module(room: str) -> None:
     present = {module for module in MODULES if module.startswith(f"airflow_provider_voiso.{room}.")}
-    shared = {"airflow_provider_voiso.operators.base"}
+    shared = {
+        "airflow_provider_voiso.operators.base",
+        "airflow_provider_voiso.operators.reference",
+    }
 
     listed = [
         module for group in get_provider_info().get(room, []) for module in group["python-modules"]
@@ -157,7 +162,7 @@ def test_only_compat_knows_the_releases() -> None:
     assert found == []
 
 
-def test_the_version_is_the_newest_of_the_changelog() -> None:
+def test_version_heads_the_changelog() -> None:
     released = re.search(
         r"^## \[?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
     )
@@ -169,7 +174,7 @@ def test_types_are_shipped() -> None:
     assert files("airflow_provider_voiso").joinpath("py.typed").is_file()
 
 
-def test_what_is_installed_is_what_is_here() -> None:
+def test_installed_package_is_this_one() -> None:
     try:
         installed = distribution("airflow-provider-voiso")
     except PackageNotFoundError:
@@ -194,7 +199,7 @@ def test_a_floor_imports_nothing_from_above(floor: str) -> None:
         assert not re.search(rf"airflow_provider_voiso\.({above})\b", path.read_text()), path
 
 
-def test_importing_what_a_dag_file_imports_loads_nothing_optional() -> None:
+def test_dag_imports_load_nothing_optional() -> None:
     program = "\n".join(
         [
             "import sys",

@@ -51,6 +51,8 @@ __all__ = [
     "columns",
     "in_blocks",
     "rows",
+    "split_records",
+    "take_field",
 ]
 
 Page = list[bytes]
@@ -210,17 +212,17 @@ def _exact_columns(page: Sequence[bytes]) -> list[Sequence[Any]]:
 
     :raises VoisoResponseError: see :func:`columns`
     """
-    records = _split(page)
-    found = {field.column: _taken(field, records) for field in _IN_RECORD}
+    records = split_records(page)
+    found = {field.column: take_field(field, records) for field in _IN_RECORD}
     slas = _taken_slas(records)
-    found |= {field.column: _taken(field, slas) for field in _IN_SLA}
+    found |= {field.column: take_field(field, slas) for field in _IN_SLA}
     for record, sla in zip(records, slas, strict=True):
         if sla:
             record["sla"] = joined_object(sla)
     return [*(found[field.column] for field in FIELDS), extras_of(records)]
 
 
-def _split(page: Sequence[bytes]) -> list[_Sent]:
+def split_records(page: Sequence[bytes]) -> list[_Sent]:
     """Return the fields of each record, their values as JSON."""
     joined = b"[" + b",".join(page) + b"]"
     records: list[_Sent] = []
@@ -230,11 +232,11 @@ def _split(page: Sequence[bytes]) -> list[_Sent]:
     if len(records) == len(page):
         return records
     if len(page) > 1:
-        return list(chain.from_iterable(_split([record]) for record in page))
+        return list(chain.from_iterable(split_records([record]) for record in page))
     return [split_object(page[0])]
 
 
-def _taken(field: Field, records: Sequence[_Sent]) -> Sequence[Any]:
+def take_field(field: Field, records: Sequence[_Sent]) -> Sequence[Any]:
     """Take a field out of records and return its column; what does not fit is left there."""
     cells = [record.pop(field.name, NULL) for record in records]
     with suppress(*UNFIT):
@@ -265,7 +267,7 @@ def _taken_slas(records: Sequence[_Sent]) -> list[_Sent]:
             continue
         text = bytes(cell)
         if text.startswith(b"{"):
-            [slas[index]] = _split([text])
+            [slas[index]] = split_records([text])
         elif text != b"null":
             records[index]["sla"] = cell
     return slas

@@ -30,6 +30,7 @@ _FOUR_PLACES = Decimal("0.0001")
 _DURATION = re.compile(r"([0-9]{1,12}):([0-5][0-9]):([0-5][0-9])")
 # An instant cannot tell digits below the microsecond, nor the 75 minutes of an offset like +05:75.
 _BEYOND_INSTANT = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]|[6-9][0-9]\s*$")
+_SPELLED = re.compile(rb'"(0|[1-9][0-9]{0,17})"')
 _OFFSET = re.compile(rb'([+-])([01][0-9]|2[0-3]):([0-5][0-9])"')
 # A day has far fewer different durations and prices than this.
 _CACHED_VALUES = 1 << 14
@@ -153,12 +154,21 @@ def _nearest_instant(timestamp: msgspec.Raw) -> tuple[datetime | None, bool]:
     return None, False
 
 
+def _nearest_integer(number: msgspec.Raw) -> tuple[int | None, bool]:
+    """Return the number that a text spells, which is not the text itself."""
+    digits = _SPELLED.fullmatch(bytes(number))
+    return (int(digits[1]) if digits else None), False
+
+
 def _kind(type: LogicalType, sent: Any, **functions: Any) -> Kind:  # noqa: A002 - the column's
     return Kind(type, sent, msgspec.json.Decoder(list[sent]).decode, **functions)
 
 
 TEXT = _kind("text", str | None, values=_unchanged)
 INTEGER = _kind("integer", _Integer | None, values=_unchanged)
+IDENTIFIER = _kind("integer", _Integer | None, values=_unchanged, nearest=_nearest_integer)
+"""The number of an object. One that comes as a text is a number as well, unless it has leading
+zeros."""
 DURATION = _kind("integer", str | None, values=_durations)
 AMOUNT = _kind("decimal", msgspec.Raw, values=_amounts)
 TIMESTAMP = _kind("instant", msgspec.Raw, values=_instants, nearest=_nearest_instant)

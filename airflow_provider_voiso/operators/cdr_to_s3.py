@@ -9,12 +9,14 @@ from airflow_provider_voiso.destinations.files.writing import (
     Compression,
     FileFormat,
     check_format,
+    default_compression,
     extension,
 )
 from airflow_provider_voiso.destinations.shrinking import check_share
 from airflow_provider_voiso.destinations.stores.key import DEFAULT_KEY, fixed_prefix, object_key
 from airflow_provider_voiso.destinations.stores.object import ExportedObject
 from airflow_provider_voiso.destinations.stores.s3 import S3Store
+from airflow_provider_voiso.destinations.stores.s3_url import PLAIN_IN_URIS
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator, calendar_zone
 from airflow_provider_voiso.report.lineage import all_columns, object_place
 from airflow_provider_voiso.report.links import VoisoObjectLink
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.window import Window
     from airflow_provider_voiso.report.lineage import Place
     from airflow_provider_voiso.report.manifest import Manifest
-
-
-_PLAIN_IN_URIS = "/=+:@!,;~"
 
 
 class VoisoCdrToS3Operator(VoisoCdrExportOperator):
@@ -76,7 +75,7 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
     """
 
     destination_kind: ClassVar[str] = "s3"
-    operator_extra_links = (VoisoObjectLink(),)
+    operator_extra_links = (VoisoObjectLink(), *VoisoCdrExportOperator.operator_extra_links)
     template_fields: Sequence[str] = (
         *VoisoCdrExportOperator.template_fields,
         "s3_bucket",
@@ -104,7 +103,7 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
     ) -> None:
         super().__init__(**kwargs)
         if compression == "auto":
-            compression = "zstd" if file_format == "parquet" else "gzip"
+            compression = default_compression(file_format)
         check_format(file_format, compression)
         check_share(fail_if_fewer_than)
         self.s3_bucket = s3_bucket
@@ -151,7 +150,7 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
 
     def asset_uri(self) -> str:
         """Return the URI of the prefix of all windows, or of the key if that is fixed."""
-        return f"s3://{self.s3_bucket}/{quote(fixed_prefix(self.s3_key), safe=_PLAIN_IN_URIS)}"
+        return f"s3://{self.s3_bucket}/{quote(fixed_prefix(self.s3_key), safe=PLAIN_IN_URIS)}"
 
     def key_of(self, window: Window, zone: tzinfo) -> str:
         """Return the key of a window's object, in which the window is shown in a zone."""

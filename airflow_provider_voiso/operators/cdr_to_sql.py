@@ -6,12 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 from urllib.parse import quote
 
-from airflow.providers.common.compat.sdk import AirflowException
-
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.arguments import check_bool, check_one_of, check_text
 from airflow_provider_voiso.compat.connections import find_connection
 from airflow_provider_voiso.destinations.shrinking import check_share
+from airflow_provider_voiso.destinations.sql.hooks import sql_hook
 from airflow_provider_voiso.destinations.sql.job import Mode
 from airflow_provider_voiso.destinations.sql.table import SqlTable
 from airflow_provider_voiso.destinations.sql.table_name import TableName
@@ -25,7 +24,6 @@ from airflow_provider_voiso.run.templates import is_rendered_later
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.providers.common.sql.hooks.sql import DbApiHook
     from dateutil.relativedelta import relativedelta
 
     from airflow_provider_voiso.report.lineage import Place
@@ -36,8 +34,8 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
     """Exports the call detail records of one window to a SQL table, in one transaction.
 
     Readers see the window as it was before or as it is after, never in between; no transaction is
-    open while the API is asked. Databases without transactions are the exception: see the README's
-    table of databases. Further parameters, and where the window comes from: see
+    open while the API is asked. Databases without transactions are the exception: see the page
+    "Databases" of the documentation. Further parameters, and where the window comes from: see
     :class:`~airflow_provider_voiso.operators.base.VoisoCdrExportOperator`.
 
     :param sql_conn_id: connection whose hook is a ``DbApiHook`` (templated)
@@ -86,7 +84,7 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
         if not is_rendered_later(sql_conn_id):
             check_text(sql_conn_id, "sql_conn_id")
         if not is_rendered_later(table):
-            _table_name(table)
+            TableName.parse(table)
         check_one_of(mode, "mode", get_args(Mode))
         check_bool(create_table, "create_table")
         check_bool(add_columns, "add_columns")
@@ -111,7 +109,7 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
 
     def destination(self, context: Mapping[str, Any], window: Window) -> SqlTable:
         """Return the table."""
-        table = _table_name(self.table)
+        table = TableName.parse(self.table)
         if self.mode == "replace_window":
             check_mapped_destination(
                 self,
@@ -123,7 +121,7 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
                 hint="Give each a table of its own, or use mode='upsert'.",
             )
         return SqlTable(
-            hook=self._sql_hook(),
+            hook=sql_hook(self.sql_conn_id),
             table=table,
             window=window,
             mode=self.mode,
@@ -137,7 +135,9 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
         missing = manifest.columns_missing or []
         columns = [name for name in all_columns() if name not in missing]
         connection = find_connection(self.sql_conn_id)
-        return table_place(self._sql_hook(), connection, _table_name(self.table), columns)
+        return table_place(
+            sql_hook(self.sql_conn_id), connection, TableName.parse(self.table), columns
+        )
 
     def window_to_read(self, window: Window) -> Window:
         """Return the window and what the lookback adds before it."""
@@ -146,33 +146,3 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
     def asset_uri(self) -> str:
         """Return a URI of the table, by the id of its connection."""
         return f"sql://{quote(self.sql_conn_id, safe='')}/{quote(self.table, safe='.')}"
-
-    def _sql_hook(self) -> DbApiHook:
-        from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415 - slow
-
-        connection = find_connection(self.sql_conn_id)
-        said: str | None = None
-        try:
-            hook = connection.get_hook()  # type: ignore[no-untyped-call]
-        except (AirflowException, ImportError, ValueError) as error:
-            # A ValueError may quote the connection's URI.
-            words = "" if isinstance(error, ValueError) else f": {error}"
-            said = f"{type(error).__name__}{words}".rstrip(".")
-        if said is not None:
-            raise VoisoConfigurationError(
-                f"No installed provider has a hook for the type {connection.conn_type!r} of the "
-                "connection "
-                f"'{self.sql_conn_id}'. {said}. Install the provider of the database, or change "
-                "the type."
-            )
-        if not isinstance(hook, DbApiHook):
-            raise VoisoConfigurationError(
-                f"The connection '{self.sql_conn_id}' is not a SQL database; its hook is "
-                f"{type(hook).__name__}."
-            )
-        return hook
-
-
-def _table_name(table: Any) -> TableName:
-    check_text(table, "table")
-    return TableName.parse(table)

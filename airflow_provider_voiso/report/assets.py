@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from airflow_provider_voiso.api.window import Window
-    from airflow_provider_voiso.report.manifest import Manifest
 
 EXTRA = "voiso"
 """The name of the manifest in the extra of an event."""
@@ -24,8 +23,8 @@ def announce(
     context: Mapping[str, Any],
     outlets: Iterable[Any],
     *,
-    window: Window,
-    manifest: Manifest,
+    window: Window | None,
+    manifest: Mapping[str, Any],
     asset_uri: str,
 ) -> None:
     """Put the manifest into the events of a task's outlets.
@@ -35,6 +34,8 @@ def announce(
 
     :param context: the task's context; without ``outlet_events`` nothing is announced
     :param outlets: assets and aliases; anything else is left alone
+    :param window: the window that was exported, None if it was no window
+    :param manifest: plain values
     :param asset_uri: the asset that an alias stands for
     """
     events = context.get("outlet_events")
@@ -43,12 +44,13 @@ def announce(
     key = None
     for outlet in outlets:
         if is_alias(outlet):
-            if manifest.changed is not False:
-                events[outlet].add(asset_at(asset_uri), extra={EXTRA: manifest.as_dict()})
+            if manifest.get("changed") is not False:
+                events[outlet].add(asset_at(asset_uri), extra={EXTRA: manifest})
         elif is_asset(outlet):
             event = events[outlet]
-            event.extra[EXTRA] = manifest.as_dict()
-            key = key or partition_key(context, window)
+            event.extra[EXTRA] = manifest
+            if window is not None:
+                key = key or partition_key(context, window)
             if key is not None:
                 set_partition(event, key)
 

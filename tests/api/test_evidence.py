@@ -32,14 +32,14 @@ def proof_of(*records: tuple[int, str], window: Window = DAY) -> Proof:
     return proof
 
 
-def test_both_quarters_and_a_start_before_prove() -> None:
+def test_both_quarters_prove_the_clock() -> None:
     proof = proof_of((60, "00:05:00"), (86_000, "00:01:00"))
 
     assert proof.is_open
     assert proof.is_done
 
 
-def test_without_a_start_before_nothing_is_proved() -> None:
+def test_no_proof_without_earlier_start() -> None:
     """The API may as well select by the start."""
     proof = proof_of((60, "00:00:00"), (86_000, "00:01:00"))
 
@@ -54,7 +54,7 @@ def test_one_quarter_leaves_it_open() -> None:
     assert not proof.is_done
 
 
-def test_records_in_the_middle_speak_for_nothing() -> None:
+def test_middle_records_prove_nothing() -> None:
     assert not proof_of((40_000, "12:00:00"), (50_000, "00:01:00")).is_open
 
 
@@ -62,7 +62,7 @@ def test_record_behind_the_window_speaks_against() -> None:
     assert not proof_of((60, "00:05:00"), (86_000, "00:01:00"), (88_000, "00:01:00")).is_open
 
 
-def test_change_of_a_clock_hides_the_offset() -> None:
+def test_clock_change_hides_the_offset() -> None:
     """London's clock, which shows UTC in winter, is turned that day."""
     start = datetime(2026, 10, 25, tzinfo=timezone.utc)
     window = Window(start, start + timedelta(days=1))

@@ -1,16 +1,7 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import closing, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from airflow import __version__ as airflow_version
@@ -22,14 +13,17 @@ from airflow_provider_voiso.connection.form import EXTRA_FIELDS, field_behaviour
 from airflow_provider_voiso.connection.settings import settings_from_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+    from playwright.sync_api import Browser
+
+    from tests.servers.airflow import AirflowApiServer
+
 KEY = "a387aaf1f101fcfe284aaf61"
 
 pytestmark = [
     pytest.mark.usefixtures("installed"),
-    pytest.mark.skipif(CHROMIUM is None, reason="neither chromium nor google-chrome is installed"),
     pytest.mark.skipif(
         tuple(map(int, airflow_version.split(".")[:2])) < (3, 2),
         reason="this Airflow reads the hook's own form",
@@ -38,62 +32,18 @@ pytestmark = [
 
 
 @pytest.fixture
-def api_server(
-    airflow_environment: dict[str, str], airflow_cli: Callable[..., Any], tmp_path: Path
-) -> Iterator[str]:
-    airflow_cli("db", "migrate")
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = str(free.getsockname()[1])
-    url = f"http://127.0.0.1:{port}"
-    environment = {
-        **airflow_environment,
-        "AIRFLOW__API__BASE_URL": url,
-        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
-    }
-    program = Path(sys.executable).with_name("airflow")
-    log = tmp_path / "api-server.log"
-    with log.open("w") as sink:
-        server = subprocess.Popen(
-            [str(program), "api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1"],
-            env=environment,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            deadline = time.monotonic() + 300
-            while not answers(url):
-                with suppress(subprocess.TimeoutExpired):
-                    server.wait(timeout=0.5)
-                assert server.returncode is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-            yield url
-        finally:
-            server.terminate()
-            server.wait(timeout=60)
+def api_server(tmp_path: Path) -> Iterator[AirflowApiServer]:
+    from tests.servers.airflow import AirflowApiServer  # noqa: PLC0415 - older Airflow lacks its parts
 
-
-def answers(url: str) -> bool:
-    with suppress(OSError), urllib.request.urlopen(f"{url}/api/v2/monitor/health", timeout=5):  # noqa: S310
-        return True
-    return False
-
-
-@pytest.fixture
-def page(api_server: str) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        page = browser.new_page(base_url=api_server)
-        page.set_default_timeout(120_000)
-        yield page
-        browser.close()
+    with AirflowApiServer(tmp_path / "airflow", tmp_path / "dags") as server:
+        yield server
 
 
 def test_dialog_stores_what_hook_reads(
-    page: Any, airflow_cli: Callable[..., Any], tmp_path: Path
+    browser: Browser, api_server: AirflowApiServer, tmp_path: Path
 ) -> None:
+    page = browser.new_page(base_url=api_server.url)
+    page.set_default_timeout(120_000)
     page.goto("/connections")
     page.get_by_role("button", name="Add Connection").click()
     dialog = page.get_by_role("dialog")
@@ -121,7 +71,7 @@ def test_dialog_stores_what_hook_reads(
     dialog.wait_for(state="hidden")
 
     stored = tmp_path / "connections.json"
-    airflow_cli("connections", "export", str(stored), "--file-format", "json")
+    api_server.airflow("connections", "export", str(stored), "--file-format", "json")
     fields = json.loads(stored.read_text())["voiso_dialog"]
     assert settings_from_connection(Connection(conn_id="voiso_dialog", **fields)) == Settings(
         "https://cc-ams03.voiso.com",

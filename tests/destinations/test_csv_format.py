@@ -206,7 +206,7 @@ def test_postgres_copies_a_file_without_loss(postgres: Destination, tmp_path: Pa
             with cursor.copy(statement) as copy:
                 copy.write(file.read_bytes())
         connection.commit()
-    readme = Path(__file__).parents[2].joinpath("README.md").read_text()
-    [undo] = [line for line in readme.splitlines() if line.startswith("UPDATE calls")]
+    document = Path(__file__).parents[2].joinpath("docs", "s3.md").read_text()
+    [undo] = [line for line in document.splitlines() if line.startswith("UPDATE calls")]
     postgres.execute(undo)
     assert postgres.rows() == set(rows(page))

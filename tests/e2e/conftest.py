@@ -40,13 +40,19 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     shutil.copytree(Path(__file__).with_name("dags"), dags)
     shutil.copytree(ROOT / "example_dags", dags, dirs_exist_ok=True)
     with ExitStack() as stack:
-        voiso, halting, late, malformed = (
+        voiso, halting, late, malformed, changing = (
             stack.enter_context(
                 Simulator(
                     key=KEY, seed=seed, records_per_day=RECORDS_PER_DAY, exact=True, drift=drift
                 )
             )
-            for seed, drift in ((1, None), (1, None), (3, Drift(appear=1.0)), (4, None))
+            for seed, drift in (
+                (1, None),
+                (1, None),
+                (3, Drift(appear=1.0)),
+                (4, None),
+                (5, Drift(change=0.0002)),
+            )
         )
         malformed.faults.add("bad_timestamp", times=None)
         s3 = stack.enter_context(SeaweedS3(home / "s3"))
@@ -61,6 +67,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "voiso_halting": voiso_connection(halting, per_page=500),
             "voiso_slow": voiso_connection(voiso, per_page=50, requests_per_second=1),
             "voiso_late": voiso_connection(late),
+            "voiso_changing": voiso_connection(changing),
             "voiso_malformed": voiso_connection(malformed, max_retries=0),
             "voiso_wrong_key": voiso_connection(voiso, WRONG_KEY),
             "aws_default": s3.connection(),
@@ -95,7 +102,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         airflow.api.wait_for_dags("exports", "failing", "voiso_cdr_to_s3_daily")
         # It is needed late, and only twice a minute Airflow looks whether one has ended.
         airflow.api.backfill("exports", BACKFILLED[0].isoformat(), BACKFILLED[-1].isoformat())
-        yield World(airflow, voiso, halting, late, s3, s3_behind, postgres, sqlite_file)
+        yield World(airflow, voiso, halting, late, changing, s3, s3_behind, postgres, sqlite_file)
     assert processes_naming(airflow_home) == []
     assert not listens(airflow.url)
 

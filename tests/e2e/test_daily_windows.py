@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from io import BytesIO
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import pytest
-
 from tests.e2e.world import (
-    COLUMNS,
     RECORDS_PER_DAY,
-    comparable,
     day_before,
-    needs_partitions,
     on_airflow_3,
     rows,
 )
@@ -87,22 +81,3 @@ def test_a_window_that_is_not_over_fails_and_says_so(world: World) -> None:
     assert "VoisoOpenWindowError: The window " in log
     assert f"is not over yet: it ends at {conf['end']}. Run the task after that" in log
     assert world.objects("window_of_conf/") == before
-
-
-@needs_partitions
-def test_a_partition_is_a_calendar_day_of_its_zone(world: World) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
-    # Clocks go forward on the 29th; a backfill names its ticks.
-    dag_id = "voiso_cdr_partitioned"
-    world.airflow.api.backfill(dag_id, "2026-03-29T00:00:00+01:00", "2026-03-29T12:00:00+02:00")
-    [run] = world.airflow.api.runs(dag_id, run_type="backfill")
-    assert run["partition_key"] == "2026-03-29"
-    world.succeed(dag_id, run["dag_run_id"])
-    start = datetime(2026, 3, 29, tzinfo=BERLIN)
-    truth = world.voiso.truth(start, datetime(2026, 3, 30, tzinfo=BERLIN))
-    [body] = world.objects("voiso/berlin/dt=2026-03-29/").values()
-    found = parquet.read_table(BytesIO(body)).to_pylist()
-    assert {row["uuid"]: comparable([row[name] for name in COLUMNS]) for row in found} == rows(
-        truth
-    )
-    assert len(found) == len(truth)

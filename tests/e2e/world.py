@@ -91,6 +91,7 @@ class World:
         there
     :param halting: serves the connection ``voiso_halting``, in small pages
     :param late: has no records before its drift
+    :param changing: some of its days differ after its drift
     :param s3_behind: leads to the S3 server
     :param warehouse: the one in PostgreSQL
     :param sqlite_file: the warehouse in SQLite
@@ -100,6 +101,7 @@ class World:
     voiso: Simulator
     halting: Simulator
     late: Simulator
+    changing: Simulator
     s3: SeaweedS3
     s3_behind: TcpProxy
     warehouse: Postgres

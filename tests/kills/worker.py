@@ -98,7 +98,7 @@ class Run:
         for part, names, phase in _PHASES:
             if any(file.startswith(part) and re.fullmatch(names, name) for file, _, name in ours):
                 return phase
-        if ours and ours[0][2] in {"load_window", "_load", "_run"}:
+        if ours and ours[0][2] in {"load_window", "_load", "in_session"}:
             code = getline(str(ROOT / _PACKAGE / ours[0][0]), ours[0][1])
             return "committing" if "commit" in code else "connecting and closing"
         return f"{ours[0][0]}: {ours[0][2]}" if ours else "before and after the export"

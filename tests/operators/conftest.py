@@ -40,6 +40,20 @@ def simulate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Simulato
 
 
 @pytest.fixture
+def blind(
+    simulate: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], None]:
+    """Return a function that cuts the rights of the key: it sees no team from then on."""
+    sim = simulate(team_keys={"blind": ()})
+
+    def cut() -> None:
+        connection = {"conn_type": "voiso", "host": sim.url, "password": "blind"}
+        monkeypatch.setenv("AIRFLOW_CONN_VOISO_DEFAULT", json.dumps(connection))
+
+    return cut
+
+
+@pytest.fixture
 def context() -> dict[str, Any]:
     """Return the least that a run can tell of itself: its data interval, one day."""
     return {"data_interval_start": START, "data_interval_end": START + DAY}

@@ -135,9 +135,7 @@ def test_refused_when_the_dag_is_parsed(kind: str, options: dict[str, Any], comp
         ("s3", {"out_of_window": ["fail"]}, "Unknown out_of_window"),
     ],
 )
-def test_refused_when_the_dag_is_parsed_by_its_own_operator(
-    kind: str, options: dict[str, Any], complaint: str
-) -> None:
+def test_bad_argument_fails_at_parsing(kind: str, options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(VoisoConfigurationError, match=complaint):
         make(kind, **options)
 
@@ -221,7 +219,7 @@ def test_connection_id_of_templates(
         ),
     ],
 )
-def test_templates_are_checked_once_they_are_filled(
+def test_rendered_templates_are_checked(
     kind: str, options: dict[str, Any], complaint: str, sim: Simulator, context: dict[str, Any]
 ) -> None:
     task = make(kind, **options)
@@ -279,7 +277,7 @@ def test_templates_are_checked_once_they_are_filled(
         ("sensor", {"settle": timedelta.max}, "settle reaches beyond the years"),
     ],
 )
-def test_refused_before_the_first_request_by_its_own_operator(
+def test_bad_argument_fails_before_requests(
     kind: str, options: dict[str, Any], complaint: str, sim: Simulator, context: dict[str, Any]
 ) -> None:
     with pytest.raises(VoisoConfigurationError) as caught:
@@ -298,9 +296,7 @@ def test_numbers_by_native_rendering(sim: Simulator, context: dict[str, Any]) ->
     assert sim.requests == ()
 
 
-def test_a_table_name_that_a_template_makes_is_checked(
-    sim: Simulator, context: dict[str, Any]
-) -> None:
+def test_rendered_table_name_is_checked(sim: Simulator, context: dict[str, Any]) -> None:
     task = make("sql", table="{{ name }}")
     task.render_template_fields({"name": "calls; DROP TABLE calls"})
     with pytest.raises(VoisoConfigurationError, match="DROP TABLE"):
@@ -337,7 +333,7 @@ def test_a_connection_that_cannot_be_used(
     assert sim.requests == ()
 
 
-def test_a_missing_package_is_named_before_the_first_request(sim: Simulator) -> None:
+def test_missing_package_is_named_first(sim: Simulator) -> None:
     program = """
 import sys
 from datetime import datetime, timedelta, timezone

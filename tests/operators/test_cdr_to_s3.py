@@ -93,7 +93,7 @@ def export(context: Mapping[str, Any], **options: Any) -> dict[str, Any]:
     )
 
 
-def test_a_day_becomes_one_object_of_the_records_as_they_were_sent(
+def test_day_becomes_one_exact_object(
     s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]
 ) -> None:
     sim = simulate()
@@ -131,7 +131,7 @@ def test_a_day_becomes_one_object_of_the_records_as_they_were_sent(
 
 
 @pytest.mark.parametrize("order", ["newest_first", "oldest_first", "shuffled", "uuid"])
-def test_the_same_records_give_the_same_object_whatever_their_order(
+def test_order_does_not_change_the_object(
     order: Any, s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]
 ) -> None:
     simulate()
@@ -175,7 +175,7 @@ def test_parquet(s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]) -> 
     assert head["ContentType"] == "application/vnd.apache.parquet"
 
 
-def test_only_the_records_of_the_filters_are_exported(
+def test_filters_limit_what_is_exported(
     s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]
 ) -> None:
     sim = simulate()
@@ -195,7 +195,7 @@ def test_only_the_records_of_the_filters_are_exported(
         ("parquet", None),
     ],
 )
-def test_a_window_without_records_gives_an_object_that_can_be_read(
+def test_empty_window_gives_readable_object(
     file_format: str,
     content: bytes | None,
     s3: SeaweedS3,
@@ -213,7 +213,7 @@ def test_a_window_without_records_gives_an_object_that_can_be_read(
         assert gzip.decompress(found) == content
 
 
-def test_another_export_of_the_window_replaces_the_object(
+def test_repeated_export_replaces_the_object(
     s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]
 ) -> None:
     sim = simulate(drift=Drift(appear=0.3, change=0.3))
@@ -255,9 +255,7 @@ def test_shares_that_are_none(share: Any) -> None:
         VoisoCdrToS3Operator(task_id="export", s3_bucket="voiso-cdr", fail_if_fewer_than=share)
 
 
-def test_placeholders_show_the_window_in_the_zone_of_the_dag(
-    s3: SeaweedS3, simulate: Simulate
-) -> None:
+def test_placeholders_use_the_dag_zone(s3: SeaweedS3, simulate: Simulate) -> None:
     sim = simulate()
     berlin = pendulum.timezone("Europe/Berlin")
     with DAG(
@@ -318,7 +316,7 @@ def test_arguments_are_templates(
     )
 
 
-def test_a_large_window_goes_up_in_parts(
+def test_large_window_uploads_in_parts(
     s3: SeaweedS3, simulate: Simulate, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = json.loads(s3.connection())
@@ -344,7 +342,7 @@ def test_encryption_is_asked_for(
     )
 
 
-def test_a_missing_bucket_is_a_typed_error(
+def test_missing_bucket_is_typed_error(
     s3: SeaweedS3, simulate: Simulate, context: dict[str, Any]
 ) -> None:
     sim = simulate()
@@ -418,7 +416,7 @@ def test_latest_day_at_one_key(s3: SeaweedS3, simulate: Simulate, context: dict[
         ("html", {}, VoisoResponseError),
     ],
 )
-def test_a_window_that_cannot_be_read_whole_leaves_the_object_as_it_was(
+def test_unreadable_window_keeps_the_object(
     kind: Any,
     options: Any,
     error: type[Exception],
@@ -482,7 +480,7 @@ def stray(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("stray")
-def test_records_outside_of_what_was_asked_for(s3: SeaweedS3, context: dict[str, Any]) -> None:
+def test_records_outside_the_request(s3: SeaweedS3, context: dict[str, Any]) -> None:
     with pytest.raises(VoisoOutOfWindowError, match="out_of_window"):
         export(context)
     assert keys(s3) == set()
@@ -507,7 +505,7 @@ VoisoCdrToS3Operator(task_id="export", **arguments).execute(
 """
 
 
-def test_a_process_that_is_killed_while_it_uploads_leaves_the_object_as_it_was(
+def test_kill_during_upload_keeps_object(
     s3: SeaweedS3, simulate: Simulate, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulate(records_per_day=3_000)

@@ -95,7 +95,7 @@ def test_windows_stand_side_by_side(database: Path, simulate: Simulate) -> None:
     assert table(database) == expected(sim.truth(START, START + DAY))
 
 
-def test_what_vanished_from_the_api_vanishes_from_the_window(
+def test_vanished_records_leave_the_window(
     database: Path, simulate: Simulate, context: dict[str, Any]
 ) -> None:
     sim = simulate(drift=Drift(move=0.2, move_seconds=86_400))
@@ -107,7 +107,7 @@ def test_what_vanished_from_the_api_vanishes_from_the_window(
     assert table(database) == expected(after)
 
 
-def test_an_upsert_deletes_nothing_and_takes_changes(
+def test_upsert_takes_changes_deletes_nothing(
     database: Path, simulate: Simulate, context: dict[str, Any]
 ) -> None:
     sim = simulate(drift=Drift(appear=0.1, change=0.2, move=0.1, move_seconds=-86_400))
@@ -171,7 +171,7 @@ def test_no_lookback_fits_every_mode(
     assert table(database) == expected(sim.truth(START, START + DAY))
 
 
-def test_a_window_without_records_empties_its_rows(
+def test_empty_window_deletes_its_rows(
     database: Path, simulate: Simulate, context: dict[str, Any]
 ) -> None:
     simulate()
@@ -201,7 +201,7 @@ def test_filters_narrow_the_rows(
         ("invalid_json", VoisoResponseError),
     ],
 )
-def test_a_window_that_cannot_be_read_whole_leaves_the_table_as_it_was(
+def test_unreadable_window_keeps_the_table(
     kind: Any, error: type[VoisoError], database: Path, simulate: Simulate, context: dict[str, Any]
 ) -> None:
     sim = simulate(readings=Readings(cap=100), extra={"per_page": 50}, drift=Drift(change=1))
@@ -214,7 +214,7 @@ def test_a_window_that_cannot_be_read_whole_leaves_the_table_as_it_was(
     assert table(database) == before
 
 
-def test_a_missing_table_is_an_error_if_none_may_be_made(
+def test_missing_table_without_create_fails(
     database: Path, simulate: Simulate, context: dict[str, Any]
 ) -> None:
     simulate()
@@ -224,7 +224,7 @@ def test_a_missing_table_is_an_error_if_none_may_be_made(
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
 
 
-def test_missing_columns_are_added_if_they_may_be(
+def test_missing_columns_are_added_if_allowed(
     database: Path, simulate: Simulate, context: dict[str, Any]
 ) -> None:
     sim = simulate()

@@ -36,7 +36,7 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VoisoCdrTo
     signal.signal(signal.SIGTERM, before)
 
 
-def test_a_task_that_is_stopped_ends_at_once_and_leaves_nothing(
+def test_stopped_task_leaves_nothing(
     simulate: Simulate, task: VoisoCdrToSqlOperator, context: dict[str, Any], tmp_path: Path
 ) -> None:
     voiso = simulate()
@@ -61,7 +61,7 @@ def test_a_task_that_is_stopped_ends_at_once_and_leaves_nothing(
     assert found == set(voiso.truth(context["data_interval_start"], context["data_interval_end"]))
 
 
-def test_a_task_that_is_over_is_not_ended_again(
+def test_finished_task_is_not_stopped_again(
     simulate: Simulate, task: VoisoCdrToSqlOperator, context: dict[str, Any]
 ) -> None:
     # After a timeout Airflow calls on_kill as well, and what it raises would hide the timeout.
@@ -71,7 +71,7 @@ def test_a_task_that_is_over_is_not_ended_again(
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_a_task_that_is_stopped_before_its_export_does_not_begin_it(
+def test_early_stop_begins_no_export(
     simulate: Simulate, task: VoisoCdrToSqlOperator, context: dict[str, Any], tmp_path: Path
 ) -> None:
     voiso = simulate()

@@ -131,7 +131,7 @@ def test_metrics_count_the_export(
     assert all(tags == {**stats_tags, "destination": "sql"} for _, tags in ours.values())
 
 
-def test_metrics_count_requests_of_a_failed_read(
+def test_failed_read_counts_its_requests(
     simulator: Simulator,
     context: dict[str, Any],
     counted: dict[str, tuple[float, dict[str, str]]],

@@ -88,7 +88,7 @@ def test_rate_of_no_time_is_none() -> None:
 
 @pytest.mark.parametrize("connections", [1, 4])
 @pytest.mark.parametrize("per_page", [100, 10_000])
-def test_read_tells_all_records_and_the_whole_window(connections: int, per_page: int) -> None:
+def test_finished_read_reports_whole_window(connections: int, per_page: int) -> None:
     told: list[tuple[int, float]] = []
     with Simulator(seed=3, records_per_day=700) as sim:
         settings = Settings(
@@ -164,7 +164,7 @@ def test_store_that_fails_is_left_alone() -> None:
     assert store.calls == 1
 
 
-def test_airflow_without_a_store_is_no_matter() -> None:
+def test_progress_works_without_state_store() -> None:
     shown = ShownProgress({})
 
     shown.show(STANDING)

@@ -214,7 +214,7 @@ def test_fewer_windows_at_the_beginning(make_dag: Callable[..., DAG]) -> None:
     assert found == [Window(start, end) for start, end in pairwise(days)]
 
 
-def test_windows_before_an_interval_without_a_schedule(make_dag: Callable[..., DAG]) -> None:
+def test_windows_before_unscheduled_interval(make_dag: Callable[..., DAG]) -> None:
     day = datetime(2025, 11, 22, tzinfo=UTC)
     context = run_at(make_dag(None), day, day + timedelta(days=1))
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
+    from airflow_provider_voiso.destinations.columns import Column
+
 _NEEDS_QUOTES = re.compile(r'[",;\t\r\n]|^\s|\s$|^$|^\\\.$')
 # The last four are wide forms, which spreadsheets of East Asia take for the others.
 _SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
@@ -34,9 +36,9 @@ _SPECIAL_ANYWHERE = '",;\t\r\\'
 _SPECIAL_AT_START = "'" + _SIGNS
 
 
-def csv_header() -> bytes:
-    """Return the names of the columns as one line."""
-    return (",".join(column.name for column in COLUMNS) + "\r\n").encode()
+def csv_header(of: Sequence[Column] = COLUMNS) -> bytes:
+    """Return the names of columns as one line."""
+    return (",".join(column.name for column in of) + "\r\n").encode()
 
 
 def csv_lines(page: Sequence[bytes]) -> bytes:
@@ -45,8 +47,16 @@ def csv_lines(page: Sequence[bytes]) -> bytes:
     :param page: records as JSON
     :raises VoisoResponseError: if one of them is not a JSON object
     """
+    return csv_rows(COLUMNS, columns(page))
+
+
+def csv_rows(of: Sequence[Column], block: Sequence[Sequence[Any]]) -> bytes:
+    """Return rows of any columns, without a header; see :func:`csv_lines`.
+
+    :param block: the values of each column
+    """
     cells = []
-    for column, values in zip(COLUMNS, columns(page), strict=True):
+    for column, values in zip(of, block, strict=True):
         cells_of = _CELLS.get(column.type, _others)
         cells.append(cells_of(values))
     lines = [",".join(line) + "\r\n" for line in zip(*cells, strict=True)]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from airflow_provider_voiso.api.page import Lines
+    from airflow_provider_voiso.destinations.columns import Column
 
 _TYPES = {
     "text": pa.string(),
@@ -88,6 +89,16 @@ def write_parquet(blocks: Iterable[Lines], file: Any, compression: str | None) -
         if made:
             writer.write_table(made.result())
     return records
+
+
+def write_block(
+    of: Sequence[Column], block: Sequence[Sequence[Any]], file: Any, compression: str | None
+) -> None:
+    """Write the values of any columns to an open file, which is closed."""
+    schema = pa.schema([(column.name, _TYPES[column.type]) for column in of])
+    arrays = [_array(values, field.type) for values, field in zip(block, schema, strict=True)]
+    whole = pa.Table.from_arrays(arrays, schema=schema)
+    pq.write_table(whole, file, compression=compression or "none")
 
 
 def table(lines: Lines) -> Any:

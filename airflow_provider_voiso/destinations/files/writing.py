@@ -69,6 +69,11 @@ def _has_pyarrow() -> bool:
         return False
 
 
+def default_compression(file_format: FileFormat) -> Compression:
+    """Return the compression of files whose task names none."""
+    return "zstd" if file_format == "parquet" else "gzip"
+
+
 def extension(file_format: FileFormat, compression: Compression | None) -> str:
     """Return the file name's extension without a leading dot; Parquet compresses inside."""
     return file_format if file_format == "parquet" else file_format + _SUFFIX[compression]
@@ -92,9 +97,9 @@ def write_file(
     if file_format == "parquet":
         from airflow_provider_voiso.destinations.files.parquet_format import write_parquet  # noqa: PLC0415 - optional
 
-        return write_parquet(blocks, _KeptOpen(file), compression)
+        return write_parquet(blocks, KeptOpen(file), compression)
     records = 0
-    with _compressed(file, compression) as write:
+    with compressed(file, compression) as write:
         if file_format == "csv":
             from airflow_provider_voiso.destinations.columns import in_blocks  # noqa: PLC0415
             from airflow_provider_voiso.destinations.files.csv_format import csv_header, csv_lines  # noqa: PLC0415
@@ -111,9 +116,8 @@ def write_file(
 
 
 @contextlib.contextmanager
-def _compressed(
-    file: Writable, compression: Compression | None
-) -> Iterator[Callable[[bytes], Any]]:
+def compressed(file: Writable, compression: Compression | None) -> Iterator[Callable[[bytes], Any]]:
+    """Yield a function that appends to a file by way of a compression; the file is left open."""
     if compression == "gzip":
         from isal.igzip import IGzipFile  # noqa: PLC0415 - parsing a DAG needs none
 
@@ -123,13 +127,13 @@ def _compressed(
     elif compression == "zstd":
         import pyarrow as pa  # noqa: PLC0415 - optional
 
-        with pa.CompressedOutputStream(pa.PythonFile(_KeptOpen(file), mode="w"), "zstd") as stream:
+        with pa.CompressedOutputStream(pa.PythonFile(KeptOpen(file), mode="w"), "zstd") as stream:
             yield stream.write
     else:
         yield file.write
 
 
-class _KeptOpen:
+class KeptOpen:
     """A file that stays open when pyarrow closes it."""
 
     closed = False
@@ -140,7 +144,9 @@ class _KeptOpen:
         self.tell = file.tell
 
     def close(self) -> None:
+        """Write what is buffered."""
         self.flush()
 
     def writable(self) -> bool:
+        """Tell pyarrow that it may write."""
         return True

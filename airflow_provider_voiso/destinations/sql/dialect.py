@@ -122,6 +122,9 @@ class Dialect(ABC):
     counts_updates: ClassVar[bool] = True
     """Whether the cursor tells how many rows an update met, changed or not."""
 
+    table_options: ClassVar[str] = ""
+    """What follows the columns when a table without keys is created."""
+
     has_keys: ClassVar[bool] = True
     """Whether :attr:`ExistingTable.has_unique_uuid` means that no uuid is there twice."""
 
@@ -170,6 +173,13 @@ class Dialect(ABC):
         """Create the table, with its key unless :meth:`create_keys` adds it."""
         definitions = self.definitions(COLUMNS)
         cursor.execute(f"CREATE TABLE {self.qualified(table)} ({definitions}, PRIMARY KEY (uuid))")
+
+    def create_without_keys(self, cursor: Any, table: TableName, columns: Sequence[Column]) -> None:
+        """Create a table of any columns."""
+        definitions = self.definitions(columns)
+        cursor.execute(
+            f"CREATE TABLE {self.qualified(table)} ({definitions}) {self.table_options}".rstrip()
+        )
 
     def create_keys(self, cursor: Any, table: TableName) -> None:  # noqa: B027 - `create` may have done it
         """Add key and index to a new table, where that is faster once it is filled."""

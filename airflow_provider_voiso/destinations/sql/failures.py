@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-    from airflow_provider_voiso.destinations.sql.job import Job
+    from airflow_provider_voiso.destinations.sql.job import TableJob
 
 _TOLD_CHARACTERS = 300
 _RUN = 4
@@ -30,7 +30,7 @@ _LOOKS_SECRET = re.compile(r"://\S*@|\b(?:password|passwd|pwd|uid|token|secret)\
 _UNKNOWN_OPTION = frozenset({"ProgrammingError", "NotSupportedError", "InvalidInputException"})
 
 
-def connection_failure(error: Exception, hook: DbApiHook, job: Job) -> VoisoError:
+def connection_failure(error: Exception, hook: DbApiHook, job: TableJob) -> VoisoError:
     """Return what to raise for an error that came before there was a connection.
 
     At that time no record is in play, so that the error's own words are told unless they may hold
@@ -40,30 +40,30 @@ def connection_failure(error: Exception, hook: DbApiHook, job: Job) -> VoisoErro
     said = _said(error, hook)
     if _is_of_the_server(error):
         return VoisoDestinationError(
-            f"The database of {connection} cannot be reached: {said}. Nothing of {job.window} was "
+            f"The database of {connection} cannot be reached: {said}. Nothing of {job.subject} was "
             "loaded. Check the connection's host, port, login and database."
         )
     return VoisoConfigurationError(
-        f"The hook of {connection} failed before it connected: {said}. Nothing of {job.window} "
+        f"The hook of {connection} failed before it connected: {said}. Nothing of {job.subject} "
         "was loaded. Check the connection's type and extra, and that its driver is installed."
     )
 
 
-def load_failure(error: Exception, job: Job) -> VoisoDestinationError:
+def load_failure(error: Exception, job: TableJob) -> VoisoDestinationError:
     """Return the exception for an error during a load; the error's words may quote records."""
     return VoisoDestinationError(
-        f"Loading {job.window} into the table {job.table} failed in the database: "
+        f"Loading {job.subject} into the table {job.table} failed in the database: "
         f"{type(error).__name__} ({code_of(error)}). The table holds all of this load or nothing "
         "of it. Look the code up, then run the task again. The database's own words are withheld, "
         "as they may quote records; its log has them."
     )
 
 
-def check_failure(error: Exception, job: Job) -> VoisoDestinationError:
+def check_failure(error: Exception, job: TableJob) -> VoisoDestinationError:
     """Return what to raise for an error of the database before anything was read."""
     return VoisoDestinationError(
         f"Looking at the table {job.table} failed in the database: {type(error).__name__} "
-        f"({code_of(error)}). Nothing of {job.window} was read or loaded. Look the code up, then "
+        f"({code_of(error)}). Nothing of {job.subject} was read or loaded. Look the code up, then "
         "run the task again."
     )
 

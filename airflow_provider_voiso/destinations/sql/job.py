@@ -1,4 +1,4 @@
-"""What one load is asked to do."""
+"""What a load is asked to do."""
 
 from __future__ import annotations
 
@@ -14,33 +14,24 @@ if TYPE_CHECKING:
 Mode = Literal["replace_window", "upsert"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What one load is asked to do.
+@dataclass(frozen=True, kw_only=True)
+class TableJob:
+    """What every load is asked to do.
 
     :param table: table to load into
-    :param window: window of the run
-    :param mode: ``replace_window`` deletes rows of the window that Voiso no longer returns;
-        ``upsert`` adds and updates by uuid and deletes nothing
-    :param create_table: create the table, its key and its index if it does not exist
+    :param create_table: create the table if it does not exist
     :param add_columns: add the columns that an existing table lacks; without it, their values go
         to ``extra``
-    :param fail_if_fewer_than: share of the window's rows that must be left, None if any number will
-        do; for ``replace_window``
-    :raises VoisoConfigurationError: if the mode is unknown
     """
 
     table: TableName
-    window: Window
-    mode: Mode
     create_table: bool
     add_columns: bool
-    fail_if_fewer_than: float | None = None
 
-    def __post_init__(self) -> None:
-        if self.mode not in get_args(Mode):
-            known = ", ".join(get_args(Mode))
-            raise VoisoConfigurationError(f"mode={self.mode!r} is not one of {known}.")
+    @property
+    def subject(self) -> str:
+        """What is loaded, as the middle of a sentence."""
+        raise NotImplementedError
 
     def refusal(self, flaw: str) -> VoisoConfigurationError:
         """Return the error for a table that does not fit.
@@ -48,5 +39,32 @@ class Job:
         :param flaw: what is wrong with the table, and what to change
         """
         return VoisoConfigurationError(
-            f"The table {self.table} {flaw}. Nothing of {self.window} was loaded."
+            f"The table {self.table} {flaw}. Nothing of {self.subject} was loaded."
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(TableJob):
+    """What the load of one window is asked to do; its table gets a key and an index.
+
+    :param window: window of the run
+    :param mode: ``replace_window`` deletes rows of the window that Voiso no longer returns;
+        ``upsert`` adds and updates by uuid and deletes nothing
+    :param fail_if_fewer_than: share of the window's rows that must be left, None if any number will
+        do; for ``replace_window``
+    :raises VoisoConfigurationError: if the mode is unknown
+    """
+
+    window: Window
+    mode: Mode
+    fail_if_fewer_than: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            known = ", ".join(get_args(Mode))
+            raise VoisoConfigurationError(f"mode={self.mode!r} is not one of {known}.")
+
+    @property
+    def subject(self) -> str:
+        """The window."""
+        return str(self.window)

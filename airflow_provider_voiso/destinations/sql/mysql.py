@@ -89,6 +89,7 @@ class MysqlDialect(Dialect):
         "SET {assignments} WHERE {differs}"
     )
     assignment = "old.{column} = new.{column}"
+    table_options = "ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4"
     counts_updates = False  # rows that a trigger left as they were do not count
 
     def __init__(self) -> None:
@@ -236,8 +237,7 @@ class MysqlDialect(Dialect):
         """
         cursor.execute(
             f"CREATE TABLE {self.qualified(table)} ({self.definitions()}, "
-            "PRIMARY KEY (ended_at, uuid), UNIQUE (uuid)) "
-            "ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4"
+            f"PRIMARY KEY (ended_at, uuid), UNIQUE (uuid)) {self.table_options}"
         )
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_voiso.destinations.columns import COLUMNS
 from airflow_provider_voiso.destinations.sql.dialect import (
     Dialect,
     ExistingColumn,
@@ -62,12 +63,15 @@ class PortableDialect(Dialect):
     def fill(
         self, cursor: Any, target: str, columns: Sequence[Column], blocks: Iterable[Block]
     ) -> None:
-        """Replace rows by their uuid, and check that each is there once."""
+        """Replace rows by their uuid, and check that each is there once; append those without."""
         names, marks = self.names(columns), self._marks(len(columns))
         insert = f"INSERT INTO {target} ({names}) VALUES ({marks})"  # noqa: S608 - no values
-        uuid = position(columns, "uuid")
         for block in blocks:
             rows = list(zip(*block, strict=True))
+            if not any(column.name == "uuid" for column in columns):
+                cursor.executemany(insert, rows)
+                continue
+            uuid = position(columns, "uuid")
             for first in range(0, len(rows), _ROWS_AT_ONCE):
                 some = rows[first : first + _ROWS_AT_ONCE]
                 uuids = [row[uuid] for row in some]
@@ -129,16 +133,24 @@ class PortableDialect(Dialect):
 
     def create(self, cursor: Any, table: TableName) -> None:
         """Create the table with its key."""
+        definitions = self._known_definitions(table, COLUMNS)
+        keyed = definitions.replace(",", " NOT NULL,", 1)
+        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({keyed}, PRIMARY KEY (uuid))")
+
+    def create_without_keys(self, cursor: Any, table: TableName, columns: Sequence[Column]) -> None:
+        """Create a table of any columns."""
+        definitions = self._known_definitions(table, columns)
+        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({definitions})")
+
+    def _known_definitions(self, table: TableName, columns: Sequence[Column]) -> str:
         try:
-            definitions = self.definitions()
+            return self.definitions(columns)
         except RefusedError:
             raise VoisoConfigurationError(
                 f"The table {table} does not exist or cannot be read, and it is not known which "
                 f"types the database of the connection '{self._hook.get_conn_id()}' has. Create "
-                "the table with the columns of the README."
+                "the table with the columns of docs/columns.md."
             ) from None
-        keyed = definitions.replace(",", " NOT NULL,", 1)
-        cursor.execute(f"CREATE TABLE {self.qualified(table)} ({keyed}, PRIMARY KEY (uuid))")
 
     def create_keys(self, cursor: Any, table: TableName) -> None:
         """Add the index on ``ended_at``, if the database has such things."""

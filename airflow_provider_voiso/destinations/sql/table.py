@@ -8,20 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_voiso.destinations.base import Written
-from airflow_provider_voiso.destinations.sql.databases import dialect_of
 from airflow_provider_voiso.destinations.sql.dialect import BusyError
 from airflow_provider_voiso.destinations.sql.direct import Direct
-from airflow_provider_voiso.destinations.sql.failures import (
-    check_failure,
-    connection_failure,
-    load_failure,
-)
 from airflow_provider_voiso.destinations.sql.job import Job
 from airflow_provider_voiso.destinations.sql.load import Load, UnsuitableError
 from airflow_provider_voiso.destinations.sql.row_by_row import RowByRow
+from airflow_provider_voiso.destinations.sql.session import in_session
 from airflow_provider_voiso.destinations.sql.source import Source
 from airflow_provider_voiso.destinations.sql.staged import Staged
-from airflow_provider_voiso.exceptions import VoisoDestinationError, VoisoError
+from airflow_provider_voiso.exceptions import VoisoDestinationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,9 +40,6 @@ _STRATEGIES: dict[StrategyName, type[Direct | Staged | RowByRow]] = {
     "staged": Staged,
     "row by row": RowByRow,
 }
-
-# Faults of code quote no values, and would be hard to find without their traceback.
-_FAULTS_OF_CODE = (AttributeError, ImportError, NameError)
 
 
 class SqlTable:
@@ -186,29 +178,10 @@ def _attempt(strategy: Direct | Staged | RowByRow) -> Changes | None:
 def _run(
     hook: DbApiHook, job: Job, source: Source, work: Callable[[Load], _T], *, wait: bool
 ) -> _T:
-    """Work on a table over a connection of its own, and tell errors without what they quote."""
-    connected = False
-    try:
-        dialect = dialect_of(hook)
-        with dialect.connect(hook, wait=wait) as connection:
-            connected = True
-            try:
-                return work(Load(dialect, connection, job, source))
-            except BaseException as error:
-                if isinstance(error, Exception) or dialect.can_roll_back_amid_an_answer:
-                    with suppress(Exception):
-                        connection.rollback()
-                raise
-    except (VoisoError, BusyError):
-        raise
-    except Exception as error:
-        if error is source.error or (connected and isinstance(error, _FAULTS_OF_CODE)):
-            raise
-        if not connected:
-            failure = connection_failure(error, hook, job)
-        elif wait:
-            failure = load_failure(error, job)
-        else:
-            failure = check_failure(error, job)
-    # Raised outside of the handler, as a context would hold the driver's words, which quote values.
-    raise failure
+    return in_session(
+        hook,
+        job,
+        lambda dialect, connection: work(Load(dialect, connection, job, source)),
+        is_own=lambda error: error is source.error,
+        wait=wait,
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
+from airflow_provider_voiso.arguments import check_text
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -22,12 +24,13 @@ class TableName:
     name: str
 
     @classmethod
-    def parse(cls, text: str) -> TableName:
+    def parse(cls, text: Any) -> TableName:
         """Read ``name`` or ``schema.name``.
 
-        :raises VoisoConfigurationError: if a part is not a plain identifier: letters, digits and
-            underscores, no digit first, 63 characters at most
+        :raises VoisoConfigurationError: if it is no text, or a part is not a plain identifier:
+            letters, digits and underscores, no digit first, 63 characters at most
         """
+        check_text(text, "table")
         parts = text.split(".")
         are_plain = all(_IDENTIFIER.fullmatch(part) for part in parts)
         if len(parts) > 2 or not are_plain:

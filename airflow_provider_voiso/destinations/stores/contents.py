@@ -65,9 +65,7 @@ class Contents:
         :return: None if it does not say so, or holds another one
         """
         held = Contents.from_metadata(metadata)
-        records = metadata.get("records", "")
-        is_said = held.is_known and held.may_be(self) and _COUNT.fullmatch(records)
-        return int(records) if is_said else None
+        return count_in(metadata) if held.is_known and held.may_be(self) else None
 
     @property
     def is_known(self) -> bool:
@@ -85,3 +83,9 @@ class Contents:
     def __str__(self) -> str:
         window = f"the window [{self.window_start}, {self.window_end})"
         return f"{window} of the selection {self.selection} ({self.account})"
+
+
+def count_in(metadata: Mapping[str, str]) -> int | None:
+    """Return how many records an object says to hold, None if it does not say so."""
+    records = metadata.get("records", "")
+    return int(records) if _COUNT.fullmatch(records) else None

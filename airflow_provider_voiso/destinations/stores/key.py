@@ -10,12 +10,14 @@ from urllib.parse import unquote
 from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
 DEFAULT_KEY = (
     "voiso/cdr/dt={window_start:%Y-%m-%d}/"
     "cdr_{window_start:%Y%m%dT%H%M%S%z}_{window_end:%Y%m%dT%H%M%S%z}.{extension}"
 )
+DEFAULT_REFERENCE_KEY = "voiso/reference/{reference}.{extension}"
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _MAX_BYTES = 1024
 
@@ -33,13 +35,6 @@ def object_key(
     :raises VoisoConfigurationError: for any other placeholder, and for a key that some reader could
         take for a path that climbs out of its prefix
     """
-    if not isinstance(template, str):
-        raise VoisoConfigurationError(
-            f"The s3_key is of type {type(template).__name__}, not text. Native rendering turns "
-            "text "
-            "into numbers, dates and lists: add to the template what is no number, such as a "
-            "prefix."
-        )
 
     def fill(match: re.Match[str]) -> str:
         name, _, form = match[1].partition(":")
@@ -53,6 +48,34 @@ def object_key(
         instant = window_start if name == "window_start" else window_end
         return instant.strftime(form) if form else instant.isoformat()
 
+    return _filled(template, fill)
+
+
+def reference_key(template: str, *, reference: str, extension: str) -> str:
+    """Fill ``{reference}`` and ``{extension}`` into the key of a reference list.
+
+    :param template: the key after Jinja
+    :raises VoisoConfigurationError: see :func:`object_key`
+    """
+    values = {"reference": reference, "extension": extension}
+
+    def fill(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            raise VoisoConfigurationError(
+                f"The s3_key holds {match[0]}. It may hold {{reference}} and {{extension}}."
+            )
+        return values[match[1]]
+
+    return _filled(template, fill)
+
+
+def _filled(template: str, fill: Callable[[re.Match[str]], str]) -> str:
+    if not isinstance(template, str):
+        raise VoisoConfigurationError(
+            f"The s3_key is of type {type(template).__name__}, not text. Native rendering turns "
+            "text into numbers, dates and lists: add to the template what is no number, such as a "
+            "prefix."
+        )
     key = _PLACEHOLDER.sub(fill, template)
     _check_key(key)
     return key

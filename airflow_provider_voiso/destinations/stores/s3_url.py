@@ -11,6 +11,8 @@ _CONSOLES = {
 _GOVERNMENT = "us-gov-"
 _CONSOLE_OF_GOVERNMENT = "console.amazonaws-us-gov.com"
 _NO_REGION = "aws-global"
+PLAIN_IN_URIS = "/=+:@!,;~"
+"""Characters of a key that stand in the URI of an asset as they are."""
 
 
 def browser_url(bucket: str, key: str, endpoint: str, region: str | None) -> str | None:

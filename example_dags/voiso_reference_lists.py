@@ -1,0 +1,56 @@
+"""Every day, the names of agents and wrap-up codes, and from them yesterday's calls per agent."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from airflow.providers.common.compat.sdk import DAG, Asset
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+
+from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
+from airflow_provider_voiso.operators.reference_to_sql import VoisoReferenceToSqlOperator
+
+WAREHOUSE = "voiso_warehouse"
+LISTS = ("agents", "deleted_agents", "wrapup_codes")
+
+# Names change and agents are deleted, so calls are counted by number. The statement is standard
+# SQL, which SQLite, PostgreSQL, MySQL and DuckDB understand alike.
+CALLS_PER_AGENT = """
+    SELECT people.id, people.name, people.is_deleted, codes.description AS wrapup,
+        count(*) AS calls, sum(calls.duration_seconds) AS seconds
+    FROM voiso_cdr AS calls
+    JOIN (
+        SELECT id, name, 0 AS is_deleted FROM voiso_agents
+        UNION ALL
+        SELECT id, name, 1 AS is_deleted FROM voiso_deleted_agents
+    ) AS people ON people.id = calls.agent_id
+    LEFT JOIN voiso_wrapup_codes AS codes ON codes.code = calls.wrapup_code
+    GROUP BY people.id, people.name, people.is_deleted, codes.description
+    ORDER BY calls DESC, people.id, wrapup
+"""
+
+with DAG(
+    dag_id="voiso_reference_lists",
+    schedule="@daily",
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
+    doc_md=__doc__,
+    tags=["voiso"],
+):
+    calls = VoisoCdrToSqlOperator(task_id="export_calls", sql_conn_id=WAREHOUSE, table="voiso_cdr")
+    lists = [
+        VoisoReferenceToSqlOperator(
+            task_id=f"load_{name}",
+            reference=name,
+            sql_conn_id=WAREHOUSE,
+            table=f"voiso_{name}",
+            outlets=[Asset(f"voiso_{name}")],
+        )
+        for name in LISTS
+    ]
+    # Its XCom shows names of agents: leave it out where XComs are open to others.
+    show = SQLExecuteQueryOperator(
+        task_id="calls_per_agent", conn_id=WAREHOUSE, sql=CALLS_PER_AGENT
+    )
+    [calls, *lists] >> show
