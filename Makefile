@@ -80,7 +80,7 @@ docs: .venv/ready ## write what docs/ shows of the tests and the code: windows, 
 	$(VENV_PYTHON) -m tests.architecture
 
 site: .venv/ready ## build the documentation into build/site, offline; a warning fails it
-	$(VENV_PYTHON) -m sphinx --quiet --fail-on-warning --keep-going docs build/site
+	$(VENV_PYTHON) -m sphinx --quiet --fresh-env --write-all --fail-on-warning --keep-going docs build/site
 
 matrix: .venv/ready ## run the suite on the older Airflows too: make matrix AIRFLOWS="2.11 3.0"
 	.ci/matrix $(AIRFLOWS)
