@@ -54,7 +54,10 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_voiso.triggers.cdr"],
             },
         ],
-        "extra-links": ["airflow_provider_voiso.report.links.VoisoObjectLink"],
+        "extra-links": [
+            "airflow_provider_voiso.report.links.VoisoObjectLink",
+            "airflow_provider_voiso.report.links.VoisoCoverageLink",
+        ],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

@@ -15,7 +15,7 @@ from airflow_provider_voiso.compat.termination import Termination
 from airflow_provider_voiso.compat.timetables import timetable_zone
 from airflow_provider_voiso.report.assets import announce
 from airflow_provider_voiso.report.lineage import export_lineage
-from airflow_provider_voiso.report.links import leave_object_url
+from airflow_provider_voiso.report.links import coverage_links, leave_object_url
 from airflow_provider_voiso.report.manifest import Manifest
 from airflow_provider_voiso.report.metrics import Metrics
 from airflow_provider_voiso.report.progress import Progress, ShownProgress, repeated
@@ -54,6 +54,7 @@ class VoisoCdrExportOperator(WindowTask):
     there gets an event only if the export changed anything.
     """
 
+    operator_extra_links = coverage_links()
     destination_kind: ClassVar[str]
     """What metrics call the destination."""
 

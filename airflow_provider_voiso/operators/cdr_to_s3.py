@@ -75,7 +75,7 @@ class VoisoCdrToS3Operator(VoisoCdrExportOperator):
     """
 
     destination_kind: ClassVar[str] = "s3"
-    operator_extra_links = (VoisoObjectLink(),)
+    operator_extra_links = (VoisoObjectLink(), *VoisoCdrExportOperator.operator_extra_links)
     template_fields: Sequence[str] = (
         *VoisoCdrExportOperator.template_fields,
         "s3_bucket",

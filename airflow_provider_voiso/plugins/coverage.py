@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_provider_voiso.compat.pages import has_pages
@@ -17,8 +15,6 @@ class VoisoCoveragePlugin(AirflowPlugin):
     """
 
     name = "voiso_coverage"
-    fastapi_apps: ClassVar[list[Any]] = []
-    external_views: ClassVar[list[Any]] = []
 
     if has_pages():
         fastapi_apps = [{"app": serve, "url_prefix": PREFIX, "name": "Voiso coverage"}]

@@ -199,7 +199,7 @@ def test_link_leads_to_the_object(world: World, undated_run: str) -> None:
 
     host, port = world.s3.address
     place = quote(uri.removeprefix("s3://"))
-    assert links["extra_links"] == {"Exported object": f"http://{host}:{port}/{place}"}
+    assert links["extra_links"]["Exported object"] == f"http://{host}:{port}/{place}"
 
 
 def test_lineage_names_source_and_outputs(

@@ -4,14 +4,18 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
+from airflow_provider_voiso.compat.pages import has_pages
 from airflow_provider_voiso.destinations.stores.s3_url import browser_url
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
+from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
 from airflow_provider_voiso.provider_info import get_provider_info
 from airflow_provider_voiso.report import links
-from airflow_provider_voiso.report.links import VoisoObjectLink
+from airflow_provider_voiso.report.links import VoisoCoverageLink, VoisoObjectLink
 
 if TYPE_CHECKING:
+    from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
     from airflow_provider_voiso.simulator import Simulator
     from tests.servers.s3 import SeaweedS3
 
@@ -117,9 +121,8 @@ def test_link_leads_to_the_object(
     monkeypatch.setattr(links, "XCom", SimpleNamespace(get_value=get_value))
 
     task.execute(context)
-    [link] = task.operator_extra_links
 
-    url = link.get_link(task, ti_key=pushed)
+    url = VoisoObjectLink().get_link(task, ti_key=pushed)
     host, port = s3_server.address
     assert url == f"http://{host}:{port}/{s3_server.bucket}/linked"
 
@@ -136,7 +139,39 @@ def test_xcom_respects_do_xcom_push(
     assert pushed.values == {}
 
 
-def test_link_is_registered() -> None:
-    name = f"{VoisoObjectLink.__module__}.{VoisoObjectLink.__qualname__}"
+def test_links_are_registered() -> None:
+    names = [
+        f"{link.__module__}.{link.__qualname__}" for link in (VoisoObjectLink, VoisoCoverageLink)
+    ]
 
-    assert get_provider_info()["extra-links"] == [name]
+    assert get_provider_info()["extra-links"] == names
+
+
+@pytest.mark.parametrize("operator", [VoisoCdrToS3Operator, VoisoCdrToSqlOperator])
+def test_coverage_link_where_pages_are(operator: type[VoisoCdrExportOperator]) -> None:
+    names = [link.name for link in operator.operator_extra_links]
+
+    assert ("Coverage" in names) == has_pages()
+
+
+def test_coverage_link_names_the_asset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/deep/")
+    outlets = [AssetAlias("alias"), Asset("calls", uri="s3://bucket/calls & more")]
+    task = VoisoCdrToS3Operator(task_id="export", s3_bucket="bucket", outlets=outlets)
+
+    url = VoisoCoverageLink().get_link(task, ti_key=None)
+
+    page = "https://airflow.example.com/deep/voiso/coverage"
+    assert url == f"{page}?asset=s3%3A%2F%2Fbucket%2Fcalls+%26+more"
+
+
+def test_coverage_link_without_address() -> None:
+    task = VoisoCdrToS3Operator(task_id="export", s3_bucket="bucket", outlets=[Asset("calls")])
+
+    assert VoisoCoverageLink().get_link(task, ti_key=None) == "voiso/coverage?asset=calls"
+
+
+def test_no_asset_no_coverage_link() -> None:
+    task = VoisoCdrToS3Operator(task_id="export", s3_bucket="bucket")
+
+    assert VoisoCoverageLink().get_link(task, ti_key=None) == ""

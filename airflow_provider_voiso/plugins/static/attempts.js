@@ -1,7 +1,7 @@
 // Runs that have not exported (yet): which window each of them is about.
 //
-// Airflow does not say so. It is told by the task's rendered arguments, by what the same task of the
-// same run exported before, or by what the run nearest in time exported, as a clock in the zone shows it.
+// Airflow does not say so. It is told by the task's rendered arguments, by what the same task of
+// the same run exported before, or by what the nearest run exported, by a clock in the zone.
 
 import { isUsable } from "./manifest.js";
 import { instant, MINUTE } from "./time.js";

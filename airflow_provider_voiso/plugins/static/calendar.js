@@ -73,7 +73,8 @@ function column(day) {
 function dayCell(day, cells, most) {
   const number = String(new Date(day * DAY).getUTCDate());
   if (cells === undefined) {
-    return element("span", { class: "cell none" }, element("span", { class: "number", text: number }));
+    const text = element("span", { class: "number", text: number });
+    return element("span", { class: "cell none" }, text);
   }
   const made = cellElement(cells, most, longDateText(day), number);
   made.dataset.day = day;

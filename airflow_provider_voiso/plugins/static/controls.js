@@ -1,4 +1,4 @@
-// What to show: chosen in the form above, and kept in the page's address so that it can be passed on.
+// What to show: chosen in the form, and kept in the page's address so that it can be passed on.
 
 import { element } from "./dom.js";
 import { dayNumber, Zone } from "./time.js";
@@ -49,12 +49,17 @@ export function useControls(choice, onChange, onCsv) {
   return { addAsset: (asset) => addAsset(asset, choice) };
 }
 
-function addAsset({ id, name, uri }, choice) {
+/** Tell whether an asset is meant: the form has its id, links have its URI or its name. */
+export function isAsset({ id, name, uri }, meant) {
+  return [String(id), uri, name].includes(meant);
+}
+
+function addAsset(asset, choice) {
   const select = form.elements.asset;
-  const value = String(id);
+  const value = String(asset.id);
   if ([...select.options].some((option) => option.value === value)) return;
-  select.append(element("option", { value, text: name }));
-  if (choice.asset === value || choice.asset === uri) select.value = value;
+  select.append(element("option", { value, text: asset.name }));
+  if (isAsset(asset, choice.asset)) select.value = value;
 }
 
 function addZones(chosen) {

@@ -1,7 +1,7 @@
 // The page: what it shows is chosen above, read from Airflow once, and drawn again for each choice.
 
 import { RefusedError, SignedOutError } from "./api.js";
-import { readChoice, useControls } from "./controls.js";
+import { isAsset, readChoice, useControls } from "./controls.js";
 import { element } from "./dom.js";
 import { followLinksOutside, leaveFor, signInPage } from "./links.js";
 import { load } from "./load.js";
@@ -31,7 +31,7 @@ let controls = null;
 
 function showAsset(asset) {
   const { id } = asset;
-  const isChosen = choice.asset === "" || choice.asset === String(id) || choice.asset === asset.uri;
+  const isChosen = choice.asset === "" || isAsset(asset, choice.asset);
   shown.get(id)?.section.remove();
   shown.delete(id);
   if (!isChosen) return;
@@ -75,6 +75,7 @@ async function start() {
   controls = useControls(choice, showAll, downloadCsv);
   try {
     onDemand = await load(
+      (asset) => isAsset(asset, choice.asset),
       (asset) => {
         assets.set(asset.id, asset);
         controls.addAsset(asset);
@@ -84,7 +85,8 @@ async function start() {
       (known, read) => {
         events.known += known;
         events.read += read;
-        status.textContent = `Read ${countText(events.read)} of ${countText(events.known)} events …`;
+        const [all, done] = [countText(events.known), countText(events.read)];
+        status.textContent = `Read ${done} of ${all} events …`;
       },
     );
     status.textContent = assets.size === 0 ? NONE : `${plural(assets.size, "asset")} with windows.`;

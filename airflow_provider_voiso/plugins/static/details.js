@@ -23,6 +23,7 @@ function exportPairs(cell, last, zone) {
   const first = cell.exports[0];
   const before = last.before === undefined ? "" : `, ${plural(last.before, "record")} before`;
   const number = cell.exports.length;
+  const begin = `first ${zone.text(first.when)} with ${plural(first.records, "record")}`;
   return [
     ["Records", `${plural(last.records, "record")}${before}`],
     ["Size", sizeText(last.bytes)],
@@ -32,10 +33,7 @@ function exportPairs(cell, last, zone) {
     ["Clock", last.clock],
     ["Probes", last.probes?.toString()],
     ["Unfinished", last.unfinished ? plural(last.unfinished, "conversation") : ""],
-    [
-      "Exports",
-      number === 1 ? "1" : `${number}, first ${zone.text(first.when)} with ${plural(first.records, "record")}`,
-    ],
+    ["Exports", number === 1 ? "1" : `${number}, ${begin}`],
   ];
 }
 
@@ -52,7 +50,8 @@ function contentOf(cells, zone) {
   if (cells.length === 1) {
     const [cell] = cells;
     const { word, meaning } = STATES[cell.state];
-    return [element("strong", { text: word }), element("p", { text: meaning }), terms(knownOf(cell, zone))];
+    const title = element("strong", { text: word });
+    return [title, element("p", { text: meaning }), terms(knownOf(cell, zone))];
   }
   const records = cells.reduce((sum, { exports }) => sum + (exports.at(-1)?.records ?? 0), 0);
   const pairs = [
@@ -68,7 +67,7 @@ function contentOf(cells, zone) {
  */
 export function showDetails(inside, find) {
   const show = ({ target }) => {
-    const anchor = target.closest?.("[data-cell]");
+    const anchor = target.closest?.("[data-day], [data-part]");
     if (anchor !== null && anchor !== undefined && anchor !== shownFor) place(anchor, find(anchor));
   };
   inside.addEventListener("pointerover", show);

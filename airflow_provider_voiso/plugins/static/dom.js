@@ -2,7 +2,7 @@
 
 /**
  * Return a new element.
- * @param {Object} properties `class`, `text`, or the name of an attribute; undefined ones are left out
+ * @param {Object} properties `class`, `text`, or names of attributes; undefined ones are left out
  */
 export function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);

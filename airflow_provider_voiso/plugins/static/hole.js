@@ -17,7 +17,8 @@ export function showHole(cell, zone, ways) {
   const close = element("button", { type: "button", text: "Close" });
   const known = [element("p", { text: meaning }), terms(knownOf(cell, zone))];
   const help = cell.state === "missing" ? wayOut(cell, ways) : [];
-  const dialog = element("dialog", { "aria-labelledby": title.id }, title, ...known, ...help, close);
+  const content = [title, ...known, ...help, close];
+  const dialog = element("dialog", { "aria-labelledby": title.id }, ...content);
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
@@ -39,7 +40,7 @@ function wayOut({ start, end }, { onDemand, dags }) {
   if (dags.length === 0) {
     return [element("p", { text: "You may read no DAG that exports to this asset." })];
   }
-  const text = "To export it, open the DAG, press Trigger, choose Backfill and the dates of the runs.";
+  const text = "To export it, open the DAG, press Trigger, choose Backfill and the dates of runs.";
   const ways = dags.map(({ id }) => element("li", {}, way(dagPage(id), `Open ${id}`)));
   return [element("p", { text }), element("ul", {}, ...ways)];
 }

@@ -24,9 +24,13 @@ export function leaveFor(url) {
   open(url, false);
 }
 
-/** Let links inside of Airflow's frame lead the whole window, which its sandbox denies to them. */
+/**
+ * Let links inside of Airflow's frame lead the whole window, which its sandbox denies to them; the
+ * one back to Airflow is not needed there.
+ */
 export function followLinksOutside() {
   if (outermost() === window) return;
+  document.querySelector(".home").hidden = true;
   const follow = (event) => {
     const link = event.target.closest("a[href]");
     if (link === null || link.hasAttribute("download")) return;

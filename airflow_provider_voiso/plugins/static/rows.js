@@ -9,8 +9,8 @@ export const COLUMNS = [
   ["Window start", ({ start }) => iso(start), ({ start }, zone) => zone.text(start)],
   ["Window end", ({ end }) => iso(end), ({ end }, zone) => zone.text(end)],
   ["Records", ({ exports }) => exports.at(-1)?.records],
-  ["Bytes", ({ exports }) => exports.at(-1)?.bytes, ({ exports }) => sizeText(exports.at(-1)?.bytes)],
-  ["Exported", ({ exports }) => maybe(iso, exports), ({ exports }, zone) => maybe((at) => zone.text(at), exports)],
+  ["Bytes", bytes, (cell) => sizeText(bytes(cell))],
+  ["Exported", (cell) => when(cell, iso), (cell, zone) => when(cell, (at) => zone.text(at))],
   ["Exports", ({ exports }) => exports.length],
   ["First records", ({ exports }) => exports[0]?.records],
   ["DAG", (cell) => by(cell)?.dag],
@@ -22,7 +22,11 @@ export const COLUMNS = [
 
 const by = ({ attempt, exports }) => attempt ?? exports.at(-1);
 
-function maybe(show, exports) {
+function bytes({ exports }) {
+  return exports.at(-1)?.bytes;
+}
+
+function when({ exports }, show) {
   return exports.length > 0 ? show(exports.at(-1).when) : undefined;
 }
 

@@ -17,14 +17,15 @@ import { plural, statesText } from "./words.js";
  */
 export function assetSection({ asset, cells, unplaced, zone }, view, onDemand) {
   const title = element("a", { href: assetPage(asset.id), text: asset.name });
-  const uri = asset.uri === asset.name ? undefined : element("p", { class: "uri", text: asset.uri });
+  const isNamedByUri = asset.uri === asset.name;
+  const uri = isNamedByUri ? undefined : element("p", { class: "uri", text: asset.uri });
   const made = element(
     "section",
     { class: "asset", "aria-label": asset.name },
     element("h2", {}, title),
     uri,
-    element("p", { class: "states", text: statesText(cells) || "No window lies in this range." }),
     element("p", { class: "dags" }, ...asset.dags.flatMap(dagWords)),
+    element("p", { class: "states", text: statesText(cells) || "No window lies in this range." }),
     unplaced.length > 0 ? unplacedWords(unplaced) : undefined,
   );
   if (cells.length === 0) return made;
@@ -35,7 +36,7 @@ export function assetSection({ asset, cells, unplaced, zone }, view, onDemand) {
 
 function dagWords(dag) {
   const link = element("a", { href: dagPage(dag.id), text: dag.id });
-  return [link, dag.isPaused ? " is paused: no run of it comes by itself. " : " "];
+  return ["DAG ", link, dag.isPaused ? " is paused: no run of it comes by itself. " : " "];
 }
 
 function unplacedWords(attempts) {

@@ -33,11 +33,12 @@ export function windowTable(cells, zone, name) {
 function row(cell, zone) {
   const made = element("tr");
   for (const [heading, value, shown = value] of COLUMNS) {
-    const text = String(shown(cell, zone) ?? "");
+    const content = shown(cell, zone) ?? "";
     const by = cell.attempt ?? cell.exports.at(-1);
     const isLink = heading === "Run" && by?.run !== undefined && by.dag !== undefined;
-    const link = isLink ? element("a", { href: runPage(by.dag, by.run), text }) : text;
-    made.append(element("td", { class: typeof shown(cell, zone) === "number" ? "count" : undefined }, link));
+    const link = isLink ? element("a", { href: runPage(by.dag, by.run), text: content }) : content;
+    const kind = typeof content === "number" ? "count" : undefined;
+    made.append(element("td", { class: kind }, typeof link === "number" ? countText(link) : link));
   }
   return made;
 }

@@ -1,4 +1,4 @@
-// Light or dark, as Airflow is set; a plain script, so that the page never flashes in the other one.
+// Light or dark, as Airflow is set. A plain script runs before the page is first drawn.
 "use strict";
 
 (() => {

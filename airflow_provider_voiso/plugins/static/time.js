@@ -37,10 +37,11 @@ export class Zone {
     return at + this.offset(at);
   }
 
-  /** Return the instant at which a clock in the zone shows this; the later one where it is skipped. */
+  /** Return the first instant at which a clock in the zone shows this, or more if it skips it. */
   at(clock) {
-    const guess = clock - this.offset(clock);
-    return clock - this.offset(clock - this.offset(guess));
+    const guesses = [clock - this.offset(clock - DAY), clock - this.offset(clock + DAY)];
+    const first = Math.min(...guesses);
+    return this.clock(first) >= clock ? first : Math.max(...guesses);
   }
 
   /** Return the number of the day, counted from 1970-01-01. */

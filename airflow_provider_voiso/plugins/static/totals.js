@@ -23,5 +23,6 @@ function sentence(cells, zone) {
   const start = cells.reduce((first, cell) => Math.min(first, cell.start), Infinity);
   const end = cells.reduce((last, cell) => Math.max(last, cell.end), -Infinity);
   const size = `${plural(recordsOf(cells), "record")}, ${sizeText(bytes)}`;
-  return `${plural(cells.length, "window")} with ${size}, from ${zone.text(start)} to ${zone.text(end)}.`;
+  const range = `from ${zone.text(start)} to ${zone.text(end)} (${zone.name})`;
+  return `${plural(cells.length, "window")} with ${size}, ${range}.`;
 }

@@ -8,8 +8,8 @@ const MOST_PIECES = 2000;
 /**
  * Return an asset's windows in the order of time, and the attempts whose window is unknown.
  *
- * Each cell has `start`, `end`, `state`, `exports`, the oldest first, and the `attempt` or the `due`
- * run behind its state.
+ * Each cell has `start`, `end`, `state`, `exports`, the oldest first, and the `attempt` or the
+ * `due` run behind its state.
  * @param {Object} asset with `exports`, the oldest first, its `tasks` and `dags`, and `isWhole`,
  *     before which a hole may only be what is still to be read
  */

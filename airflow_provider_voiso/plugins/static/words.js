@@ -1,9 +1,9 @@
 // The states of a window, and numbers, as a person reads them.
 
-/** Every state in the order of what asks most for a look, with its sign, which needs no colour. */
+/** Every state, first what asks most for a look, with its sign, which needs no colour. */
 export const STATES = {
   failed: { word: "Failed", sign: "✕", meaning: "The last run failed." },
-  missing: { word: "Missing", sign: "!", meaning: "No export, though one before or after it came." },
+  missing: { word: "Missing", sign: "!", meaning: "No export, though it should have come." },
   running: { word: "Running", sign: "▶", meaning: "A run is under way." },
   changed: { word: "Changed", sign: "Δ", meaning: "Later exports found other records." },
   empty: { word: "Empty", sign: "∅", meaning: "Exported; Voiso has no records there." },
@@ -41,7 +41,7 @@ export function countStates(cells) {
   return counts;
 }
 
-/** Return the state of several windows together: empty only if all are, else what asks most for a look. */
+/** Return the state of several windows together: what asks most for a look. */
 export function worstState(cells) {
   const counts = countStates(cells);
   const asking = ["failed", "missing", "running", "changed"].find((state) => counts[state]);
