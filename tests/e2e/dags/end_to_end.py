@@ -15,7 +15,7 @@ from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
 
 BUCKET = "voiso-cdr"
 ONCE_MORE = {"retries": 1, "retry_delay": timedelta(seconds=1)}
-# A scheduler that is slower than the next poke or a trigger takes the end of one poke for that of the
+# A scheduler that is slower than the next poke, or a trigger, takes the end of one for that of the
 # next, and fails the task.
 OFTEN = {**ONCE_MORE, "retries": 5}
 DAY: dict[str, Any] = {
