@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from airflow_provider_voiso.destinations.sql.load import UnsuitableError
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,6 +25,10 @@ BETWEEN_ROWS = "]\n["
 _QUOTE = QUOTE.encode()
 _OTHER_ESCAPES = {rb"\n": b"\n", rb"\r": b"\r", rb"\t": b"\t", rb"\b": b"\b", rb"\f": b"\f"}
 _encode_rows = msgspec.json.Encoder().encode_lines
+
+
+class NoDigestError(ValueError):
+    """A text holds a control character that a digest cannot tell from its own."""
 
 
 class Digest(NamedTuple):
@@ -53,7 +55,7 @@ class RowHash:
     def add(self, rows: Sequence[Sequence[Any]]) -> None:
         """Add rows.
 
-        :raises UnsuitableError: if they have no digest
+        :raises NoDigestError: if a text holds a control character
         """
         if self._rows:
             self._hash.update(BETWEEN_ROWS.encode())
@@ -74,7 +76,7 @@ def _text(rows: Sequence[Sequence[Any]]) -> bytes:
     # JSON holds no control characters, so two of them can keep the place of what is no quote.
     text = text.replace(rb"\\", b"\x02").replace(rb"\"", b"\x03").replace(b'"', _QUOTE)
     if rb"\u00" in text:
-        raise UnsuitableError
+        raise NoDigestError
     if b"\\" in text:
         for escape, character in _OTHER_ESCAPES.items():
             text = text.replace(escape, character)
