@@ -81,6 +81,7 @@ else:
         schedule=CronTriggerTimetable("0 0 * * *", timezone="Europe/Berlin"),
         start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
         catchup=False,
+        default_args={"retries": 3, "retry_delay": timedelta(minutes=1)},
         deadline=DeadlineAlert(
             reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
             interval=timedelta(hours=8),

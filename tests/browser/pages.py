@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ def open_trigger_dialog(page: Page, dag_id: str) -> Locator:
 
 def pick(dialog: Locator, label: str, instant: datetime) -> None:
     """Choose date and time in a field's picker; the page shows UTC."""
-    field = dialog.get_by_role("group").filter(has=dialog.page.get_by_text(label, exact=True))
+    # A field of a DAG's parameter that must be filled has an asterisk behind its label.
+    named = dialog.page.locator("label").filter(has_text=re.compile(rf"^{label}\b"))
+    field = dialog.get_by_role("group").filter(has=named)
     field.get_by_test_id("datetime-input").click()
     picker = dialog.page.locator("[role=dialog][data-scope=popover][data-state=open]")
     picker.get_by_placeholder("YYYY/MM/DD").fill(f"{instant:%Y/%m/%d}")
@@ -70,3 +73,14 @@ def trigger_on_demand(
         dialog.get_by_label(label).locator("..").click()
     dialog.get_by_role("button", name="Trigger", exact=True).click()
     dialog.wait_for(state="hidden")
+
+
+def open_connection_form(page: Page, conn_id: str) -> Locator:
+    """Open the form of a new connection of the type Voiso."""
+    page.goto("/connections")
+    page.get_by_role("button", name="Add Connection").click()
+    dialog = page.locator("[role=dialog][data-scope=dialog]")
+    dialog.locator("[name=connection_id]").fill(conn_id)
+    dialog.get_by_role("combobox").fill("voiso")
+    page.get_by_role("option", name="Voiso").click()
+    return dialog

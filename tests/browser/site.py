@@ -23,7 +23,6 @@ KEY = "k3y-of-the-browser's-account"
 ON_DEMAND = "voiso_cdr_on_demand"
 DAILY = "voiso_cdr_to_s3_daily"
 DAGS = {ON_DEMAND, DAILY, "slow_export"}
-RECORDS_PER_DAY = 300
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def _voiso(simulator: Simulator, **extra: float) -> str:
 
 
 @contextmanager
-def site(home: Path) -> Iterator[Site]:
+def site(home: Path, *, records_per_day: int = 300) -> Iterator[Site]:
     """Start everything below a directory; each DAG is paused until somebody runs it."""
     from demo.stack import AirflowStack  # noqa: PLC0415 - older Airflow lacks its parts
 
@@ -61,7 +60,7 @@ def site(home: Path) -> Iterator[Site]:
     warehouse = home / "warehouse.db"
     with ExitStack() as stack:
         voiso = stack.enter_context(
-            Simulator(key=KEY, records_per_day=RECORDS_PER_DAY, drift=Drift(change=0.05))
+            Simulator(key=KEY, records_per_day=records_per_day, drift=Drift(change=0.05))
         )
         s3 = stack.enter_context(SeaweedS3(home / "s3"))
         env = {

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 import airflow
 import pytest
 
-from tests.browser.pages import open_trigger_dialog, start_backfill, task_page, trigger_on_demand
+from airflow_provider_voiso.connection.form import EXTRA_FIELDS, field_behaviour
+from tests.browser.pages import (
+    open_connection_form,
+    open_trigger_dialog,
+    start_backfill,
+    task_page,
+    trigger_on_demand,
+)
 from tests.browser.site import DAILY, KEY, ON_DEMAND, site
 from tests.servers.process import wait_for
 
@@ -193,3 +200,38 @@ def test_form_demands_a_range(page: Page, running: Site) -> None:
 
     assert dialog.get_by_text("This field is required").count() == 2
     assert dialog.get_by_role("button", name="Trigger", exact=True).is_disabled()
+
+
+def test_form_explains_every_field(page: Page, running: Site) -> None:
+    assert running
+    dialog = open_connection_form(page, "voiso_explained")
+
+    for label in field_behaviour()["relabeling"].values():
+        dialog.get_by_text(label, exact=True).wait_for()
+    dialog.get_by_role("button", name="Extra Fields", exact=True).click()
+
+    for field in EXTRA_FIELDS:
+        dialog.get_by_text(field.label, exact=True).wait_for()
+        dialog.get_by_text(field.description, exact=True).wait_for()
+
+
+def test_connection_answers_well_and_badly(page: Page, running: Site) -> None:
+    # Airflow's button sends 0 for a port that was left empty, and refuses to test another port
+    # than the stored one; the form itself stores none.
+    connection = {"connection_id": "voiso_ui", "conn_type": "voiso", "host": running.voiso.url}
+    body = {**connection, "port": 0, "password": KEY}
+    running.airflow.api.request("POST", "/connections", json=body)
+    page.goto("/connections")
+    row = page.get_by_role("row").filter(has_text="voiso_ui")
+
+    row.get_by_role("button", name="Test Connection").click()
+    page.get_by_text("The API answered and accepts the key.").wait_for()
+
+    row.get_by_role("button", name="Edit Connection").click()
+    dialog = page.locator("[role=dialog][data-scope=dialog]")
+    dialog.locator("[name=password]").fill("another-k3y")
+    dialog.get_by_role("button", name="Save").click()
+    dialog.wait_for(state="hidden")
+    row.get_by_role("button", name="Test Connection").click()
+    page.get_by_text("The API says that the key is invalid.").wait_for()
+    assert "another-k3y" not in page.content()

@@ -43,6 +43,6 @@ def test_next_triggerer_goes_on(world: World) -> None:
 
     world.succeed("deferred", run_id)
     log = api.task_log("deferred", run_id, "wait")
-    assert "Found 0 records" in log
-    assert "Found at least 1 records" in log
+    assert "Found 0 records in" in log
+    assert "Found at least" in log
     assert sim.truth(*DAY)
