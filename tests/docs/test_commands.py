@@ -12,14 +12,15 @@ import pytest
 from airflow import __version__ as airflow_version
 
 from airflow_provider_voiso.simulator.__main__ import _parser as simulator_parser
-from tests.docs.pages import PAGES, ROOT, Block, blocks
+from tests.docs.pages import DOCS, PAGES, ROOT, Block, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 SHELL = blocks("bash")
-MAKE = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+MAKEFILE = (ROOT / "Makefile").read_text()
+MAKE = re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 ON_AIRFLOW_2 = airflow_version.startswith("2.")
 
@@ -116,6 +117,13 @@ def test_make_targets_exist(page: Path) -> None:
     named = re.findall(r"`make ([a-z]+)", page.read_text())
 
     assert {*named} <= {*MAKE}
+
+
+def test_development_page_lists_targets() -> None:
+    page = (DOCS / "development.md").read_text()
+    described = re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)
+
+    assert {name for name in described if f"`make {name}`" not in page} <= {"help"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
