@@ -69,6 +69,12 @@ function downloadCsv() {
   setTimeout(() => URL.revokeObjectURL(url), 0);
 }
 
+function summary() {
+  if (assets.size === 0) return NONE;
+  const sentence = `${plural(assets.size, "asset")} with windows.`;
+  return shown.size > 0 ? sentence : `${sentence} The one that the address names is not among them.`;
+}
+
 async function start() {
   followLinksOutside();
   choice = readChoice();
@@ -89,7 +95,7 @@ async function start() {
         status.textContent = `Read ${done} of ${all} events …`;
       },
     );
-    status.textContent = assets.size === 0 ? NONE : `${plural(assets.size, "asset")} with windows.`;
+    status.textContent = summary();
   } catch (error) {
     if (error instanceof SignedOutError) leaveFor(signInPage());
     else if (error instanceof RefusedError) main.replaceChildren(element("p", { text: REFUSED }));
