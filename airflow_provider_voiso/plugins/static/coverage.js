@@ -11,6 +11,7 @@ import { totals } from "./totals.js";
 import { Zone } from "./time.js";
 import { windowsOf } from "./windows.js";
 import { countText, plural } from "./words.js";
+import { fittingZone } from "./zones.js";
 
 const REFUSED =
   "You may not read assets in this Airflow, so that there is nothing to show here. " +
@@ -35,7 +36,7 @@ function showAsset(asset) {
   shown.get(id)?.section.remove();
   shown.delete(id);
   if (!isChosen) return;
-  const zone = new Zone(choice.zone || asset.dags.find((dag) => dag.zone)?.zone || "UTC");
+  const zone = choice.zone === "" ? fittingZone(asset.exports) : new Zone(choice.zone);
   const { cells: all, unplaced } = windowsOf(asset, zone, now);
   const { from, to } = choice.days(zone, now);
   const cells = all.filter(({ start, end }) => zone.day(end - 1) >= from && zone.day(start) <= to);
