@@ -73,7 +73,8 @@ function downloadCsv() {
 function summary() {
   if (assets.size === 0) return NONE;
   const sentence = `${plural(assets.size, "asset")} with windows.`;
-  return shown.size > 0 ? sentence : `${sentence} The one that the address names is not among them.`;
+  if (shown.size > 0) return sentence;
+  return `${sentence} The one that the address names is not among them.`;
 }
 
 async function start() {

@@ -11,7 +11,7 @@ const likely = [airflowZone() ?? "UTC", browserZone(), "UTC"].filter(isKnown);
 /** Every zone this browser knows, the likely ones first. */
 export const ZONES = [...new Set([...likely, ...Intl.supportedValuesOf("timeZone")])];
 
-/** Return the likely zone in which most windows begin at midnight; Airflow does not tell a DAG's. */
+/** Return the likely zone in which most windows begin at midnight: Airflow tells no DAG's. */
 export function fittingZone(exports) {
   const some = exports.slice(-ENOUGH);
   const midnights = (zone) =>
