@@ -16,7 +16,7 @@ export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test prove faults kills soak bench celery lowest audit lint format docs site dist dist-check matrix requirements clean
+.PHONY: help env demo pictures test prove faults kills soak bench celery lowest audit lint format docs site dist dist-check matrix requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ demo: .venv/ready ## backfill seven days from a simulated Voiso to S3 and SQL wi
 
 celery: .venv/ready ## backfill a month of days on two Celery workers and compare (needs redis-server)
 	@$(VENV_PYTHON) -m demo.two_workers
+
+pictures: .venv/ready ## take the pictures of the documentation from a running Airflow (needs chromium)
+	$(VENV_PYTHON) -m tests.browser.pictures
 
 test: .venv/ready ## run the whole test suite on the newest Airflow
 	$(VENV_PYTHON) -m pytest -n $(WORKERS) $(PYTEST_ARGS)

@@ -2,6 +2,9 @@
 
 On a terminal everything stays up until Ctrl-C. Otherwise everything is stopped. The exit code
 is 0 only if both destinations hold exactly the records of the simulator on every day.
+
+A day before the seven leaves a hole, and the last day is exported again after some of its records
+changed, so that the coverage page has both to show.
 """
 
 from __future__ import annotations
@@ -11,8 +14,20 @@ import os
 import sys
 import time
 from contextlib import ExitStack, suppress
+from datetime import timedelta
 
-from demo.backfill import DAG_IDS, ROOT, STATE, TABLE, backfill, console, empty_state, last_days
+from demo.backfill import (
+    DAG_IDS,
+    ROOT,
+    STATE,
+    TABLE,
+    backfill,
+    console,
+    empty_state,
+    export_again,
+    export_day,
+    last_days,
+)
 from demo.evidence import compare, show, uuids_in_sqlite
 from demo.stack import AirflowStack
 from tests.servers.process import run_to_exit
@@ -23,6 +38,9 @@ DATABASE = STATE / "warehouse.db"
 DAYS = 7
 # More than the 10,000 that one search returns, so that the backfill has to follow search tokens.
 RECORDS_PER_DAY = 12_000
+LATE_CHANGES = 0.01
+"""Share of records whose wrap-up code comes after the backfill."""
+COVERAGE = "voiso/coverage"
 
 
 def stay(airflow: AirflowStack) -> None:
@@ -42,7 +60,10 @@ def main() -> int:
         empty_state(stack)
         console.print("Starting the simulator and SeaweedFS ...")
         simulator = stack.enter_context(
-            SimulatorProcess(logs, ["--records-per-day", str(RECORDS_PER_DAY)])
+            SimulatorProcess(
+                logs,
+                ["--records-per-day", f"{RECORDS_PER_DAY}", "--drift-change", f"{LATE_CHANGES}"],
+            )
         )
         s3 = stack.enter_context(SeaweedS3(STATE / "s3", logs=logs))
         console.print("Starting Airflow: api-server, scheduler, dag-processor, triggerer ...")
@@ -62,10 +83,20 @@ def main() -> int:
         airflow.api.wait_for_dags(*DAG_IDS)
         console.print(f"Backfilling {days[0]} to {days[-1]} of {' and '.join(DAG_IDS)} ...")
         backfill(airflow, days, active_runs=2)
+        before, hole = days[0] - timedelta(days=2), days[0] - timedelta(days=1)
+        console.print(f"Exporting {before} as well, which leaves a hole on {hole} ...")
+        export_day(airflow, before)
+        console.print(f"Exporting {days[-1]} again, after some of its records changed ...")
+        simulator.drift_now()
+        export_again(airflow, days[-1])
         found = compare(simulator, s3, lambda day: uuids_in_sqlite(DATABASE, TABLE, day), days)
         show(found, console)
         all_equal = all(day.is_equal for day in found)
         console.print("Every day is the same in all three." if all_equal else "Some days differ.")
+        console.print(
+            f"Coverage: {airflow.url}/{COVERAGE} (a hole on {hole}, late changes on {days[-1]})",
+            soft_wrap=True,
+        )
         if interactive:
             console.print(
                 f"Airflow's UI: {airflow.url}\nS3: {s3.endpoint_url}\nSQL: {DATABASE}",

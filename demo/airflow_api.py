@@ -87,6 +87,11 @@ class AirflowApi:
         run: dict[str, str] = self.request("POST", f"/dags/{dag_id}/dagRuns", json=body)
         return run["dag_run_id"]
 
+    def clear(self, dag_id: str, run_id: str) -> None:
+        """Let a run that has ended run again."""
+        body = {"dry_run": False, "only_failed": False}
+        self.request("POST", f"{_run(dag_id, run_id)}/clear", json=body)
+
     def backfill(self, dag_id: str, from_date: str, to_date: str, **options: Any) -> int:
         """Create a backfill and return its id.
 

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.servers.process import PartError, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import ExitStack
     from datetime import date
 
@@ -87,6 +88,34 @@ def backfill(
             return all(count == len(days) for count in done.values())
 
         wait_for("the backfills to end", all_done, timeout=timeout, interval=1)
+
+
+def export_day(airflow: AirflowStack, day: date) -> None:
+    """Export one more day with each DAG, by a run of its own."""
+    logical_date = f"{day + timedelta(days=1)}T00:00:00Z"
+    runs = {dag_id: airflow.api.trigger(dag_id, logical_date=logical_date) for dag_id in DAG_IDS}
+    _wait_for_success(airflow, runs)
+
+
+def export_again(airflow: AirflowStack, day: date) -> None:
+    """Clear the runs that exported a day, and wait until they have exported it again."""
+    logical_date = str(day + timedelta(days=1))
+    runs = {}
+    for dag_id in DAG_IDS:
+        [run] = [
+            run["dag_run_id"]
+            for run in airflow.api.runs(dag_id)
+            if str(run["logical_date"]).startswith(logical_date)
+        ]
+        airflow.api.clear(dag_id, run)
+        runs[dag_id] = run
+    _wait_for_success(airflow, runs)
+
+
+def _wait_for_success(airflow: AirflowStack, runs: Mapping[str, str]) -> None:
+    for dag_id, run_id in runs.items():
+        if airflow.api.wait_for_run(dag_id, run_id) != "success":
+            raise PartError(f"The run {run_id} of {dag_id} failed; see its log in {airflow.url}.")
 
 
 def succeeded(airflow: AirflowStack, dag_id: str, logical_dates: list[date]) -> int:

@@ -36,7 +36,7 @@ KEY = (
 
 
 @task.branch
-def choose_destinations(params: dict[str, Any]) -> list[str]:
+def choose_destinations(params: Any = None) -> list[str]:
     """Return the tasks that are to run; the others are skipped."""
     chosen = [name for name in ("to_s3", "to_sql") if params[name]]
     if not chosen:

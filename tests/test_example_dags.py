@@ -69,6 +69,7 @@ ONLY_NEWER = {
     "voiso_cdr_partition_summary",
     "voiso_cdr_partitioned",
     "voiso_cdr_partitions_again",
+    "voiso_cdr_watched",
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_voiso.provider_info import get_provider_info
 from tests.docs.pages import DOCS, PAGES, README, ROOT, anchors, in_toctrees, links
 from tests.docs.tables import TABLES, render
 from tests.docs.windows_drawing import DRAWING, draw
@@ -29,6 +30,15 @@ def test_drawing_of_windows_is_current() -> None:
 
 def test_every_page_is_listed() -> None:
     assert in_toctrees(DOCS / "index.md") == {*PAGES} - {README}
+
+
+def test_reference_names_every_module() -> None:
+    info = get_provider_info()
+    kinds = ("hooks", "operators", "sensors", "triggers")
+    modules = {name for kind in kinds for each in info[kind] for name in each["python-modules"]}
+    written = "".join(page.read_text() for page in (DOCS / "reference").glob("*.md"))
+
+    assert {name for name in modules if f"{name}.Voiso" not in written} == set()
 
 
 @pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.relative_to(DOCS).as_posix())

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow import __version__ as airflow_version
 
 from airflow_provider_voiso.simulator import Simulator
 from tests.docs.pages import ROOT, Block, blocks
@@ -33,6 +34,9 @@ OTHERS = [block for block in PYTHON if block not in {*DAGS, *TESTS}]
 
 PLUGINS = "pytest_plugins ="
 """What a block of a ``conftest.py`` holds; the tests of the same page need it."""
+
+NEEDS = re.compile(r"# Airflow (\d+)\.(\d+) and later\n")
+"""The first line of a block that needs a newer Airflow than the oldest one."""
 
 LOGICAL = "2026-03-05"
 START, END = (datetime(2026, 3, day, tzinfo=timezone.utc) for day in (4, 5))
@@ -152,6 +156,10 @@ def test_dags_export_the_day(ran: dict[str, Any], world: World) -> None:
 @pytest.mark.usefixtures("ran")
 @pytest.mark.parametrize("block", OTHERS, ids=lambda block: block.place)
 def test_code_of_a_page_runs(block: Block, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    if needed := NEEDS.match(block.code):
+        have = tuple(map(int, airflow_version.split(".")[:2]))
+        if have < (int(needed[1]), int(needed[2])):
+            pytest.skip(needed[0])
     for name, value in world.env.items():
         monkeypatch.setenv(name, value)
 

@@ -41,21 +41,19 @@ def assert_exported(world: World, run_id: str, window: tuple[datetime, datetime]
         } == expected
 
 
-def test_a_scheduled_run_exports_the_day_before_its_tick(world: World) -> None:
+def test_scheduled_run_exports_yesterday(world: World) -> None:
     run = world.scheduled_run("exports")
     world.succeed("exports", run["dag_run_id"])
     assert_exported(world, run["dag_run_id"], day_before(run["logical_date"]))
 
 
-def test_a_manual_run_without_a_date_exports_the_last_complete_day(
-    world: World, undated_run: str
-) -> None:
+def test_undated_run_exports_yesterday(world: World, undated_run: str) -> None:
     run = world.run("exports", undated_run)
     assert run["logical_date"] is None
     assert_exported(world, undated_run, day_before(run["run_after"]))
 
 
-def test_a_window_can_come_from_the_conf_of_a_run(world: World) -> None:
+def test_window_from_the_conf(world: World) -> None:
     start, end = (
         datetime(2026, 3, 3, 6, 30, tzinfo=BERLIN),
         datetime(2026, 3, 3, 18, 15, 30, tzinfo=BERLIN),
@@ -68,7 +66,7 @@ def test_a_window_can_come_from_the_conf_of_a_run(world: World) -> None:
     assert world.lines("window_of_conf/2026-03-03T053000.") == list(truth.values())
 
 
-def test_a_window_that_is_not_over_fails_and_says_so(world: World) -> None:
+def test_open_window_fails(world: World) -> None:
     now = datetime.now(timezone.utc)
     conf = {
         "start": (now - timedelta(days=1)).isoformat(),

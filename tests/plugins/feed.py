@@ -19,7 +19,10 @@ TODAY = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microseco
 
 def manifest(start: datetime, end: datetime, records: int = 100, **other: Any) -> dict[str, Any]:
     """Return the extra of an event, as an export of this window leaves it."""
-    values = {
+    values: dict[str, Any] = {
+        "window_start": start.isoformat(),
+        "window_end": end.isoformat(),
+        "records": records,
         "duplicates": 0,
         "out_of_window": 0,
         "unfinished": 0,
@@ -30,8 +33,7 @@ def manifest(start: datetime, end: datetime, records: int = 100, **other: Any) -
         "table": "cdr",
         **other,
     }
-    window = {"window_start": start.isoformat(), "window_end": end.isoformat()}
-    return {"voiso": Manifest(**window, records=records, **values).as_dict()}
+    return {"voiso": Manifest(**values).as_dict()}
 
 
 class Feed:

@@ -48,6 +48,11 @@ class SimulatorProcess(Server):
         """Return the value of ``AIRFLOW_CONN_VOISO_DEFAULT``."""
         return json.dumps({"conn_type": "voiso", "host": self.url, "password": self.key})
 
+    def drift_now(self) -> None:
+        """Let the records take the next step of their drift."""
+        with local_session() as session:
+            session.post(f"{self.url}/_simulator/drift", timeout=60).raise_for_status()
+
     def truth(self, start: datetime, end: datetime) -> set[str]:
         """Return the uuids of all records that ended in ``[start, end)``, two aware datetimes."""
         bounds = {"start": start.isoformat(), "end": end.isoformat()}

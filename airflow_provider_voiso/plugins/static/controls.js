@@ -49,7 +49,7 @@ export function useControls(choice, onChange, onCsv) {
   return { addAsset: (asset) => addAsset(asset, choice) };
 }
 
-/** Tell whether an asset is meant by its id, as the form has it, or by its URI or name, as links do. */
+/** Tell whether an asset is meant: the form has its id, links have its URI or its name. */
 export function isAsset({ id, name, uri }, meant) {
   return [String(id), uri, name].includes(meant);
 }

@@ -75,6 +75,7 @@ async function start() {
   controls = useControls(choice, showAll, downloadCsv);
   try {
     onDemand = await load(
+      (asset) => isAsset(asset, choice.asset),
       (asset) => {
         assets.set(asset.id, asset);
         controls.addAsset(asset);

@@ -67,7 +67,7 @@ function contentOf(cells, zone) {
  */
 export function showDetails(inside, find) {
   const show = ({ target }) => {
-    const anchor = target.closest?.("[data-cell]");
+    const anchor = target.closest?.("[data-day], [data-part]");
     if (anchor !== null && anchor !== undefined && anchor !== shownFor) place(anchor, find(anchor));
   };
   inside.addEventListener("pointerover", show);

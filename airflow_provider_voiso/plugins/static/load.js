@@ -22,12 +22,13 @@ const NEWEST_RUNS = 100;
 
 /**
  * Load every asset whose newest events carry a manifest, with the DAGs that export to it.
+ * @param {Function} isWanted tells which assets are loaded before all others
  * @param {Function} onAsset called with each asset when its newest windows are known, and again
  *     when all are, which `isWhole` tells
  * @param {Function} onEvents called with how many more events are known of, and how many were read
  * @return {string|null} the DAG that exports any window on demand, if the user may read it
  */
-export async function load(onAsset, onEvents) {
+export async function load(isWanted, onAsset, onEvents) {
   const [assets, list] = await Promise.all([
     getAll("assets", "assets", [["order_by", "name"]]),
     getAll("dags", "dags").catch(orNothing([])),
@@ -40,7 +41,11 @@ export async function load(onAsset, onEvents) {
     return loading.get(id);
   };
   const withEvents = assets.filter((asset) => asset.last_asset_event?.id);
-  await Promise.all(withEvents.map((asset) => loadAsset(asset, dagOf, onAsset, onEvents)));
+  const wanted = withEvents.filter(isWanted);
+  const others = withEvents.filter((asset) => !isWanted(asset));
+  for (const some of [wanted, others]) {
+    await Promise.all(some.map((asset) => loadAsset(asset, dagOf, onAsset, onEvents)));
+  }
   return readable.has(ON_DEMAND) ? ON_DEMAND : null;
 }
 

@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import DAG, Asset
 
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
 
-HOSTILE = '<img src=x onerror="document.title=1">&amp;\u202e"; --'
+HOSTILE = '=1+<img src=x onerror="document.title=1">&amp;\u202e"; --'
 START = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
 BERLIN = pendulum.timezone("Europe/Berlin")
 

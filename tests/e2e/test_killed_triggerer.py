@@ -1,0 +1,48 @@
+"""A sensor that waits in a triggerer goes on in the next one."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import psutil
+
+from tests.e2e.world import DAY, ancestors, on_airflow_3
+from tests.servers.process import wait_for
+
+if TYPE_CHECKING:
+    from tests.e2e.world import World
+
+pytestmark = on_airflow_3
+
+
+def triggerer() -> psutil.Process:
+    """Return the process of our Airflow's triggerer."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            is_triggerer = process.cmdline()[1:4] == ["-m", "airflow", "triggerer"]
+            if is_triggerer and os.getpid() in ancestors(process):
+                return process
+    raise AssertionError("no triggerer")
+
+
+def test_next_triggerer_goes_on(world: World) -> None:
+    api, sim = world.airflow.api, world.deferred
+    run_id = api.trigger("deferred")
+    world.wait_for_state("deferred", run_id, "wait", "deferred")
+    wait_for("a look", lambda: sim.requests, timeout=300)
+
+    server = world.airflow.servers["triggerer"]
+    triggerer().send_signal(signal.SIGKILL)
+    server.stop()
+    sim.drift_now()
+    assert world.task("deferred", run_id, "wait")["state"] == "deferred"
+    server.start()
+
+    world.succeed("deferred", run_id)
+    log = api.task_log("deferred", run_id, "wait")
+    assert "Found 0 records in" in log
+    assert "Found at least" in log
+    assert sim.truth(*DAY)

@@ -1,0 +1,18 @@
+"""Marks of the tests that need Airflow with the page, of which one is enough."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+import pytest
+
+from airflow_provider_voiso.compat.pages import has_pages
+
+needs_page = [
+    pytest.mark.skipif(not has_pages(), reason="pages of plugins came with Airflow 3.1"),
+    pytest.mark.skipif(
+        not entry_points(group="airflow.plugins", name="voiso_coverage"),
+        reason="the package is not installed in this environment (pip install -e .)",
+    ),
+    pytest.mark.xdist_group("coverage"),
+]
