@@ -16,7 +16,8 @@ export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo pictures test prove faults kills soak bench celery lowest audit lint format docs site dist dist-check matrix requirements clean
+.PHONY: help env demo pictures test prove faults kills soak bench celery lowest audit lint format docs site dist dist-check matrix \
+	requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile

@@ -114,6 +114,7 @@ def test_a_lock_that_is_never_given_is_told_by_its_code(
     assert mysql.column("agent") == {"old": None}
 
 
+@pytest.mark.usefixtures("staging")
 @pytest.mark.parametrize("exists", [True, False], ids=["table", "no table"])
 def test_of_two_upserts_at_once_the_last_stands(
     destination: Destination, record: MakeRecord, exists: bool

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_voiso.destinations.sql.changes import Changes
 from airflow_provider_voiso.destinations.sql.dialect import position
-from airflow_provider_voiso.destinations.sql.digests import RowHash
+from airflow_provider_voiso.destinations.sql.digests import NoDigestError, RowHash
 from airflow_provider_voiso.destinations.sql.load import UnsuitableError
 from airflow_provider_voiso.destinations.sql.staged import Kept, Staged
 
@@ -62,7 +62,7 @@ class ChangedMinutes:
             raise UnsuitableError
         try:
             return self._merge()
-        except UnsuitableError:
+        except (UnsuitableError, NoDigestError):
             pass
         except Exception as error:
             if not load.dialect.lacks_digests(error):
@@ -119,7 +119,8 @@ class _Records:
     def digests(self) -> dict[datetime, Digest]:
         """Read all records and return the digests of the window's minutes.
 
-        :raises UnsuitableError: if some have no digest
+        :raises UnsuitableError: if they are not in order, or have no uuid
+        :raises NoDigestError: if a text holds a control character
         """
         found: dict[datetime, RowHash] = {}
         for block in self._load.blocks():

@@ -1,8 +1,8 @@
 """Digests of the rows of each minute, made alike of a table's rows and of records.
 
-A digest is made of rows as JSON writes them, one a line, without brackets, ordered by ``ended_at``
-and ``uuid``. All but numbers stands between two of ``QUOTE``, and nothing is escaped, which would
-take a database longer than all else.
+A digest is made of rows as JSON writes them, one a line, but for the first and the last bracket,
+ordered by ``ended_at`` and ``uuid``. All but integers stands between two of ``QUOTE``, and nothing
+is escaped: that would take a database longer than all else.
 
 Equal digests mean equal rows. Records whose texts hold control characters, but for line breaks and
 tabs, have no digest. If a text in the table held ``QUOTE``, the same text would make fewer rows or
@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from airflow_provider_voiso.destinations.sql.load import UnsuitableError
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 QUOTE = "\x01"
 """A control character that texts do not hold."""
+BETWEEN_ROWS = "]\n["
 _QUOTE = QUOTE.encode()
 _OTHER_ESCAPES = {rb"\n": b"\n", rb"\r": b"\r", rb"\t": b"\t", rb"\b": b"\b", rb"\f": b"\f"}
 _encode_rows = msgspec.json.Encoder().encode_lines
+
+
+class NoDigestError(ValueError):
+    """A text holds a control character that a digest cannot tell from its own."""
 
 
 class Digest(NamedTuple):
@@ -52,10 +55,10 @@ class RowHash:
     def add(self, rows: Sequence[Sequence[Any]]) -> None:
         """Add rows.
 
-        :raises UnsuitableError: if they have no digest
+        :raises NoDigestError: if a text holds a control character
         """
         if self._rows:
-            self._hash.update(b"\n")
+            self._hash.update(BETWEEN_ROWS.encode())
         text = _text(rows)
         self._hash.update(text)
         self._rows += len(rows)
@@ -67,14 +70,13 @@ class RowHash:
 
 
 def _text(rows: Sequence[Sequence[Any]]) -> bytes:
-    # Within JSON, a line ends at the end of a row only.
-    text = _encode_rows(rows)[1:-2].replace(b"]\n[", b"\n")
+    text = _encode_rows(rows)[1:-2]
     if b"\\" not in text:
         return text.replace(b'"', _QUOTE)
-    if rb"\u00" in text:
-        raise UnsuitableError
     # JSON holds no control characters, so two of them can keep the place of what is no quote.
     text = text.replace(rb"\\", b"\x02").replace(rb"\"", b"\x03").replace(b'"', _QUOTE)
+    if rb"\u00" in text:
+        raise NoDigestError
     if b"\\" in text:
         for escape, character in _OTHER_ESCAPES.items():
             text = text.replace(escape, character)

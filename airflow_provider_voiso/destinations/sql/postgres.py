@@ -18,7 +18,7 @@ from airflow_provider_voiso.destinations.sql.dialect import (
     SqlType,
     stage_name,
 )
-from airflow_provider_voiso.destinations.sql.digests import QUOTE, Digest
+from airflow_provider_voiso.destinations.sql.digests import BETWEEN_ROWS, QUOTE, Digest
 from airflow_provider_voiso.destinations.sql.failures import code_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ _UNIQUE_UUID = """
 _DIGESTS = """
     SELECT {minute}, count(*), sum(num_nonnulls({quoted})),
         encode(sha256(convert_to(string_agg(
-            concat_ws(',', {cells}), E'\\n' ORDER BY ended_at, uuid COLLATE "C"
+            concat_ws(',', {cells}), '{between}' ORDER BY ended_at, uuid COLLATE "C"
         ), 'UTF8')), 'hex')
     FROM {table} WHERE ended_at >= %s AND ended_at < %s GROUP BY 1
 """
@@ -140,6 +140,7 @@ class PostgresDialect(Dialect):
             table=target,
             quoted=self.names([column for column in columns if column.type != "integer"]),
             cells=", ".join(map(self._cell, columns)),
+            between=BETWEEN_ROWS,
         )
         cursor.execute(statement, bounds)
         return {
