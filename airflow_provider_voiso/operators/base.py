@@ -14,7 +14,7 @@ from airflow_provider_voiso.compat.mapping import label_mapped_task
 from airflow_provider_voiso.compat.termination import Termination
 from airflow_provider_voiso.compat.timetables import timetable_zone
 from airflow_provider_voiso.report.assets import announce
-from airflow_provider_voiso.report.lineage import export_lineage
+from airflow_provider_voiso.report.lineage import export_lineage, no_lineage
 from airflow_provider_voiso.report.links import coverage_links, leave_object_url
 from airflow_provider_voiso.report.manifest import Manifest
 from airflow_provider_voiso.report.metrics import Metrics
@@ -139,9 +139,9 @@ class VoisoCdrExportOperator(WindowTask):
         return read
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - as called
-        """Return the lineage of the export, None if it has failed."""
+        """Return the lineage of the export, which is empty if it has failed."""
         if self._manifest is None:
-            return None
+            return no_lineage()
         account = self.hook.client.selection().account
         return export_lineage(account, self.lineage_place(self._manifest), self._manifest)
 

@@ -103,6 +103,13 @@ def export_lineage(account: str, place: Place, manifest: Manifest) -> Any:
     )
 
 
+def no_lineage() -> Any:
+    """Return the lineage of an export that failed: Airflow warns of a None."""
+    from airflow.providers.openlineage.extractors import OperatorLineage  # noqa: PLC0415 - optional
+
+    return OperatorLineage()
+
+
 def _schema(names: Collection[str]) -> Any:
     from airflow.providers.common.compat.openlineage.facet import (  # noqa: PLC0415 - optional, slow
         SchemaDatasetFacet,

@@ -120,7 +120,9 @@ def test_object_is_an_output(
 def test_failed_export_has_no_output() -> None:
     task = VoisoCdrToSqlOperator(task_id="export", sql_conn_id="warehouse", table="cdr")
 
-    assert task.get_openlineage_facets_on_complete(None) is None
+    lineage = task.get_openlineage_facets_on_complete(None)
+
+    assert (lineage.inputs, lineage.outputs) == ([], [])
 
 
 @pytest.mark.parametrize(
