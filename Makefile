@@ -1,4 +1,4 @@
-# Needs Python 3.10 to 3.13, make and git. Everything else is installed into .venv.
+# Needs Python 3.10 to 3.14, make and git. Everything else is installed into .venv.
 PYTHON ?= python3
 AIRFLOWS ?= 2.11 3.0 3.1 3.2
 WORKERS ?= 2
@@ -9,14 +9,15 @@ BENCH_ARGS ?=
 AUDIT_ARGS ?=
 
 VENV_PYTHON := .venv/bin/python
-EXTRAS := --extra amazon --extra postgres --extra mysql --extra duckdb --extra parquet --extra openlineage
+EXTRAS := --extra amazon --extra postgres --extra mysql --extra sqlite --extra duckdb --extra parquet --extra openlineage
 
 # uv trusts its own certificates only; those of the system also work behind a company's proxy.
 export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo pictures test prove faults kills soak bench celery lowest audit lint format docs matrix requirements clean
+.PHONY: help env demo pictures test prove faults kills soak bench celery lowest audit lint format docs site dist dist-check matrix \
+	requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -24,8 +25,8 @@ help: ## list the commands
 env: .venv/ready ## make .venv with the pinned tools and Airflow (the other commands do it by themselves)
 
 .venv/ready: requirements-dev.txt requirements-overrides.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
-		{ echo "Python 3.10 to 3.13 is needed: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' || \
+		{ echo "Python 3.10 to 3.14 is needed: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
 	$(VENV_PYTHON) -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	$(VENV_PYTHON) -m pip install --quiet "$$(grep '^uv==' requirements-dev.txt)"
 	$(VENV_PYTHON) -m uv pip install --quiet --python $(VENV_PYTHON) --override requirements-overrides.txt \
@@ -64,21 +65,36 @@ bench: .venv/ready .venv-bench/ready ## measure floors, peers and this package i
 	$(VENV_PYTHON) -m uv pip install --quiet --python .venv-bench/bin/python -r benchmarks/requirements.txt
 	@touch $@
 
-lint: .venv/ready ## ruff, mypy and the contracts between the rooms
+lint: .venv/ready ## ruff, mypy, the contracts between the rooms, and zizmor for the workflows
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy
 	.venv/bin/lint-imports --no-cache --no-logo
+	.venv/bin/zizmor --offline --no-progress --quiet .github
 
 format: .venv/ready ## let ruff put the code in shape
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
 
-docs: .venv/ready ## write what docs/ shows of the tests and the code: windows, failures, columns, architecture
+docs: .venv/ready ## write what docs/ shows of the tests and the code: windows, failures, columns, fields, architecture
 	$(VENV_PYTHON) -m tests.run.windows_table
 	$(VENV_PYTHON) -m tests.faults.failures_table
 	$(VENV_PYTHON) -m tests.destinations.columns_table
+	$(VENV_PYTHON) -m tests.docs.tables
+	$(VENV_PYTHON) -m tests.docs.windows_drawing
 	$(VENV_PYTHON) -m tests.architecture
+
+site: .venv/ready ## build the documentation into build/site, offline; a warning fails it
+	$(VENV_PYTHON) -m sphinx --quiet --fresh-env --write-all --fail-on-warning --keep-going docs build/site
+
+dist: .venv/ready ## build and check what is published: sdist and wheel into dist/
+	rm -rf dist
+	$(VENV_PYTHON) -m build --installer uv
+	$(VENV_PYTHON) -m twine check --strict dist/*
+	.venv/bin/check-wheel-contents dist
+
+dist-check: dist ## install the wheel into empty environments, for two Airflows and each extra (CHECK_EXTRAS="none all")
+	.ci/install-checks $(CHECK_EXTRAS)
 
 matrix: .venv/ready ## run the suite on the older Airflows too: make matrix AIRFLOWS="2.11 3.0"
 	.ci/matrix $(AIRFLOWS)

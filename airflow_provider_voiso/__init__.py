@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.run.window import resolve_window
     from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
 
-__version__ = "0.1.0"
+__version__ = "1.0.0rc1"
 
 __all__ = [
     "VoisoAuthenticationError",

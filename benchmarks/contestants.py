@@ -132,3 +132,14 @@ ODD = {
     ),
     "odd-postgres": Group("PostgreSQL", "postgres", (Contestant(PACKAGE, "ours:sql"),)),
 }
+RELOAD = {
+    "reload-postgres": Group("PostgreSQL", "postgres", (Contestant(PACKAGE, "ours:sql"),)),
+    "reload-mariadb": Group(
+        "MariaDB, `local_infile` in the extra",
+        "mariadb",
+        (Contestant(PACKAGE, "ours:sql", extra={"local_infile": True}),),
+    ),
+    "reload-sqlite": Group("SQLite", "sqlite", (Contestant(PACKAGE, "ours:sql"),)),
+    "reload-duckdb": Group("DuckDB", "duckdb", (Contestant(PACKAGE, "ours:sql"),)),
+}
+"""Databases into which the same day is loaded twice."""

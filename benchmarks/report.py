@@ -58,6 +58,13 @@ The same {records:,} records, with one more field in every record or in one of a
 is the time divided by that of documented records in the same round.
 
 """
+_RELOAD = """\
+## Reload
+
+The same {records:,} records a second time, when nothing has changed. The ratio is the time of the
+whole export divided by that of the first load in the same round; both read the API.
+
+"""
 _LATENCY = """\
 ## Latency
 
@@ -90,12 +97,14 @@ class Results:
     :param latency: series of this package
     :param memory: pairs of series of this package, with few records and with many
     :param odd: series of this package, keyed by the records with an undocumented field
+    :param reload: pairs of series of this package, the first load and the second
     """
 
     throughput: list[list[Series]]
     latency: list[Series]
     memory: list[tuple[Series, Series]]
     odd: list[dict[Odd, Series]] = field(default_factory=list)
+    reload: list[tuple[Series, Series]] = field(default_factory=list)
 
 
 def render(
@@ -107,6 +116,8 @@ def render(
         tables.append(_THROUGHPUT + _throughput(results.throughput))
     if results.odd:
         tables.append(_ODD.format(records=records) + _odd(results.odd))
+    if results.reload:
+        tables.append(_RELOAD.format(records=records) + _reload(results.reload))
     if results.latency:
         tables.append(
             _LATENCY.format(latency=latency * 1000, records=records) + _latency(results.latency)
@@ -190,6 +201,32 @@ def _odd(found: Iterable[dict[Odd, Series]]) -> str:
         "in every record",
         "ratio: min / median / max",
         "in one of a hundred",
+        "ratio: min / median / max",
+        "",
+    ]
+    return _table(header, rows)
+
+
+def _reload(found: Iterable[tuple[Series, Series]]) -> str:
+    rows = []
+    for first, again in found:
+        if first.skipped:
+            rows.append([first.name, "", "", "", f"skipped: {first.skipped}"])
+            continue
+        pairs = zip(again.runs, first.runs, strict=True)
+        rows.append(
+            [
+                first.name,
+                f"{_median(run.seconds for run in first.runs):.2f}",
+                f"{_median(run.seconds for run in again.runs):.2f}",
+                _three([run.seconds / base.seconds for run, base in pairs]),
+                "",
+            ]
+        )
+    header = [
+        "destination",
+        "seconds, first load",
+        "seconds, reload",
         "ratio: min / median / max",
         "",
     ]

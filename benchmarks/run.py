@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contestants import GROUPS, LATENCY, MEMORY, ODD, Contestant, Group
+from benchmarks.contestants import GROUPS, LATENCY, MEMORY, ODD, RELOAD, Contestant, Group
 from benchmarks.data import END, START, Day, Odd
 from benchmarks.destinations import DESTINATIONS, Database, Destination
 from benchmarks.measure import Measurement, SkipError, Task
@@ -22,7 +22,7 @@ from benchmarks.report import Results, Series, render
 from tests.servers.process import LOOPBACK, Server, answers, clean_environment, free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / ".bench"
@@ -104,6 +104,7 @@ class Bench:
         api: BenchApi,
         *,
         slug: str | None = None,
+        again: bool = False,
         check: bool = False,
         extra: dict[str, Any] | None = None,
     ) -> Measurement:
@@ -111,6 +112,7 @@ class Bench:
 
         :param name: of the destination
         :param slug: its place there, if it is not its own
+        :param again: leave there what its last run exported
         :param check: compare the destination's content with the server's
         :param extra: of the connection to Voiso
         :raises SkipError: if it cannot run here
@@ -123,7 +125,13 @@ class Bench:
             warm_up = self._run_once(contestant, name, self.api(_WARM_UP_RECORDS), slug)
             self._late_imports[key] = warm_up.late_imports
         measured = self._run_once(
-            contestant, name, api, slug, extra=extra, preload=self._late_imports[key]
+            contestant,
+            name,
+            api,
+            slug,
+            again=again,
+            extra=extra,
+            preload=self._late_imports[key],
         )
         if measured.told.get("records") != len(api.day):
             raise RuntimeError(
@@ -143,11 +151,13 @@ class Bench:
         api: BenchApi,
         slug: str,
         *,
+        again: bool = False,
         extra: dict[str, Any] | None = None,
         preload: Sequence[str] = (),
     ) -> Measurement:
         destination = self.destination(name)
-        destination.empty(slug)
+        if not again:
+            destination.empty(slug)
         fields = {**destination.options(slug), **contestant.options, "preload": list(preload)}
         task = Task(contestant.call, api.url, START.isoformat(), END.isoformat(), **fields)
         voiso = {"conn_type": "voiso", "host": api.url, "password": task.key, "extra": extra or {}}
@@ -228,6 +238,22 @@ def run_odd(bench: Bench, group: Group, *, records: int, rounds: int) -> dict[Od
     return found
 
 
+def run_reload(bench: Bench, group: Group, *, records: int, rounds: int) -> tuple[Series, Series]:
+    """Measure this package twice each round: the second time, nothing has changed."""
+    first, again = Series("first load", group.title), Series("reload", group.title)
+    for _ in range(rounds):
+        for series in (first, again):
+            _add(
+                series,
+                bench,
+                group.contestants[0],
+                group.destination,
+                bench.api(records),
+                again=series is again,
+            )
+    return first, again
+
+
 def run_memory(bench: Bench, group: Group, *, records: int, large: int) -> tuple[Series, Series]:
     """Measure this package with few records and with many."""
     pair = Series("memory", group.title), Series("memory", group.title)
@@ -266,13 +292,41 @@ def _take_home(stack: ExitStack) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def _measured(bench: Bench, options: argparse.Namespace) -> Results:
+    """Run what the command line names."""
+    wanted = tuple(filter(None, options.only.split(","))) or ("",)
+    left_out = [word for word in options.without.split(",") if word]
+    few = {"records": options.records, "rounds": options.rounds}
+
+    def chosen(groups: Mapping[str, Group]) -> list[Group]:
+        return [group for name, group in groups.items() if name.startswith(wanted)]
+
+    results = Results([], [], [])
+    for group in chosen(GROUPS):
+        first, *others = group.contestants
+        kept = [each for each in others if not any(word in each.name for word in left_out)]
+        results.throughput.append(
+            run_group(bench, group._replace(contestants=(first, *kept)), **few)
+        )
+    results.odd.extend(run_odd(bench, group, **few) for group in chosen(ODD))
+    results.reload.extend(run_reload(bench, group, **few) for group in chosen(RELOAD))
+    if "latency".startswith(wanted):
+        results.latency.extend(run_latency(bench, latency=options.latency, **few))
+    results.memory.extend(
+        run_memory(bench, group, records=options.records, large=options.large)
+        for group in chosen(MEMORY)
+    )
+    return results
+
+
 def main() -> None:
     """Run the benchmarks that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--only",
         default="",
-        help="comma list of beginnings of " + ", ".join([*GROUPS, *ODD, "latency", *MEMORY]),
+        help="comma list of beginnings of "
+        + ", ".join([*GROUPS, *ODD, *RELOAD, "latency", *MEMORY]),
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--records", type=int, default=100_000)
@@ -285,40 +339,9 @@ def main() -> None:
     )
     parser.add_argument("--write", type=Path, help="file for the tables")
     options = parser.parse_args()
-    wanted = [name for name in options.only.split(",") if name]
-    left_out = [word for word in options.without.split(",") if word]
-
-    def is_wanted(name: str) -> bool:
-        return not wanted or any(name.startswith(word) for word in wanted)
-
-    results = Results([], [], [])
     with ExitStack() as stack:
         _take_home(stack)
-        bench = Bench(HOME, stack)
-        for name, group in GROUPS.items():
-            if is_wanted(name):
-                first, *others = group.contestants
-                kept = [each for each in others if not any(word in each.name for word in left_out)]
-                chosen = group._replace(contestants=(first, *kept))
-                results.throughput.append(
-                    run_group(bench, chosen, records=options.records, rounds=options.rounds)
-                )
-        for name, group in ODD.items():
-            if is_wanted(name):
-                results.odd.append(
-                    run_odd(bench, group, records=options.records, rounds=options.rounds)
-                )
-        if is_wanted("latency"):
-            results.latency.extend(
-                run_latency(
-                    bench, records=options.records, rounds=options.rounds, latency=options.latency
-                )
-            )
-        for name, group in MEMORY.items():
-            if is_wanted(name):
-                results.memory.append(
-                    run_memory(bench, group, records=options.records, large=options.large)
-                )
+        results = _measured(Bench(HOME, stack), options)
     text = render(
         results,
         arguments=shlex.join(sys.argv[1:]),

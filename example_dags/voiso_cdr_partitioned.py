@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, AssetAlias
 
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 
@@ -28,4 +28,6 @@ else:
             s3_bucket="voiso-cdr",
             s3_key="voiso/berlin/dt={window_start:%Y-%m-%d}/cdr.{extension}",
             file_format="parquet",
+            # Heard by voiso_cdr_partition_summary; quiet where a day did not change.
+            outlets=[AssetAlias("voiso_berlin_changed")],
         )

@@ -14,13 +14,16 @@ from collections import Counter
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from airflow.providers.common.compat.sdk import AirflowSkipException, AssetAlias
 
 from airflow_provider_voiso.operators.base import VoisoCdrExportOperator
+from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.operators.reference import VoisoReferenceOperator
 from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
 from airflow_provider_voiso.simulator import Simulator
@@ -62,7 +65,12 @@ ON_DEMAND = {
     "to_s3": True,
     "to_sql": True,
 }
-ONLY_NEWER = {"voiso_cdr_partitioned", "voiso_cdr_partitions_again"}
+ONLY_NEWER = {
+    "voiso_cdr_partition_summary",
+    "voiso_cdr_partitioned",
+    "voiso_cdr_partitions_again",
+    "voiso_cdr_watched",
+}
 
 
 def dags_of(path: Path) -> list[DAG]:
@@ -169,6 +177,8 @@ def test_example_tasks_do_their_work(
             ) == len(windows)
         elif task.task_id == "announce":
             check_announcement(task, manifests)
+        elif task.task_id == "summarize":
+            check_summary(task, context, s3, sim, tmp_path / "warehouse.db")
         elif not check_other(task, context, sim):
             windows = task.execute(context)
 
@@ -211,17 +221,53 @@ def check_calls_per_agent(found: list[Any], sim: Simulator) -> None:
 
 
 def check_announcement(task: Any, manifests: list[dict[str, Any]]) -> None:
-    """See that each day that changed becomes a partition, and that no event is left otherwise."""
-    from airflow.sdk.exceptions import AirflowSkipException  # noqa: PLC0415 - new in Airflow 3
-    from airflow.sdk.execution_time.context import OutletEventAccessors  # noqa: PLC0415
-
-    events = OutletEventAccessors()
+    """See that changes are announced by one event, a partition for each day if days are, and that
+    no event is left otherwise."""
+    events = outlet_events()
     unchanged = [{**manifest, "changed": False} for manifest in manifests]
     task.python_callable([*manifests[:2], *unchanged[2:]], outlet_events=events)
     [asset] = task.outlets
-    assert events[asset].partition_keys == {"2024-11-05", "2024-11-06"}
+    if task.dag.dag_id in ONLY_NEWER:
+        assert events[asset].partition_keys == {"2024-11-05", "2024-11-06"}
+    else:
+        assert events[asset].extra == {"parts_changed": 2}
     with pytest.raises(AirflowSkipException):
         task.python_callable(unchanged, outlet_events=events)
+
+
+def outlet_events() -> Any:
+    """Return what Airflow puts into the context of a task."""
+    try:
+        from airflow.sdk.execution_time.context import OutletEventAccessors  # noqa: PLC0415 - new in Airflow 3
+    except ImportError:
+        from airflow.utils.context import OutletEventAccessors  # noqa: PLC0415
+    return OutletEventAccessors()
+
+
+def check_summary(
+    task: Any, context: dict[str, Any], s3: SeaweedS3, sim: Simulator, warehouse: Path
+) -> None:
+    """See that the day's counts are those of the object that the event names."""
+    start = datetime(2024, 11, 10, tzinfo=timezone.utc)
+    end = start + timedelta(days=1)
+    export = VoisoCdrToS3Operator(
+        task_id="export",
+        s3_bucket=s3.bucket,
+        s3_key="summary/dt={window_start:%Y-%m-%d}/cdr.parquet",
+        file_format="parquet",
+        window_start=start,
+        window_end=end,
+    )
+    event = SimpleNamespace(extra={"voiso": export.execute(context)})
+    heard = {AssetAlias("voiso_berlin_changed"): [event]}
+
+    for _ in range(2):
+        task.python_callable(triggering_asset_events=heard)
+
+    with closing(sqlite3.connect(warehouse)) as connection:
+        counts = dict(connection.execute("SELECT day || type, records FROM voiso_summary"))
+    types = (json.loads(record)["type"] for record in sim.truth(start, end).values())
+    assert counts == Counter(f"2024-11-10{name}" for name in types)
 
 
 def check_export(

@@ -164,7 +164,7 @@ def test_only_compat_knows_the_releases() -> None:
 
 def test_version_heads_the_changelog() -> None:
     released = re.search(
-        r"^## \[?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+        r"^## \[(\d[\w.]*)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
     )
     assert released
     assert released[1] == airflow_provider_voiso.__version__

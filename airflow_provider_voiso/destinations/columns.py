@@ -199,11 +199,14 @@ def _documented_columns(page: Sequence[bytes]) -> list[Sequence[Any]]:
     found: dict[str, Sequence[Any]] = {}
     for field, values in zip(_DECODED, sent, strict=True):
         found[field.column] = field.kind.values(values)
-    for field in _IN_SLA:
-        found[field.column] = nothing
-        if any(slas):
-            texts = [sla and getattr(sla, field.column) for sla in slas]
-            found[field.column] = field.kind.values(texts)
+    found |= dict.fromkeys((field.column for field in _IN_SLA), nothing)
+    with_sla = [place for place, sla in enumerate(slas) if sla]  # chats alone have one
+    for field in _IN_SLA if with_sla else ():
+        texts = [getattr(slas[place], field.column) for place in with_sla]
+        column: list[Any] = [None] * len(page)
+        for place, value in zip(with_sla, field.kind.values(texts), strict=True):
+            column[place] = value
+        found[field.column] = column
     return [*(found[field.column] for field in FIELDS), nothing]
 
 

@@ -34,8 +34,8 @@ class VoisoCdrToSqlOperator(VoisoCdrExportOperator):
     """Exports the call detail records of one window to a SQL table, in one transaction.
 
     Readers see the window as it was before or as it is after, never in between; no transaction is
-    open while the API is asked. Databases without transactions are the exception: see the README's
-    table of databases. Further parameters, and where the window comes from: see
+    open while the API is asked. Databases without transactions are the exception: see the page
+    "Databases" of the documentation. Further parameters, and where the window comes from: see
     :class:`~airflow_provider_voiso.operators.base.VoisoCdrExportOperator`.
 
     :param sql_conn_id: connection whose hook is a ``DbApiHook`` (templated)

@@ -84,6 +84,8 @@ class _StepsBack:
     def _one_length_before(self, window: Window, length: timedelta | relativedelta) -> Window:
         local_start = in_utc(window.start).in_timezone(self._zone)
         start = subtract_on_calendar(local_start, length)
+        if start >= window.start:  # a day that a zone skipped, as Samoa's 30 December 2011
+            start = subtract_on_calendar(local_start, 2 * length)
         if add_on_calendar(in_utc(start).in_timezone(self._zone), length) != window.start:
             raise VoisoNoWindowError(
                 f"Windows of {length} cannot be counted back from {window.start.isoformat()} "

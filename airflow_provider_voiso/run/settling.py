@@ -61,16 +61,20 @@ class Settling:
     :param min_records: number of records that it must hold
     :param settle: how long it must be over, and that two looks must find the same; None if the
         records are enough. Months and years are counted on the calendar, in UTC
+    :param allow_open_window: without ``settle``, look before the window is over
     """
 
     window: Window
     min_records: int
     settle: timedelta | relativedelta | None
+    allow_open_window: bool = False
 
     @property
     def due(self) -> datetime | None:
         """The first instant at which a look can settle the window; None if any can."""
-        return None if self.settle is None else shifted(self.window.end, self.settle, "settle")
+        if self.settle is not None:
+            return shifted(self.window.end, self.settle, "settle")
+        return None if self.allow_open_window else self.window.end
 
     def is_due(self, now: datetime) -> bool:
         """Return whether a look can settle the window."""

@@ -54,12 +54,12 @@ class VoisoCdrSensor(WindowTask, BaseSensorOperator):
         a minute apart.
     :param deferrable: wait in the triggerer, which takes no worker's slot; ``mode`` and
         ``exponential_backoff`` do not matter then, and ``poke_interval`` is the pause between two
-        looks. The trigger waits for the window's end by itself, where a poke raises
-        :class:`~airflow_provider_voiso.exceptions.VoisoOpenWindowError`. By default what
-        ``[operators] default_deferrable`` says.
+        looks. By default what ``[operators] default_deferrable`` says.
+    :param allow_open_window: look before the window is over, too; with ``settle`` it has no effect
 
-    ``timeout`` counts from the first poke, or from the deferral. With ``soft_fail`` a timeout skips
-    the task; an error such as a refused key fails it in every mode, as it would else go unseen.
+    In every mode it waits for the window's end without a request. ``timeout`` counts from the first
+    poke, or from the deferral. With ``soft_fail`` a timeout skips the task; an error such as a
+    refused key fails it in every mode, as it would else go unseen.
     """
 
     def __init__(
@@ -81,15 +81,15 @@ class VoisoCdrSensor(WindowTask, BaseSensorOperator):
         self._last_look: str | None = None
 
     def poke(self, context: Mapping[str, Any]) -> bool:
-        """Look at the window once.
+        """Look at the window once, unless it is too early.
 
+        :return: whether the window is settled
         :raises VoisoNoWindowError: if the run has no window
-        :raises VoisoOpenWindowError: if it is not over yet
         """
-        window = self.resolve_window(context)
-        settling = Settling(window, self.min_records, self.settle)
+        window = self._window(context)
+        settling = Settling(window, self.min_records, self.settle, self.allow_open_window)
         if not settling.is_due(datetime.now(UTC)):
-            self.log.info("The window %s ended less than %s ago; waiting.", window, self.settle)
+            self.log.info("Not looking at %s before %s; waiting.", window, settling.due)
             return False
         look = settling.look(self.hook.client, self.filters)
         self.log.info("%s", settling.describe(look))
@@ -136,10 +136,10 @@ class VoisoCdrSensor(WindowTask, BaseSensorOperator):
 
     def _defer(self, context: Mapping[str, Any]) -> None:
         window = self._window(context)
-        due = Settling(window, self.min_records, self.settle).due
-        now = datetime.now(UTC)
-        settle = None if due is None else (due - window.end).total_seconds()
-        deadline = shifted(now, timedelta(seconds=self.timeout), "timeout")
+        settle = None
+        if self.settle is not None:
+            settle = (shifted(window.end, self.settle, "settle") - window.end).total_seconds()
+        deadline = shifted(datetime.now(UTC), timedelta(seconds=self.timeout), "timeout")
         trigger = VoisoCdrTrigger(
             voiso_conn_id=self.voiso_conn_id,
             window_start=window.start.isoformat(),

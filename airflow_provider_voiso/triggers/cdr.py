@@ -117,11 +117,8 @@ class VoisoCdrTrigger(BaseTrigger):
     async def _answer(self) -> dict[str, Any]:
         window = Window(isoparse(self.window_start), isoparse(self.window_end))
         settle = None if self.settle is None else timedelta(seconds=self.settle)
-        settling = Settling(window, self.min_records, settle)
-        due = settling.due
-        if due is None and not self.allow_open_window:
-            due = window.end
-        if due is not None and not await self._is_reached(due):
+        settling = Settling(window, self.min_records, settle, self.allow_open_window)
+        if settling.due is not None and not await self._is_reached(settling.due):
             return answers.timed_out(window)
 
         last_digest: str | None = None

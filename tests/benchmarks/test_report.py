@@ -60,3 +60,16 @@ def test_memory_is_ratio_of_peaks() -> None:
         "| SQLite | 150 | 170 | 1.10 / 1.15 / 1.20 | 9.0 | |",
         "| DuckDB | | | | | skipped: not installed |",
     ]
+
+
+def test_reload_is_compared_by_round() -> None:
+    first = Series("first load", "SQLite", [Measurement(seconds=each) for each in (2, 4)])
+    again = Series("reload", "SQLite", [Measurement(seconds=each) for each in (1, 3)])
+    absent = Series("first load", "DuckDB", skipped="not installed")
+    results = Results([], [], [])
+    results.reload.extend([(first, again), (absent, Series("reload", "DuckDB"))])
+
+    assert lines(results)[-2:] == [
+        "| SQLite | 3.00 | 2.00 | 0.50 / 0.62 / 0.75 | |",
+        "| DuckDB | | | | skipped: not installed |",
+    ]

@@ -67,7 +67,7 @@ def as_dict(record: dict[str, Any] | bytes) -> dict[str, Any]:
     return dict(zip((column.name for column in COLUMNS), row, strict=True))
 
 
-def test_a_full_record_fills_every_column_with_its_type() -> None:
+def test_full_record_fills_every_column() -> None:
     assert as_dict(FULL) == {
         "uuid": "7a221595-6dcd-483a-b37f-65e12317756d",
         "type": "outbound SMS",
@@ -95,14 +95,14 @@ def test_a_full_record_fills_every_column_with_its_type() -> None:
 
 
 @pytest.mark.parametrize("record", [FULL, {**dict.fromkeys(FULL), "uuid": "u"}, {"uuid": "u"}])
-def test_what_is_documented_is_read_the_fast_way(
+def test_documented_records_take_fast_way(
     record: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr("airflow_provider_voiso.destinations.columns._exact_columns")
     assert as_dict(record)["uuid"] == record["uuid"]
 
 
-def test_instants_are_in_utc_whatever_their_offset() -> None:
+def test_instants_are_in_utc() -> None:
     ended_at = as_dict(FULL)["ended_at"]
     assert ended_at.tzinfo is timezone.utc
     assert as_dict({**FULL, "new": 1})["ended_at"].tzinfo is timezone.utc
@@ -119,7 +119,7 @@ def test_absent_and_null_are_none(more: dict[str, Any]) -> None:
     }
 
 
-def test_an_unknown_field_goes_to_extra_and_leaves_the_rest_alone() -> None:
+def test_unknown_field_alone_goes_to_extra() -> None:
     plain, odd = as_dict(FULL), as_dict({**FULL, "recording": {"url": None, "parts": [1, "b"]}})
     assert odd.pop("extra") == '{"recording":{"url":null,"parts":[1,"b"]}}'
     assert plain.items() - odd.items() == {("extra", None)}
@@ -172,7 +172,7 @@ def test_an_unknown_field_goes_to_extra_and_leaves_the_rest_alone() -> None:
         ("sla", '{"time_to_close":"00:00:01"}'),
     ],
 )
-def test_a_value_that_does_not_fit_is_kept_in_extra_as_it_was_sent(field: str, value: str) -> None:
+def test_misfit_is_kept_in_extra(field: str, value: str) -> None:
     others = {name: content for name, content in FULL.items() if name != field}
     row = as_dict(json.dumps(others)[:-1].encode() + f', "{field}": {value}}}'.encode())
     assert original_extra(row.pop("extra")) == f'{{"{field}":{value}}}'
@@ -217,7 +217,7 @@ def test_a_value_that_does_not_fit_is_kept_in_extra_as_it_was_sent(field: str, v
         ("sla", '{"time_to_reply":null}', "sla_reply_seconds", None),
     ],
 )
-def test_a_value_that_fits_fills_its_column(
+def test_fitting_value_fills_its_column(
     field: str, sent: str, column: str, value: Any, more: str
 ) -> None:
     row = as_dict(f'{{"{field}":{sent}{more}}}'.encode())
@@ -225,7 +225,7 @@ def test_a_value_that_fits_fills_its_column(
     assert row["extra"] == ('{"new":1}' if more else None)
 
 
-def test_digits_below_the_microsecond_are_cut_from_the_column_and_kept_in_extra() -> None:
+def test_nanoseconds_are_kept_in_extra() -> None:
     row = as_dict({"timestamp": "2024-07-31T23:59:59.9999996Z"})
     assert row["ended_at"] == datetime(2024, 7, 31, 23, 59, 59, 999999, tzinfo=timezone.utc)
     assert row["extra"] == '{"timestamp":"2024-07-31T23:59:59.9999996Z"}'
@@ -242,7 +242,7 @@ def test_numbers_in_extra_keep_every_digit() -> None:
     assert original_extra(row["extra"]) == expected
 
 
-def test_a_name_with_half_a_surrogate_pair_is_kept() -> None:
+def test_name_with_half_surrogate_is_kept() -> None:
     row = as_dict(b'{"\\udc00 \\u044f": "\\ud800"}')
     assert original_extra(row["extra"]) == '{"\\udc00 я":"\\ud800"}'
 
@@ -252,7 +252,7 @@ def test_of_repeated_names_the_last_wins(more: bytes) -> None:
     assert as_dict(b'{"agent":"first","agent":"last"' + more + b"}")["agent"] == "last"
 
 
-def test_one_odd_record_leaves_its_neighbours_and_the_order_alone() -> None:
+def test_odd_record_leaves_others_alone() -> None:
     page = [json.dumps({"uuid": str(number)}).encode() for number in range(5)]
     page[2] = b'{"uuid":"2","new":1}'
     assert [(row[0], row[-1]) for row in rows(page)] == [
@@ -279,7 +279,7 @@ def test_an_empty_page_has_no_rows() -> None:
         b'{"secret":NaN}',
     ],
 )
-def test_what_is_no_object_is_an_error_that_does_not_repeat_it(record: bytes) -> None:
+def test_other_json_is_error_without_content(record: bytes) -> None:
     with pytest.raises(VoisoResponseError) as raised:
         rows([record])
     assert "secret" not in str(raised.value)
@@ -331,7 +331,7 @@ def test_nothing_is_dropped(record: dict[str, Any], ascii_only: bool) -> None:
 
 
 @given(RECORD)
-def test_a_record_gives_the_same_values_beside_an_unknown_field(record: dict[str, Any]) -> None:
+def test_unknown_field_changes_no_value(record: dict[str, Any]) -> None:
     record.pop("zz", None)
     plain, odd = as_dict(record), as_dict({**record, "zz": 1})
     extra = json.loads(original_extra(odd.pop("extra")))
@@ -342,7 +342,7 @@ def test_a_record_gives_the_same_values_beside_an_unknown_field(record: dict[str
 
 @pytest.mark.parametrize("depth", [100, 500, 1_000, 100_000])
 @pytest.mark.parametrize("brackets", [("[", "]"), ('{"":', "}")], ids=repr)
-def test_deep_nesting_is_kept_or_an_error(depth: int, brackets: tuple[str, str]) -> None:
+def test_deep_nesting_is_kept_or_refused(depth: int, brackets: tuple[str, str]) -> None:
     opening, closing = brackets
     nested = opening * depth + "1" + closing * depth
     record = ('{"uuid":"u","new":' + nested + "}").encode()
@@ -358,7 +358,7 @@ def test_deep_nesting_is_kept_or_an_error(depth: int, brackets: tuple[str, str])
 @pytest.mark.parametrize(
     "timestamp", ["2026-11-10T12:00:00+05:75", "2026-11-10 12:00:00.1234567-0360"]
 )
-def test_an_offset_that_no_clock_has_is_counted_as_the_window_counts_it(timestamp: str) -> None:
+def test_odd_offset_counts_as_in_windows(timestamp: str) -> None:
     record = json.dumps({"uuid": "a", "timestamp": timestamp}).encode()
     [row] = rows([record])
     assert [row[2]] == keys([record])[1]
@@ -366,7 +366,7 @@ def test_an_offset_that_no_clock_has_is_counted_as_the_window_counts_it(timestam
     assert json.loads(row[-1]) == {"timestamp": timestamp}
 
 
-def test_an_offset_of_a_day_is_no_timestamp() -> None:
+def test_offset_of_a_day_is_refused() -> None:
     timestamp = "2026-11-10T12:00:00-24:00"
     record = json.dumps({"uuid": "a", "timestamp": timestamp}).encode()
     [row] = rows([record])
@@ -402,7 +402,7 @@ def without_columns(page: list[bytes], missing: list[str]) -> Sequence[Sequence[
     return Overflow(lacking).moved(page, columns(page))
 
 
-def test_columns_that_a_table_lacks_move_to_extra() -> None:
+def test_missing_columns_move_to_extra() -> None:
     page = [
         json.dumps(FULL).encode(),
         json.dumps({**FULL, "new": 1, "sla": {"time_to_reply": "00:00:23", "other": "x"}}).encode(),
@@ -433,7 +433,7 @@ def test_moved_columns_leave_held_values_alone() -> None:
 
 
 @given(st.lists(RECORD, max_size=3))
-def test_moved_columns_say_what_the_record_said(records: list[dict[str, Any]]) -> None:
+def test_moved_columns_keep_the_record(records: list[dict[str, Any]]) -> None:
     page = [json.dumps(record).encode() for record in records]
     lacking = [column.name for column in COLUMNS[1:-1]]
 

@@ -36,7 +36,7 @@ def test_the_header_names_the_columns() -> None:
     assert csv_header() == ",".join(NAMES).encode() + b"\r\n"
 
 
-def test_a_line_holds_every_value_in_the_order_of_the_header() -> None:
+def test_line_follows_the_header() -> None:
     record = {
         "uuid": "u",
         "timestamp": "2024-07-31T12:43:09.5-03:00",
@@ -95,11 +95,11 @@ def test_null_and_empty_text_differ() -> None:
         ("Łucja 😀", "Łucja 😀"),
     ],
 )
-def test_text_is_quoted_where_it_must_be(text: str, cell: str) -> None:
+def test_text_is_quoted_where_needed(text: str, cell: str) -> None:
     assert csv_lines(encode({"uuid": text})) == f"{cell}{',' * (len(COLUMNS) - 1)}\r\n".encode()
 
 
-def test_every_record_ends_its_line_and_no_record_is_no_line() -> None:
+def test_each_record_is_one_line() -> None:
     assert csv_lines([]) == b""
     assert [
         line["uuid"]
@@ -107,7 +107,7 @@ def test_every_record_ends_its_line_and_no_record_is_no_line() -> None:
     ] == ["a", "b"]
 
 
-def test_what_is_no_object_is_an_error() -> None:
+def test_other_json_is_refused() -> None:
     with pytest.raises(VoisoResponseError):
         csv_lines([b"[]"])
 
@@ -131,7 +131,7 @@ def test_any_text_is_read_back(records: list[dict[str, str]]) -> None:
 
 
 @given(st.text() | HOSTILE)
-def test_no_cell_begins_a_formula_whatever_separator_is_assumed(text: str) -> None:
+def test_no_cell_begins_a_formula(text: str) -> None:
     lines = csv_lines(encode({"agent": text, "new": text})).decode()
     cells = [cell for line in csv.reader(io.StringIO(lines, newline="")) for cell in line]
     cells += re.split("[;\r\n]", lines) + re.split("[\t\r\n]", lines)
@@ -206,7 +206,7 @@ def test_postgres_copies_a_file_without_loss(postgres: Destination, tmp_path: Pa
             with cursor.copy(statement) as copy:
                 copy.write(file.read_bytes())
         connection.commit()
-    readme = Path(__file__).parents[2].joinpath("README.md").read_text()
-    [undo] = [line for line in readme.splitlines() if line.startswith("UPDATE calls")]
+    document = Path(__file__).parents[2].joinpath("docs", "s3.md").read_text()
+    [undo] = [line for line in document.splitlines() if line.startswith("UPDATE calls")]
     postgres.execute(undo)
     assert postgres.rows() == set(rows(page))

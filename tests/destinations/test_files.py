@@ -81,9 +81,7 @@ def unpacked(content: bytes, compression: str | None) -> bytes:
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd", None])
-def test_ndjson_holds_every_record_as_it_was_sent(
-    records: list[bytes], compression: str | None
-) -> None:
+def test_ndjson_holds_records_as_sent(records: list[bytes], compression: str | None) -> None:
     content = unpacked(written(in_pages(records), "ndjson", compression), compression)
     assert content == b"".join(record + b"\n" for record in records)
 
@@ -117,7 +115,7 @@ def test_parquet_holds_the_typed_columns(records: list[bytes], compression: str 
     assert stored == {"gzip": "GZIP", "zstd": "ZSTD", None: "UNCOMPRESSED"}[compression]
 
 
-def test_parquet_types_do_not_depend_on_the_records() -> None:
+def test_parquet_types_never_vary() -> None:
     empty = pq.read_schema(pa.BufferReader(written([], "parquet", "zstd")))
     sparse = [b'{"uuid":"a","timestamp":"2026-11-10T00:00:00Z"}']
     assert pq.read_schema(pa.BufferReader(written([sparse], "parquet", "zstd"))).equals(empty)
@@ -128,7 +126,7 @@ def test_parquet_types_do_not_depend_on_the_records() -> None:
 
 
 @pytest.mark.parametrize(("file_format", "compression"), EVERY_FORMAT)
-def test_the_same_records_give_the_same_bytes(
+def test_same_records_give_same_bytes(
     records: list[bytes], file_format: str, compression: str | None
 ) -> None:
     assert written(in_pages(records), file_format, compression) == written(
@@ -148,7 +146,7 @@ def test_gzip_holds_the_uncompressed_bytes(records: list[bytes], file_format: st
     assert content == written([many], file_format, "gzip")
 
 
-def test_pages_that_break_off_end_the_compression(records: list[bytes]) -> None:
+def test_failing_pages_end_the_compression(records: list[bytes]) -> None:
     def pages() -> Any:
         yield in_lines(records * 25)
         raise VoisoResponseError("broken")
@@ -159,7 +157,7 @@ def test_pages_that_break_off_end_the_compression(records: list[bytes]) -> None:
     assert threading.active_count() == before
 
 
-def test_a_gzip_file_tells_neither_a_name_nor_a_time(records: list[bytes]) -> None:
+def test_gzip_header_tells_nothing(records: list[bytes]) -> None:
     content = written(in_pages(records), "ndjson", "gzip")
     flags, mtime = content[3], content[4:8]
     assert (flags, mtime) == (0, b"\0\0\0\0")
@@ -172,7 +170,7 @@ def test_a_gzip_file_tells_neither_a_name_nor_a_time(records: list[bytes]) -> No
 
 @pytest.mark.parametrize(("file_format", "compression"), EVERY_FORMAT)
 @pytest.mark.parametrize("pages", [[], [[]]])
-def test_no_records_give_a_file_that_can_be_read(
+def test_empty_file_can_be_read(
     file_format: str, compression: str | None, pages: list[Page]
 ) -> None:
     content = written(pages, file_format, compression)
@@ -184,7 +182,7 @@ def test_no_records_give_a_file_that_can_be_read(
         assert unpacked(content, compression) == b""
 
 
-def test_pages_are_taken_one_at_a_time() -> None:
+def test_pages_are_taken_singly() -> None:
     seen: list[int] = []
 
     class Watched(io.BytesIO):
@@ -205,7 +203,7 @@ def test_pages_are_taken_one_at_a_time() -> None:
 
 
 @pytest.mark.parametrize(("file_format", "compression"), EVERY_FORMAT)
-def test_every_pair_of_format_and_compression_is_known(file_format: Any, compression: Any) -> None:
+def test_formats_know_their_compressions(file_format: Any, compression: Any) -> None:
     check_format(file_format, compression)
     assert file_format in CONTENT_TYPE
 
@@ -240,7 +238,7 @@ def test_the_end_of_the_name(file_format: Any, compression: Any, expected: str) 
     assert extension(file_format, compression) == expected
 
 
-def test_without_pyarrow_only_what_needs_it_is_refused() -> None:
+def test_missing_pyarrow_refuses_parquet_alone() -> None:
     program = """
 import sys
 from importlib.abc import MetaPathFinder

@@ -355,7 +355,7 @@ UNREADABLE = [
 ]
 
 
-def test_what_cannot_be_kept_whole_is_an_error(
+def test_records_never_kept_in_part(
     account: Account, s3: SeaweedS3, databases: list[Destination]
 ) -> None:
     account.records, account.blank = records_of([[('"new"', '"kept"')]]), b""
@@ -374,7 +374,7 @@ def test_what_cannot_be_kept_whole_is_an_error(
     assert [destination.rows() for destination in databases] == before
 
 
-def test_bytes_that_are_no_text_are_an_error_where_text_is_meant(
+def test_invalid_utf8_is_an_error(
     account: Account, s3: SeaweedS3, databases: list[Destination]
 ) -> None:
     [(timestamp, raw)] = records_of([[('"text"', '"?"')]])
@@ -387,7 +387,7 @@ def test_bytes_that_are_no_text_are_an_error_where_text_is_meant(
             load(destination)
 
 
-def test_a_byte_order_mark_is_an_error(account: Account, s3: SeaweedS3) -> None:
+def test_byte_order_mark_is_refused(account: Account, s3: SeaweedS3) -> None:
     account.records, account.blank, account.before = records_of([[]]), b"", b"\xef\xbb\xbf"
     try:
         with pytest.raises(VoisoError):

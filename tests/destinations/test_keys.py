@@ -91,7 +91,7 @@ def test_keys(template: str, key: str) -> None:
     assert key_of(template) == key
 
 
-def test_a_key_shows_the_window_in_the_zone_it_is_given() -> None:
+def test_key_shows_the_given_zone() -> None:
     shown = key_of(DEFAULT_KEY, ZoneInfo("Pacific/Auckland"))
     assert shown == "voiso/cdr/dt=2026-11-10/cdr_20261110T130000+1300_20261111T130000+1300.csv.gz"
     shown = key_of(DEFAULT_KEY, ZoneInfo("America/New_York"))
@@ -119,7 +119,7 @@ def test_unknown_placeholders_are_named(template: str) -> None:
 @pytest.mark.parametrize(
     "template", ["x" * 1025, "ü" * 600, *[f"a/{mark}b" for mark in UNPRINTABLE]]
 )
-def test_keys_that_no_path_can_have_are_refused(template: str) -> None:
+def test_impossible_keys_are_refused(template: str) -> None:
     with pytest.raises(ValueError, match="must be a path of at most 1024 bytes below the bucket"):
         key_of(template)
 
@@ -135,7 +135,7 @@ def test_keys_that_lead_elsewhere_are_refused(template: str, part: str) -> None:
     st.text(max_size=20),
     st.lists(st.sampled_from([*PARTS_THAT_LEAD_ELSEWHERE, "/", "%", "a", "25"])).map("".join),
 )
-def test_what_a_template_is_filled_with_stays_below_its_prefix(text: str, hostile: str) -> None:
+def test_values_stay_below_the_prefix(text: str, hostile: str) -> None:
     for name in (text, hostile, text + hostile):
         with suppress(ValueError):
             key = key_of(f"exports/{name}/x")
@@ -154,9 +154,7 @@ FIRST, LAST = datetime(2000, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - the z
     st.datetimes(FIRST, LAST),
     st.timedeltas(timedelta(seconds=1), timedelta(9)),
 )
-def test_windows_that_differ_have_default_keys_that_differ(
-    local: datetime, length: timedelta
-) -> None:
+def test_default_keys_differ_by_window(local: datetime, length: timedelta) -> None:
     start = local.replace(microsecond=0, tzinfo=timezone.utc)
     length -= timedelta(microseconds=length.microseconds)
     zone = ZoneInfo("Europe/Berlin")

@@ -297,12 +297,12 @@ def only_fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("only_fast")
 @pytest.mark.parametrize("record", ORDINARY)
-def test_what_is_documented_is_read_the_fast_way(record: bytes) -> None:
+def test_documented_records_take_fast_way(record: bytes) -> None:
     assert table(in_lines([record])).equals(expected([record]))
 
 
 @pytest.mark.usefixtures("only_fast")
-def test_the_order_is_kept_in_a_block_that_several_threads_read() -> None:
+def test_threads_keep_the_order() -> None:
     records = [
         json.dumps({**FULL, "uuid": str(number), "text": "x" * (number % 700)}).encode()
         for number in range(10_000)
@@ -382,7 +382,7 @@ def test_examples(record: str, beside: list[bytes]) -> None:
     ids=lambda record: repr(record[:30]),
 )
 @pytest.mark.parametrize("beside", [[], ORDINARY], ids=["alone", "beside others"])
-def test_what_is_no_record_is_an_error(record: bytes, beside: list[bytes]) -> None:
+def test_other_json_is_refused(record: bytes, beside: list[bytes]) -> None:
     with pytest.raises(VoisoResponseError):
         table(in_lines([record, *beside]))
     with pytest.raises(VoisoResponseError):
@@ -399,7 +399,7 @@ def test_each_block_is_a_row_group() -> None:
     assert file.read().equals(expected([record for block in blocks for record in block]))
 
 
-def test_at_most_two_blocks_are_in_memory() -> None:
+def test_memory_holds_two_blocks() -> None:
     sink = pa.BufferOutputStream()
     begun: list[int] = []
 
@@ -412,7 +412,7 @@ def test_at_most_two_blocks_are_in_memory() -> None:
     assert begun[0] == begun[1] < begun[2] < begun[3] < begun[4]
 
 
-def test_blocks_that_break_off_end_the_thread() -> None:
+def test_failing_blocks_end_the_thread() -> None:
     def blocks() -> Iterator[Lines]:
         yield in_lines(ORDINARY)
         raise VoisoResponseError("broken")

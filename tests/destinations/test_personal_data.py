@@ -162,7 +162,7 @@ def test_postgres_quotes_records_in_vain(
         postgres_driver.execute("DROP FUNCTION IF EXISTS speak, late")
 
 
-def test_what_postgres_tells_beside_errors_is_not_repeated(
+def test_postgres_notices_are_not_repeated(
     postgres_driver: Destination, record: MakeRecord
 ) -> None:
     postgres_driver.load([])
@@ -307,7 +307,7 @@ def test_no_answer_is_repeated(why: str, status: str, monkeypatch: pytest.Monkey
         hook.client.close()
 
 
-def test_an_s3_server_that_repeats_what_it_was_sent_is_not_repeated(
+def test_echoes_of_s3_are_not_repeated(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in (

@@ -387,7 +387,7 @@ def test_server_that_is_missing(store: MakeStore) -> None:
     assert not caught.value.is_refused
 
 
-def test_without_the_amazon_provider_its_extra_is_named() -> None:
+def test_missing_amazon_provider_is_named() -> None:
     program = """
 import sys
 import airflow.providers.common.compat.sdk

@@ -63,12 +63,12 @@ def test_a_table_name_is_read(text: str, schema: str | None, name: str) -> None:
         "calls; DROP TABLE calls",
     ],
 )
-def test_what_is_no_table_name_is_refused_with_the_rule(text: str) -> None:
+def test_wrong_table_name_tells_the_rule(text: str) -> None:
     with pytest.raises(ValueError, match=r"Give `name` or `schema\.name`"):
         TableName.parse(text)
 
 
-def test_a_window_is_loaded_with_every_value(client: Destination, record: MakeRecord) -> None:
+def test_every_value_is_loaded(client: Destination, record: MakeRecord) -> None:
     sla = {
         "time_to_first_response": "00:00:01",
         "time_to_resolution": "48:16:27",
@@ -137,7 +137,7 @@ def test_whatever_is_loaded_comes_back(client: Destination, fields: list[dict[st
     assert {uuid: row for uuid, row in stored(client).items() if uuid in expected} == expected
 
 
-def test_the_charset_of_the_connection_does_not_matter(
+def test_charset_does_not_matter(
     request: pytest.FixtureRequest, record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mysql = by_name(request, "mysql mysqlclient files")
@@ -159,9 +159,7 @@ def test_instants_sort_as_text_in_sqlite(sqlite: Destination, record: MakeRecord
     }
 
 
-def test_replacing_removes_the_rows_of_the_window_and_no_others(
-    destination: Destination, record: MakeRecord
-) -> None:
+def test_replacing_removes_the_window_alone(destination: Destination, record: MakeRecord) -> None:
     destination.take_records_without_end()
     destination.load(
         [
@@ -185,9 +183,7 @@ def test_an_empty_window_is_emptied(destination: Destination, record: MakeRecord
     assert destination.uuids() == set()
 
 
-def test_replacing_moves_a_record_whose_end_has_changed(
-    destination: Destination, record: MakeRecord
-) -> None:
+def test_replacing_moves_a_record(destination: Destination, record: MakeRecord) -> None:
     destination.load(
         [[record("1", "2026-11-20T12:00:00Z", agent="old"), record("2")]], mode="upsert"
     )
@@ -195,9 +191,7 @@ def test_replacing_moves_a_record_whose_end_has_changed(
     assert destination.column("agent") == {"1": "new", "2": None}
 
 
-def test_records_outside_of_the_window_are_kept_when_they_are_given(
-    destination: Destination, record: MakeRecord
-) -> None:
+def test_records_outside_are_loaded(destination: Destination, record: MakeRecord) -> None:
     destination.take_records_without_end()
     page = [
         record("in"),
@@ -230,9 +224,7 @@ def test_an_upsert_updates_adds_and_keeps(destination: Destination, record: Make
     assert destination.column("note") == {"1": "by hand", "2": "by hand", "3": None}
 
 
-def test_the_created_table_has_a_key_and_an_index(
-    destination: Destination, record: MakeRecord
-) -> None:
+def test_created_table_has_its_keys(destination: Destination, record: MakeRecord) -> None:
     if destination.family == "duckdb":
         pytest.skip("the table that a load creates in DuckDB has neither")
     table = TableName(None, "c" * 63)
@@ -261,7 +253,7 @@ def test_mysql_keeps_rows_by_time(mysql: Destination, record: MakeRecord) -> Non
     assert mysql.uuids() == {"1", "2"}
 
 
-def test_a_schema_holds_a_table_of_its_own(postgres: Destination, record: MakeRecord) -> None:
+def test_schema_holds_its_own_table(postgres: Destination, record: MakeRecord) -> None:
     postgres.execute("CREATE SCHEMA voiso")
     postgres.load([[record("public")]])
     assert postgres.load([[record("1")]], table=TableName("voiso", "calls")) == 1
@@ -286,7 +278,7 @@ def test_any_plain_identifier_is_a_table(
 
 
 @pytest.mark.parametrize("cursor", ["dictcursor", "namedtuplecursor"])
-def test_the_cursor_of_the_connection_does_not_matter(
+def test_cursor_class_does_not_matter(
     postgres: Destination, record: MakeRecord, monkeypatch: pytest.MonkeyPatch, cursor: str
 ) -> None:
     extra = {"cursor": cursor}
@@ -299,9 +291,7 @@ def test_the_cursor_of_the_connection_does_not_matter(
     assert postgres.load([[record("1")]]) == 1
 
 
-def test_duckdb_takes_the_rows_of_many_blocks_in_their_places(
-    duckdb: Destination, record: MakeRecord
-) -> None:
+def test_duckdb_keeps_blocks_in_place(duckdb: Destination, record: MakeRecord) -> None:
     page = [
         record(str(number), agent_id=number, cpc=number / 8, text=f"\\ \"{number}'")
         for number in range(4321)
@@ -320,7 +310,7 @@ def test_duckdb_holds_no_index_in_memory(duckdb: Destination, record: MakeRecord
 
 
 @pytest.mark.parametrize("at_once", [1 << 17, 7])
-def test_duckdb_needs_no_key_to_hold_each_uuid_once(
+def test_duckdb_needs_no_key(
     duckdb: Destination, record: MakeRecord, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     monkeypatch.setattr(duckdb_dialect, "_UUIDS_AT_ONCE", at_once)
@@ -336,7 +326,7 @@ def test_duckdb_needs_no_key_to_hold_each_uuid_once(
     assert duckdb.execute("SELECT count(*) FROM calls") == [(51,)]
 
 
-def test_duckdb_prints_no_progress_into_the_log_of_a_task(duckdb: Destination) -> None:
+def test_duckdb_prints_no_progress(duckdb: Destination) -> None:
     with dialect_of(duckdb.hook).connect(duckdb.hook) as connection:
         assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (
             False,
@@ -344,7 +334,7 @@ def test_duckdb_prints_no_progress_into_the_log_of_a_task(duckdb: Destination) -
 
 
 @pytest.mark.parametrize("key", ["", "CREATE UNIQUE INDEX calls_uuid ON calls (uuid)"])
-def test_duckdb_keeps_few_rows_in_memory_for_the_time_of_a_load(
+def test_duckdb_limits_memory_while_loading(
     duckdb: Destination, record: MakeRecord, key: str
 ) -> None:
     def limit() -> str:
@@ -363,9 +353,7 @@ def test_duckdb_keeps_few_rows_in_memory_for_the_time_of_a_load(
     assert limits[-1].endswith("GiB" if key else "MiB")  # an index could not be held in less
 
 
-def test_duckdb_leaves_no_rows_of_a_killed_load_beside_its_file(
-    duckdb: Destination, record: MakeRecord
-) -> None:
+def test_duckdb_removes_files_of_killed_loads(duckdb: Destination, record: MakeRecord) -> None:
     file = Path(duckdb.connection["host"])
     beside = file.with_name(f"{file.name}.tmp")
     beside.mkdir()
@@ -375,7 +363,7 @@ def test_duckdb_leaves_no_rows_of_a_killed_load_beside_its_file(
     assert [path.name for path in beside.iterdir()] == ["another's"]
 
 
-def test_duckdb_takes_more_memory_where_little_is_not_enough(
+def test_duckdb_takes_more_memory_if_needed(
     duckdb: Destination, record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(duckdb_dialect, "_MEMORY", 2_000_000)
@@ -391,9 +379,7 @@ def test_the_dialect_follows_the_hook(sqlite: Destination, postgres: Destination
     assert dialect_of(BridgeHook("calls_postgres")).strategies == ("row by row",)
 
 
-def test_an_unknown_database_is_loaded_by_standard_sql(
-    portable: Destination, record: MakeRecord
-) -> None:
+def test_unknown_database_gets_standard_sql(portable: Destination, record: MakeRecord) -> None:
     page = [
         record("1", agent="old"),
         record("moved", "2026-11-20T12:00:00Z"),
@@ -411,9 +397,7 @@ def test_an_unknown_database_is_loaded_by_standard_sql(
     assert portable.uuids() == {"other", "nowhere"}
 
 
-def test_an_unknown_database_keeps_its_rows_when_a_load_fails(
-    portable: Destination, record: MakeRecord
-) -> None:
+def test_unknown_database_survives_failed_loads(portable: Destination, record: MakeRecord) -> None:
     portable.load([[record("old")]])
     portable.execute(
         "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"

@@ -28,9 +28,7 @@ PHONE = "15557571011"
 WINDOW = "[2026-11-22T00:00:00+00:00, 2026-11-23T00:00:00+00:00)"
 
 
-def test_a_missing_table_is_not_created_unasked(
-    destination: Destination, record: MakeRecord
-) -> None:
+def test_missing_table_stays_missing_unasked(destination: Destination, record: MakeRecord) -> None:
     with pytest.raises(
         VoisoConfigurationError, match=r"calls does not exist.*create_table=True"
     ) as raised:
@@ -46,9 +44,7 @@ def test_missing_columns_are_added_when_asked(destination: Destination, record: 
     assert {"sid", "extra"} <= destination.columns()
 
 
-def test_columns_are_not_added_when_the_load_fails(
-    destination: Destination, record: MakeRecord
-) -> None:
+def test_failed_load_adds_no_columns(destination: Destination, record: MakeRecord) -> None:
     destination.create(sid=None, agent=f"{destination.long_text} CHECK (agent <> 'bad')")
     with pytest.raises(VoisoDestinationError):
         destination.load([[record("1", agent="bad")]], add_columns=True)
@@ -58,7 +54,7 @@ def test_columns_are_not_added_when_the_load_fails(
 
 
 @pytest.mark.parametrize("column", ["uuid", "ended_at"])
-def test_a_table_without_our_keys_is_another_table(
+def test_table_without_keys_is_refused(
     destination: Destination, record: MakeRecord, column: str
 ) -> None:
     destination.create(key="", **{column: None})
@@ -165,7 +161,7 @@ def test_columns_of_unusable_types_are_named(
     ],
 )
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
-def test_other_types_that_hold_every_value_are_fine(
+def test_wide_enough_types_are_fine(
     request: pytest.FixtureRequest, record: MakeRecord, kind: str, types: dict[str, str], mode: str
 ) -> None:
     destination = by_name(request, kind)
@@ -292,7 +288,7 @@ def test_an_engine_without_transactions_is_refused(mysql: Destination, record: M
 
 @pytest.mark.parametrize("kind", ["mysql mysql-connector-python", "mysql mysqlclient files"])
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
-def test_text_that_is_too_long_is_never_cut(
+def test_long_text_is_never_cut(
     request: pytest.FixtureRequest, record: MakeRecord, kind: str, mode: str
 ) -> None:
     destination = by_name(request, kind)
@@ -337,7 +333,7 @@ def test_a_unique_index_is_a_key(destination: Destination, record: MakeRecord) -
 
 
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
-def test_the_same_uuid_twice_is_a_failed_reconciliation(
+def test_doubled_uuid_fails_reconciliation(
     destination: Destination, record: MakeRecord, mode: str
 ) -> None:
     destination.load([[record("old")]])
@@ -348,9 +344,7 @@ def test_the_same_uuid_twice_is_a_failed_reconciliation(
     assert destination.uuids() == {"old"}
 
 
-def test_a_record_without_uuid_is_a_failed_reconciliation(
-    destination: Destination, record: MakeRecord
-) -> None:
+def test_missing_uuid_fails_reconciliation(destination: Destination, record: MakeRecord) -> None:
     destination.load([[record("old")]])
     with pytest.raises(VoisoReconciliationError):
         destination.load([[record("1"), b'{"timestamp":"2026-11-22T12:00:00Z"}']])
@@ -358,7 +352,7 @@ def test_a_record_without_uuid_is_a_failed_reconciliation(
 
 
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
-def test_a_row_that_the_database_drops_is_a_failed_reconciliation(
+def test_dropped_row_fails_reconciliation(
     destination: Destination, record: MakeRecord, mode: str
 ) -> None:
     destination.load([[record("old")]])
@@ -385,7 +379,7 @@ def test_a_row_that_the_database_drops_is_a_failed_reconciliation(
     assert destination.uuids() == {"old"}
 
 
-def test_a_row_that_the_database_moves_into_the_window_is_a_failed_reconciliation(
+def test_row_moved_inside_fails_reconciliation(
     destination: Destination, record: MakeRecord
 ) -> None:
     if destination.family == "mysql":
@@ -413,7 +407,7 @@ def test_a_row_that_the_database_moves_into_the_window_is_a_failed_reconciliatio
 @pytest.mark.parametrize(
     "error", [VoisoResponseError("no"), OSError("disk"), KeyboardInterrupt()], ids=repr
 )
-def test_a_page_that_fails_leaves_the_table_alone(
+def test_failing_page_leaves_table_alone(
     destination: Destination, record: MakeRecord, mode: str, error: BaseException
 ) -> None:
     def pages() -> Iterator[list[bytes]]:
@@ -427,9 +421,7 @@ def test_a_page_that_fails_leaves_the_table_alone(
     assert destination.uuids() == {"old"}
 
 
-def test_what_the_database_says_is_never_repeated(
-    destination: Destination, record: MakeRecord
-) -> None:
+def test_database_words_are_never_repeated(destination: Destination, record: MakeRecord) -> None:
     destination.create(from_party=f"{destination.long_text} CHECK (from_party <> '15557571011')")
     destination.load([[record("old")]])
     with pytest.raises(VoisoDestinationError) as raised:
@@ -449,7 +441,7 @@ def test_what_the_database_says_is_never_repeated(
     assert destination.uuids() == {"old"}
 
 
-def test_a_missing_schema_is_told_by_its_code(postgres: Destination, record: MakeRecord) -> None:
+def test_missing_schema_tells_its_code(postgres: Destination, record: MakeRecord) -> None:
     with pytest.raises(VoisoDestinationError, match=r"nowhere\.calls.*InvalidSchemaName \(3F000\)"):
         postgres.load([[record("1")]], table=TableName("nowhere", "calls"))
 

@@ -68,7 +68,7 @@ def load_at_once(destination: Destination, record: MakeRecord, mode: str) -> Non
 
 @pytest.mark.usefixtures("staging")
 @pytest.mark.parametrize("exists", [True, False], ids=["table", "no table"])
-def test_of_two_loads_at_once_one_stands(
+def test_one_of_two_loads_stands(
     destination: Destination, record: MakeRecord, exists: bool
 ) -> None:
     if exists:
@@ -78,9 +78,7 @@ def test_of_two_loads_at_once_one_stands(
     assert destination.uuids() == {*map(str, range(50)), f"of {agent}"}
 
 
-def test_of_two_loads_without_a_stage_one_stands(
-    destination: Destination, record: MakeRecord
-) -> None:
+def test_one_of_two_direct_loads_stands(destination: Destination, record: MakeRecord) -> None:
     begin = threading.Barrier(2)
 
     def load(agent: str) -> int:
@@ -97,9 +95,7 @@ def test_of_two_loads_without_a_stage_one_stands(
     assert destination.uuids() == {*map(str, range(500)), f"of {agent}"}
 
 
-def test_a_lock_that_is_never_given_is_told_by_its_code(
-    mysql: Destination, record: MakeRecord
-) -> None:
+def test_withheld_lock_tells_its_code(mysql: Destination, record: MakeRecord) -> None:
     mysql.load([[record("old")]])
     mysql.execute("SET GLOBAL innodb_lock_wait_timeout = 1")
     try:
@@ -114,8 +110,9 @@ def test_a_lock_that_is_never_given_is_told_by_its_code(
     assert mysql.column("agent") == {"old": None}
 
 
+@pytest.mark.usefixtures("staging")
 @pytest.mark.parametrize("exists", [True, False], ids=["table", "no table"])
-def test_of_two_upserts_at_once_the_last_stands(
+def test_last_of_two_upserts_stands(
     destination: Destination, record: MakeRecord, exists: bool
 ) -> None:
     if exists:
@@ -128,9 +125,7 @@ def test_of_two_upserts_at_once_the_last_stands(
     assert len(set(agents.values())) == 1
 
 
-def test_two_loads_add_the_missing_columns_once(
-    destination: Destination, record: MakeRecord
-) -> None:
+def test_columns_are_added_once(destination: Destination, record: MakeRecord) -> None:
     instant = "DATETIME(6)" if destination.family == "mysql" else "TIMESTAMP WITH TIME ZONE"
     destination.execute(f"CREATE TABLE calls (uuid VARCHAR(36) PRIMARY KEY, ended_at {instant})")
     staged = threading.Barrier(
@@ -152,22 +147,20 @@ def test_two_loads_add_the_missing_columns_once(
 @pytest.mark.usefixtures("staging")
 def test_a_write_ahead_log_changes_nothing(sqlite: Destination, record: MakeRecord) -> None:
     sqlite.execute("PRAGMA journal_mode = WAL")
-    test_of_two_loads_at_once_one_stands(sqlite, record, exists=True)
+    test_one_of_two_loads_stands(sqlite, record, exists=True)
 
 
 @pytest.mark.usefixtures("staging")
 @pytest.mark.parametrize("level", ["serializable", "repeatable read"])
-def test_the_isolation_that_the_database_prefers_does_not_matter(
+def test_default_isolation_does_not_matter(
     postgres: Destination, record: MakeRecord, level: str
 ) -> None:
     database = postgres.connection["schema"]
     postgres.execute(f"ALTER DATABASE {database} SET default_transaction_isolation = '{level}'")
-    test_of_two_loads_at_once_one_stands(postgres, record, exists=True)
+    test_one_of_two_loads_stands(postgres, record, exists=True)
 
 
-def test_a_load_waits_for_other_writers_and_readers_do_not_wait(
-    postgres: Destination, record: MakeRecord
-) -> None:
+def test_loads_wait_for_writers_readers_not(postgres: Destination, record: MakeRecord) -> None:
     postgres.execute(f"ALTER DATABASE {postgres.connection['schema']} SET lock_timeout = '30s'")
     postgres.load([[record("old")]])
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'calls'::regclass"
@@ -185,7 +178,7 @@ def test_a_load_waits_for_other_writers_and_readers_do_not_wait(
     assert postgres.uuids() == {"new"}
 
 
-def test_readers_see_the_old_state_until_the_commit(
+def test_readers_see_committed_state_alone(
     destination: Destination, record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     destination.load([[record("old")]])
@@ -207,7 +200,7 @@ HOLDING = (
 )
 
 
-def test_a_load_waits_until_no_other_process_has_the_file(
+def test_load_waits_for_the_file(
     duckdb: Destination, record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     duckdb.load([[record("old")]])
@@ -260,7 +253,7 @@ load_window({hook}({conn_id!r}), job, Pages())
 
 
 @pytest.mark.parametrize("moment", ["staging", "before the commit"])
-def test_a_killed_load_leaves_the_old_state(
+def test_killed_load_leaves_old_state(
     destination: Destination, record: MakeRecord, moment: str
 ) -> None:
     destination.load([[record("old")]])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_voiso.simulator import Drift, Simulator
+from tests.e2e.webhook import Webhook
 from tests.e2e.world import BACKFILLED, KEY, RECORDS_PER_DAY, WRONG_KEY, World
 from tests.secret_search import AWKWARD_KEYS
 from tests.servers.tcp_proxy import TcpProxy
@@ -40,17 +41,25 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     shutil.copytree(Path(__file__).with_name("dags"), dags)
     shutil.copytree(ROOT / "example_dags", dags, dirs_exist_ok=True)
     with ExitStack() as stack:
-        voiso, halting, late, malformed = (
+        voiso, halting, late, malformed, changing, deferred = (
             stack.enter_context(
                 Simulator(
                     key=KEY, seed=seed, records_per_day=RECORDS_PER_DAY, exact=True, drift=drift
                 )
             )
-            for seed, drift in ((1, None), (1, None), (3, Drift(appear=1.0)), (4, None))
+            for seed, drift in (
+                (1, None),
+                (1, None),
+                (3, Drift(appear=1.0)),
+                (4, None),
+                (5, Drift(change=0.0002)),
+                (6, Drift(appear=1.0)),
+            )
         )
         malformed.faults.add("bad_timestamp", times=None)
         s3 = stack.enter_context(SeaweedS3(home / "s3"))
         s3_behind = stack.enter_context(TcpProxy(s3.address))
+        webhook = stack.enter_context(Webhook())
         postgres = stack.enter_context(Postgres(home / "warehouse"))
         sqlite_file = home / "warehouse" / "warehouse.db"
         sqlite = json.dumps({"conn_type": "sqlite", "host": str(sqlite_file)})
@@ -61,7 +70,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "voiso_halting": voiso_connection(halting, per_page=500),
             "voiso_slow": voiso_connection(voiso, per_page=50, requests_per_second=1),
             "voiso_late": voiso_connection(late),
+            "voiso_changing": voiso_connection(changing),
+            "voiso_deferred": voiso_connection(deferred),
             "voiso_malformed": voiso_connection(malformed, max_retries=0),
+            "voiso_alerts": json.dumps({"conn_type": "http", "host": webhook.url}),
+            "voiso_gone": json.dumps(
+                {
+                    "conn_type": "voiso",
+                    "host": "http://127.0.0.1:1",
+                    "password": KEY,
+                    "extra": {"max_retries": 0},
+                }
+            ),
             "voiso_wrong_key": voiso_connection(voiso, WRONG_KEY),
             "aws_default": s3.connection(),
             "s3_halting": json.dumps(s3_halting),
@@ -95,7 +115,19 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         airflow.api.wait_for_dags("exports", "failing", "voiso_cdr_to_s3_daily")
         # It is needed late, and only twice a minute Airflow looks whether one has ended.
         airflow.api.backfill("exports", BACKFILLED[0].isoformat(), BACKFILLED[-1].isoformat())
-        yield World(airflow, voiso, halting, late, s3, s3_behind, postgres, sqlite_file)
+        yield World(
+            airflow=airflow,
+            voiso=voiso,
+            halting=halting,
+            late=late,
+            changing=changing,
+            deferred=deferred,
+            s3=s3,
+            s3_behind=s3_behind,
+            webhook=webhook,
+            warehouse=postgres,
+            sqlite_file=sqlite_file,
+        )
     assert processes_naming(airflow_home) == []
     assert not listens(airflow.url)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = on_airflow_3
 
 
-def test_a_triggered_run_succeeds(world: World) -> None:
+def test_triggered_run_succeeds(world: World) -> None:
     api = world.airflow.api
     run_id = api.trigger("numbers")
 
@@ -27,7 +27,7 @@ def test_a_triggered_run_succeeds(world: World) -> None:
     assert api.xcom("numbers", run_id, "answer") == {"answer": 42}
 
 
-def test_a_failure_is_in_the_log(world: World) -> None:
+def test_failure_is_in_the_log(world: World) -> None:
     api = world.airflow.api
     run_id = api.trigger("numbers", conf={"refuse": True})
 
@@ -35,7 +35,7 @@ def test_a_failure_is_in_the_log(world: World) -> None:
     assert "ValueError: refused as asked" in api.task_log("numbers", run_id, "refuse")
 
 
-def test_a_backfill_ends(world: World) -> None:
+def test_backfill_ends(world: World) -> None:
     api = world.airflow.api
     backfill = api.backfill("numbers", "2026-11-03T00:00:00+00:00", "2026-11-04T00:00:00+00:00")
 
@@ -46,10 +46,10 @@ def test_a_backfill_ends(world: World) -> None:
     assert states == {"2026-11-03T00:00:00Z": "success", "2026-11-04T00:00:00Z": "success"}
 
 
-def test_a_failing_command_is_an_error(world: World) -> None:
+def test_failing_command_is_an_error(world: World) -> None:
     with pytest.raises(PartError, match=r"(?s)airflow dags nonsense failed.*nonsense"):
         world.airflow.airflow("dags", "nonsense")
 
 
-def test_its_processes_can_be_found(world: World) -> None:
+def test_processes_can_be_found(world: World) -> None:
     assert processes_naming(world.airflow.home)

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from io import BytesIO
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import pytest
-
 from tests.e2e.world import (
-    COLUMNS,
     RECORDS_PER_DAY,
-    comparable,
     day_before,
-    needs_partitions,
     on_airflow_3,
     rows,
 )
@@ -47,21 +41,19 @@ def assert_exported(world: World, run_id: str, window: tuple[datetime, datetime]
         } == expected
 
 
-def test_a_scheduled_run_exports_the_day_before_its_tick(world: World) -> None:
+def test_scheduled_run_exports_yesterday(world: World) -> None:
     run = world.scheduled_run("exports")
     world.succeed("exports", run["dag_run_id"])
     assert_exported(world, run["dag_run_id"], day_before(run["logical_date"]))
 
 
-def test_a_manual_run_without_a_date_exports_the_last_complete_day(
-    world: World, undated_run: str
-) -> None:
+def test_undated_run_exports_yesterday(world: World, undated_run: str) -> None:
     run = world.run("exports", undated_run)
     assert run["logical_date"] is None
     assert_exported(world, undated_run, day_before(run["run_after"]))
 
 
-def test_a_window_can_come_from_the_conf_of_a_run(world: World) -> None:
+def test_window_from_the_conf(world: World) -> None:
     start, end = (
         datetime(2026, 3, 3, 6, 30, tzinfo=BERLIN),
         datetime(2026, 3, 3, 18, 15, 30, tzinfo=BERLIN),
@@ -74,7 +66,7 @@ def test_a_window_can_come_from_the_conf_of_a_run(world: World) -> None:
     assert world.lines("window_of_conf/2026-03-03T053000.") == list(truth.values())
 
 
-def test_a_window_that_is_not_over_fails_and_says_so(world: World) -> None:
+def test_open_window_fails(world: World) -> None:
     now = datetime.now(timezone.utc)
     conf = {
         "start": (now - timedelta(days=1)).isoformat(),
@@ -87,22 +79,3 @@ def test_a_window_that_is_not_over_fails_and_says_so(world: World) -> None:
     assert "VoisoOpenWindowError: The window " in log
     assert f"is not over yet: it ends at {conf['end']}. Run the task after that" in log
     assert world.objects("window_of_conf/") == before
-
-
-@needs_partitions
-def test_a_partition_is_a_calendar_day_of_its_zone(world: World) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
-    # Clocks go forward on the 29th; a backfill names its ticks.
-    dag_id = "voiso_cdr_partitioned"
-    world.airflow.api.backfill(dag_id, "2026-03-29T00:00:00+01:00", "2026-03-29T12:00:00+02:00")
-    [run] = world.airflow.api.runs(dag_id, run_type="backfill")
-    assert run["partition_key"] == "2026-03-29"
-    world.succeed(dag_id, run["dag_run_id"])
-    start = datetime(2026, 3, 29, tzinfo=BERLIN)
-    truth = world.voiso.truth(start, datetime(2026, 3, 30, tzinfo=BERLIN))
-    [body] = world.objects("voiso/berlin/dt=2026-03-29/").values()
-    found = parquet.read_table(BytesIO(body)).to_pylist()
-    assert {row["uuid"]: comparable([row[name] for name in COLUMNS]) for row in found} == rows(
-        truth
-    )
-    assert len(found) == len(truth)

@@ -15,6 +15,7 @@ from tests.e2e.world import (
     day_before,
     needs_partitions,
     needs_partitions_at_run_time,
+    needs_retry_policies,
     on_airflow_3,
     rows,
 )
@@ -30,6 +31,7 @@ EXAMPLES = sorted({path.stem for path in FILES} - {"voiso_cdr_on_demand"})
 NEEDS = {
     "voiso_cdr_partitioned": needs_partitions,
     "voiso_cdr_partitions_again": needs_partitions_at_run_time,
+    "voiso_cdr_watched": needs_retry_policies,
 }
 
 
@@ -37,11 +39,11 @@ NEEDS = {
     "dag_id",
     [pytest.param(name, marks=NEEDS.get(name, ())) for name in EXAMPLES],
 )
-def test_the_scheduled_run_of_an_example_succeeds(world: World, dag_id: str) -> None:
+def test_example_succeeds(world: World, dag_id: str) -> None:
     world.succeed(dag_id, world.scheduled_run(dag_id)["dag_run_id"])
 
 
-def test_the_daily_examples_hold_the_day_before(world: World) -> None:
+def test_daily_examples_hold_yesterday(world: World) -> None:
     for dag_id in ("voiso_cdr_to_s3_daily", "voiso_cdr_to_sql_daily"):
         run = world.scheduled_run(dag_id)
         world.succeed(dag_id, run["dag_run_id"])
@@ -53,7 +55,7 @@ def test_the_daily_examples_hold_the_day_before(world: World) -> None:
             assert world.table("sqlite", "voiso_cdr") == rows(truth)
 
 
-def test_the_hourly_example_holds_the_matching_calls_of_the_hour_and_its_lookback(
+def test_hourly_example_holds_its_lookback(
     world: World,
 ) -> None:
     first, *later = world.airflow.api.runs("voiso_cdr_inbound", run_type="scheduled")
@@ -69,7 +71,7 @@ def test_the_hourly_example_holds_the_matching_calls_of_the_hour_and_its_lookbac
     assert world.table("sqlite", "voiso_inbound") == expected
 
 
-def test_the_example_in_parts_holds_the_day_before_in_six_objects_and_in_one_table(
+def test_parts_together_hold_yesterday(
     world: World,
 ) -> None:
     dag_id = "voiso_cdr_in_parts"
@@ -94,7 +96,7 @@ def test_the_example_in_parts_holds_the_day_before_in_six_objects_and_in_one_tab
     }
 
 
-def test_mapped_tasks_that_would_overwrite_one_another_are_refused(world: World) -> None:
+def test_overwriting_mapped_tasks_are_refused(world: World) -> None:
     run_id = world.airflow.api.trigger("overwriting")
     assert world.airflow.api.wait_for_run("overwriting", run_id) == "failed"
     tasks = world.airflow.api.task_instances("overwriting", run_id)

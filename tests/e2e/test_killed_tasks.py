@@ -59,7 +59,7 @@ def barrier(world: World) -> Iterator[psycopg2.extensions.connection]:
         yield connection
 
 
-def test_a_task_killed_while_it_reads_leaves_the_old_state_and_its_retry_the_new(
+def test_killed_while_reading(
     world: World,
 ) -> None:
     dag_id, tasks = "killed_while_reading", ("to_s3", "to_postgres")
@@ -86,7 +86,7 @@ def test_a_task_killed_while_it_reads_leaves_the_old_state_and_its_retry_the_new
     assert tables_like(world, dag_id) == {dag_id}
 
 
-def test_a_task_killed_while_it_uploads_leaves_the_old_object_and_its_retry_the_new(
+def test_killed_while_uploading(
     world: World,
 ) -> None:
     key = "killed_in_s3/2026-03-10.ndjson"
@@ -107,9 +107,7 @@ def test_a_task_killed_while_it_uploads_leaves_the_old_object_and_its_retry_the_
     assert world.unfinished_uploads() == []
 
 
-def test_a_task_killed_in_the_middle_of_its_inserts_leaves_the_old_rows_and_its_retry_the_new(
-    world: World, barrier: psycopg2.extensions.connection
-) -> None:
+def test_killed_between_inserts(world: World, barrier: psycopg2.extensions.connection) -> None:
     name = "killed_in_postgres"
     old = seed_table(world.postgres, name, PostgresDialect().definitions())
     world.postgres(
@@ -134,7 +132,7 @@ def test_a_task_killed_in_the_middle_of_its_inserts_leaves_the_old_rows_and_its_
     assert tables_like(world, name) == {name}
 
 
-def test_a_task_killed_in_its_commit_leaves_the_old_rows_and_its_retry_the_new(
+def test_killed_in_the_commit(
     world: World,
 ) -> None:
     name = "killed_in_sqlite"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = on_airflow_3
 
 
-def test_the_sensor_waits_for_records_and_for_two_looks_that_agree(world: World) -> None:
+def test_sensor_waits_until_looks_agree(world: World) -> None:
     dag_id = "late_records"
     assert world.late.truth(*DAY) == {}
     run_id = world.airflow.api.trigger(dag_id)

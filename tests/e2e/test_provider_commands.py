@@ -21,13 +21,13 @@ def test_airflow_knows_the_provider(world: World) -> None:
     assert "Voiso" in printed
 
 
-def test_a_connection_that_works_is_told(world: World) -> None:
+def test_working_connection_is_told(world: World) -> None:
     printed = world.airflow.airflow("connections", "test", "voiso_default")
     assert "Connection success!" in printed
     Secret(KEY).assert_absent(printed)
 
 
-def test_a_wrong_key_is_told_in_words(world: World) -> None:
+def test_wrong_key_is_told(world: World) -> None:
     with pytest.raises(PartError) as refused:
         world.airflow.airflow("connections", "test", "voiso_wrong_key")
     printed = str(refused.value)

@@ -45,7 +45,7 @@ def tries(world: World, runs: list[dict[str, Any]]) -> set[int]:
     return {task["try_number"] for tasks in found for task in tasks}
 
 
-def test_a_backfill_that_is_repeated_changes_nothing(world: World) -> None:
+def test_repeated_backfill_changes_nothing(world: World) -> None:
     api = world.airflow.api
     [backfill] = api.get("/backfills", dag_id="exports")["backfills"]
     api.wait_for_backfill(backfill["id"])
@@ -85,9 +85,7 @@ def test_a_backfill_that_is_repeated_changes_nothing(world: World) -> None:
     ] == first_manifests
 
 
-def test_a_cleared_task_exports_the_same_window_and_repairs_it(
-    world: World, undated_run: str
-) -> None:
+def test_cleared_task_repairs_its_window(world: World, undated_run: str) -> None:
     api, run_id = world.airflow.api, undated_run
     before, first_manifests = dump(world), manifests(world, "exports", run_id, TASKS)
     start, end = day_before(world.run("exports", run_id)["run_after"])

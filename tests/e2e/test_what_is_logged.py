@@ -114,7 +114,7 @@ def test_failures_are_told_in_words(world: World, failed_run: str) -> None:
         assert error in world.airflow.api.task_log("failing", failed_run, task_id)
 
 
-def test_what_is_searched_is_everything(kept: dict[str, str]) -> None:
+def test_everything_is_searched(kept: dict[str, str]) -> None:
     task_logs = [text for name, text in kept.items() if name.startswith("logs/dag_id=exports/")]
     assert len(task_logs) >= 3
     # With the query string cut off, urllib3's own message tells that DEBUG was on.
@@ -124,7 +124,7 @@ def test_what_is_searched_is_everything(kept: dict[str, str]) -> None:
     assert "window_start" in kept["xcom"]
 
 
-def test_every_fault_was_met_with_every_key(
+def test_every_key_met_every_fault(
     world: World, run_of_every_fault: str, kept: dict[str, str]
 ) -> None:
     log = world.airflow.api.task_log("secrets", run_of_every_fault, "every_fault")
@@ -148,7 +148,7 @@ def test_every_fault_was_met_with_every_key(
     assert "secrets.every_fault" in kept["lineage.jsonl"]
 
 
-def test_log_of_an_export_is_for_people(world: World, undated_run: str) -> None:
+def test_export_log_is_for_people(world: World, undated_run: str) -> None:
     log = world.airflow.api.task_log("exports", undated_run, "to_s3")
 
     assert "Exporting the window 2" in log
@@ -159,7 +159,7 @@ def test_log_of_an_export_is_for_people(world: World, undated_run: str) -> None:
 
 
 @needs_state
-def test_progress_is_shown_until_the_end(world: World) -> None:
+def test_progress_is_shown_while_exporting(world: World) -> None:
     run_id = world.airflow.api.trigger("slow")
     path = f"/dags/slow/dagRuns/{quote(run_id)}/taskInstances/to_s3/state-store"
 
@@ -224,9 +224,7 @@ def test_lineage_names_source_and_outputs(
 
 
 @pytest.mark.parametrize("key", [KEY, WRONG_KEY, *AWKWARD_KEYS])
-def test_no_key_is_kept_in_any_spelling(
-    key: str, kept: dict[str, str], exported: dict[str, str]
-) -> None:
+def test_no_key_is_kept(key: str, kept: dict[str, str], exported: dict[str, str]) -> None:
     spellings = Secret(key).spellings()
     texts = {**kept, **exported}
     found = {
@@ -238,7 +236,7 @@ def test_no_key_is_kept_in_any_spelling(
     assert found == set()
 
 
-def test_no_records_content_is_kept(world: World, kept: dict[str, str]) -> None:
+def test_no_content_is_kept(world: World, kept: dict[str, str]) -> None:
     today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
     truth = {
         **world.voiso.truth(DAY[0] - timedelta(days=9), DAY[1]),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_voiso.simulator import Simulator
     from demo.stack import AirflowStack
+    from tests.e2e.webhook import Webhook
     from tests.servers.postgres import Postgres
     from tests.servers.s3 import SeaweedS3
     from tests.servers.tcp_proxy import TcpProxy
@@ -66,6 +67,10 @@ needs_partitions_at_run_time = pytest.mark.skipif(
     airflow.__version__.startswith(("2.", "3.0.", "3.1.", "3.2.")),
     reason="tasks name partitions from Airflow 3.3 on",
 )
+needs_retry_policies = pytest.mark.skipif(
+    airflow.__version__.startswith(("2.", "3.0.", "3.1.", "3.2.")),
+    reason="retry policies came with Airflow 3.3",
+)
 needs_installation = pytest.mark.skipif(
     not entry_points(group="apache_airflow_provider", module="airflow_provider_voiso.provider_info")
     and "CI" not in os.environ,
@@ -91,7 +96,10 @@ class World:
         there
     :param halting: serves the connection ``voiso_halting``, in small pages
     :param late: has no records before its drift
+    :param changing: some of its days differ after its drift
+    :param deferred: has no records before its drift; the sensor of ``deferred`` waits for them
     :param s3_behind: leads to the S3 server
+    :param webhook: hears the news of exports
     :param warehouse: the one in PostgreSQL
     :param sqlite_file: the warehouse in SQLite
     """
@@ -100,8 +108,11 @@ class World:
     voiso: Simulator
     halting: Simulator
     late: Simulator
+    changing: Simulator
+    deferred: Simulator
     s3: SeaweedS3
     s3_behind: TcpProxy
+    webhook: Webhook
     warehouse: Postgres
     sqlite_file: Path
 

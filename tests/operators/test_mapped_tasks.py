@@ -57,7 +57,7 @@ def addresses(dag: Any, task_id: str, xcom: list[dict[str, Any]], *, length: int
     declared = dag.task_dict[task_id]
     found = set()
     for index in range(length):
-        instance = TaskInstance(map_index=index, xcom=xcom)
+        instance = TaskInstance(map_index=index, xcom=xcom, task=declared)
         context: dict[str, Any] = {
             "dag": dag,
             "ti": instance,

@@ -170,7 +170,7 @@ def deep_airflow(
 @pytest.fixture
 def page(browser: Browser, airflow: AirflowApiServer) -> Iterator[Page]:
     """Return a page whose scripts never fail, at noon of today, where everybody is admin."""
-    context = browser.new_context(base_url=airflow.url, timezone_id="Asia/Tokyo", locale="en-US")
+    context = browser.new_context(base_url=airflow.url, timezone_id="Europe/Berlin", locale="en-US")
     page = context.new_page()
     page.clock.set_fixed_time(TODAY + 12 * HOUR)
     failures: list[str] = []

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +20,9 @@ from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
 from airflow_provider_voiso.report.lineage import object_place, table_place
 from tests.report.conftest import START
+from tests.servers.process import clean_environment
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from airflow_provider_voiso.simulator import Simulator
     from tests.servers.s3 import SeaweedS3
 
@@ -27,6 +30,7 @@ pytest.importorskip("airflow.providers.openlineage")
 pytest.importorskip("openlineage.client")
 
 FILTERS = {"disposition": ["answered"]}
+ROOT = Path(__file__).parents[2]
 
 
 def sent(task: Any, folder: Path) -> dict[str, Any]:
@@ -156,3 +160,39 @@ def test_key_of_an_object_may_hold_any_sign() -> None:
     place = object_place("s3://voiso-cdr/a?b#c/d", None)
 
     assert (place.namespace, place.name) == ("s3://voiso-cdr", "a?b#c/d")
+
+
+@pytest.mark.slow_airflow
+@pytest.mark.xdist_group("airflow")
+def test_listener_sends_the_export(simulator: Simulator, tmp_path: Path) -> None:
+    events = tmp_path / "lineage.jsonl"
+    transport = {"type": "file", "log_file_path": str(events), "append": True}
+    env = clean_environment(
+        {
+            "AIRFLOW_HOME": str(tmp_path / "airflow"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent / "dags"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+            "AIRFLOW_CONN_VOISO_DEFAULT": os.environ["AIRFLOW_CONN_VOISO_DEFAULT"],
+            "AIRFLOW_CONN_WAREHOUSE": os.environ["AIRFLOW_CONN_WAREHOUSE"],
+            "PYTHONPATH": str(ROOT),
+        }
+    )
+    for command in ("db migrate", "dags reserialize", "dags test lineage 2024-11-11"):
+        program = [sys.executable, "-m", "airflow", *command.split()]
+        subprocess.run(program, env=env, check=True, timeout=600, capture_output=True)
+
+    sent = [json.loads(line) for line in events.read_text().splitlines()]
+    [complete] = [
+        event
+        for event in sent
+        if event["eventType"] == "COMPLETE" and event["job"]["name"] == "lineage.export"
+    ]
+    [source], [output] = complete["inputs"], complete["outputs"]
+    truth = simulator.truth(START, START + timedelta(days=1))
+    assert (source["namespace"], source["name"]) == ("voiso://127.0.0.1", "cdr")
+    assert (output["namespace"], output["name"]) == (f"sqlite://{tmp_path}/warehouse.db", "cdr")
+    assert output["outputFacets"]["outputStatistics"]["rowCount"] == len(truth) > 0
+    assert column_names(output) == [column.name for column in COLUMNS]
+    for secret in (simulator.key, *truth):
+        assert secret not in events.read_text()

@@ -16,11 +16,24 @@ END = datetime(2024, 1, 31, tzinfo=timezone.utc)
 DAY = Window(START, END)
 
 
-def test_due_without_settle() -> None:
+def test_due_at_the_end() -> None:
     settling = Settling(DAY, min_records=1, settle=None)
+
+    assert settling.due == END
+    assert not settling.is_due(START)
+
+
+def test_open_window_is_due() -> None:
+    settling = Settling(DAY, min_records=1, settle=None, allow_open_window=True)
 
     assert settling.due is None
     assert settling.is_due(START)
+
+
+def test_settle_closes_the_window() -> None:
+    settling = Settling(DAY, min_records=1, settle=timedelta(0), allow_open_window=True)
+
+    assert settling.due == END
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from dateutil.relativedelta import relativedelta
 from airflow_provider_voiso.exceptions import (
     VoisoAuthenticationError,
     VoisoNoWindowError,
-    VoisoOpenWindowError,
     VoisoServerError,
 )
 from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
@@ -102,12 +101,12 @@ def test_arguments_are_templates(simulate: Simulate) -> None:
     )
 
 
-def test_a_window_that_is_not_over(simulate: Simulate) -> None:
+def test_open_window_is_waited_for(simulate: Simulate) -> None:
     sim = simulate()
     now = datetime.now(timezone.utc)
     window = {"window_start": now - DAY, "window_end": now + DAY}
-    with pytest.raises(VoisoOpenWindowError, match="not over yet"):
-        sensor(**window).poke({})
+
+    assert sensor(**window).poke({}) is False
     assert sim.requests == ()
     assert sensor(**window, allow_open_window=True).poke({}) is True
 

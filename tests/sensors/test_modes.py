@@ -85,6 +85,28 @@ def test_settle_not_due(mode: str, simulate: Simulate, monkeypatch: pytest.Monke
 
 
 @every_mode
+def test_open_window_is_not_asked_for(
+    mode: str, simulate: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sim = simulate()
+    end = datetime.now(timezone.utc) + DAY
+    window = {"window_start": end - DAY, "window_end": end}
+
+    assert finish(mode, {}, monkeypatch, **window, **ONE_LOOK) == "AirflowSensorTimeout"
+    assert sim.requests == ()
+
+
+@every_mode
+def test_open_window_ends(mode: str, simulate: Simulate, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate()
+    end = datetime.now(timezone.utc) + timedelta(seconds=1)
+    window = {"window_start": end - DAY, "window_end": end}
+
+    assert finish(mode, {}, monkeypatch, **window, **LOOKS) == "settled"
+    assert datetime.now(timezone.utc) >= end
+
+
+@every_mode
 def test_open_window_allowed(
     mode: str, simulate: Simulate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
     from airflow_provider_voiso.destinations.columns import Column
+    from airflow_provider_voiso.destinations.sql.digests import Digest
     from airflow_provider_voiso.destinations.sql.table_name import TableName
 
     Block = Sequence[Sequence[Any]]
     """Values of some records, column by column."""
 
-StrategyName = Literal["direct", "staged", "row by row"]
+StrategyName = Literal["direct", "changed minutes", "staged", "row by row"]
 
 LOCK_PATIENCE_SECONDS = 300
 """How long a load waits for a lock where the database itself would not wait, or wait forever."""
@@ -105,7 +106,7 @@ class Dialect(ABC):
     types: ClassVar[Mapping[str, SqlType]]
     """Type by logical type; an entry ``uuid`` applies to that column instead of ``text``."""
 
-    strategies: ClassVar[Sequence[StrategyName]] = ("direct", "staged")
+    strategies: ClassVar[Sequence[StrategyName]] = ("direct", "changed minutes", "staged")
     """Ways to load, tried in this order until one suits the table and the job."""
 
     placeholder: str = "%s"
@@ -118,6 +119,9 @@ class Dialect(ABC):
     """Updates rows of the table, ``old``, that differ from their staged records, ``new``."""
 
     assignment: ClassVar[str] = "{column} = new.{column}"
+
+    minute: ClassVar[str] = ""
+    """The minute of a row's ``ended_at`` in UTC, without a zone; empty if there are no digests."""
 
     counts_updates: ClassVar[bool] = True
     """Whether the cursor tells how many rows an update met, changed or not."""
@@ -199,6 +203,25 @@ class Dialect(ABC):
 
     def can_retry(self, error: Exception) -> bool:  # noqa: ARG002 - see the subclass
         """Tell whether a staged load that failed may succeed the next time."""
+        return False
+
+    def digests(
+        self,
+        cursor: Any,  # noqa: ARG002 - see the subclass
+        target: str,  # noqa: ARG002
+        columns: Sequence[Column],  # noqa: ARG002
+        bounds: tuple[Any, Any],  # noqa: ARG002
+    ) -> Mapping[datetime, Digest]:
+        """Return the digests of a window's rows by their :attr:`minute`.
+
+        :param target: quoted name of the table
+        :param columns: the columns to compare
+        :param bounds: start and end of the window, as the database compares them
+        """
+        return {}
+
+    def lacks_digests(self, error: Exception) -> bool:  # noqa: ARG002 - see the subclass
+        """Tell whether an error means that the database cannot make digests."""
         return False
 
     def prepare_stage(self, cursor: Any, stage: str) -> None:  # noqa: B027 - most need nothing

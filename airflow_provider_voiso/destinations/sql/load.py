@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_voiso.destinations.columns import COLUMNS
@@ -92,13 +93,14 @@ class Load:
         """Append blocks to the table or the stage."""
         self.dialect.fill(self.cursor, target, self.columns, blocks)
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self, wanted: Iterable[bool] = repeat(True)) -> Iterator[Block]:
         """Yield the records as values of :attr:`columns`.
 
+        :param wanted: which of the blocks to yield
         :raises VoisoConfigurationError: if the table lacks ``extra``, and a record needs it
         """
         with suppress(ExtraNeededError):
-            yield from self.source.blocks(self.missing)
+            yield from self.source.blocks(self.missing, wanted)
             return
         error = self.job.refusal(
             "lacks the column extra, which a record needs for a field without a column of its own. "
@@ -160,8 +162,9 @@ class Load:
     def execute(self, template: str, *parameters: Any) -> Any:
         """Execute a statement of this package and return the cursor.
 
-        :param template: may name table, stage, columns, mark (of a parameter), and, where the table
-            is ``old`` and the stage ``new``: assignments, and differs (a condition)
+        :param template: may name table, stage, columns, mark (of a parameter), minute (of a row),
+            and, where the table is ``old`` and the stage ``new``: assignments, and differs (a
+            condition)
         """
         dialect = self.dialect
         names = [dialect.quoted(column.name) for column in self.columns]
@@ -175,6 +178,7 @@ class Load:
             ),
             differs=" OR ".join(map(dialect.differs, compared)),
             mark=dialect.placeholder,
+            minute=dialect.minute,
         )
         self.cursor.execute(statement, parameters)
         return self.cursor

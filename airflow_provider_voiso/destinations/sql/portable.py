@@ -149,7 +149,7 @@ class PortableDialect(Dialect):
             raise VoisoConfigurationError(
                 f"The table {table} does not exist or cannot be read, and it is not known which "
                 f"types the database of the connection '{self._hook.get_conn_id()}' has. Create "
-                "the table with the columns of the README."
+                "the table with the columns of docs/columns.md."
             ) from None
 
     def create_keys(self, cursor: Any, table: TableName) -> None:

@@ -9,6 +9,10 @@ from airflow_provider_voiso.destinations.sql.load import UnsuitableError
 from airflow_provider_voiso.exceptions import VoisoReconciliationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from airflow_provider_voiso.destinations.sql.dialect import Block
     from airflow_provider_voiso.destinations.sql.load import Load
 
 _COUNT_STAGE = """
@@ -35,6 +39,7 @@ _DELETE_GONE = """
     DELETE FROM {table} WHERE ended_at >= {mark} AND ended_at < {mark}
     AND NOT EXISTS (SELECT 1 FROM {stage} AS new WHERE new.uuid = {table}.uuid)
 """
+_IN_CHANGED_MINUTES = " AND {minute} = ANY({mark})"
 _INSERT_NEW = """
     INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} AS new
     WHERE NOT EXISTS (SELECT 1 FROM {table} AS old WHERE old.uuid = new.uuid)
@@ -49,14 +54,28 @@ class _Met(NamedTuple):
     in_window: int
 
 
+class Kept(NamedTuple):
+    """What needs no stage.
+
+    :param rows: number of records whose rows stand in the window unchanged
+    :param changed_minutes: the minutes in which none of these rows are, in UTC without a zone
+    """
+
+    rows: int
+    changed_minutes: list[datetime]
+
+
 class Staged:
     """Fills a temporary table and moves what differs into the table; suits every table and job.
 
     :param load: the load to carry out
+    :param kept: what is known to stand in the table already
     """
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, kept: Kept | None = None) -> None:
         self._load = load
+        self._kept = kept
+        self._kept_rows = kept.rows if kept else 0
 
     def run(self) -> Changes:
         """Load and return what was done; the commit is the caller's.
@@ -66,33 +85,48 @@ class Staged:
         :raises VoisoReconciliationError: if a uuid is missing or comes twice
         """
         try:
-            return self._merge()
+            self._load.begin()
+            self.fill(self._load.blocks())
+            if self._load.lock_table():
+                self._load.dialect.create_keys(self._load.cursor, self._load.job.table)
+            return self.merge()
         except Exception as error:
             if not self._load.dialect.can_retry(error):
                 raise
         self._load.connection.rollback()
         raise UnsuitableError
 
-    def _merge(self) -> Changes:
+    def fill(self, blocks: Iterable[Block]) -> None:
+        """Stage records.
+
+        :raises VoisoReconciliationError: if not all of them were staged, each with its own uuid
+        """
         load = self._load
-        load.begin()
         load.stage = load.dialect.create_stage(load.cursor, load.job.table, load.columns)
-        load.fill(load.stage, load.blocks())
+        load.fill(load.stage, blocks)
         load.dialect.prepare_stage(load.cursor, load.stage)
-        staged = self._count_stage()
-        if load.lock_table():
-            load.dialect.create_keys(load.cursor, load.job.table)
+        self._staged = self._count_stage()
+
+    def merge(self) -> Changes:
+        """Bring the table, which is locked, to the state of the stage; return what was done.
+
+        :raises VoisoShrunkError: if far fewer rows would be left
+        :raises VoisoReconciliationError: if the table does not hold each record once
+        """
+        load = self._load
         before = load.count_in_window(load.target)
         if load.job.mode == "replace_window":
-            load.check_not_shrunk(before, load.count_in_window(load.stage))
+            load.check_not_shrunk(before, self._expected_in_window())
         doubles = self._delete_doubles()
         standing = load.count_in_window(load.target) if doubles else before
         met = self._compare()
-        gone = standing - met.in_window if load.job.mode == "replace_window" else 0
+        gone = 0
+        if load.job.mode == "replace_window":
+            gone = standing - self._kept_rows - met.in_window
         changes = Changes(
-            rows=staged,
+            rows=load.source.read,
             before=before,
-            inserted=staged - met.rows,
+            inserted=self._staged - met.rows,
             updated=met.differing,
             deleted=gone + doubles,
         )
@@ -106,9 +140,10 @@ class Staged:
         load = self._load
         load.execute(_COUNT_STAGE)
         staged, distinct = load.cursor.fetchone()
-        if not load.source.read == staged == distinct:
+        expected = load.source.read - self._kept_rows
+        if not expected == staged == distinct:
             raise VoisoReconciliationError(
-                f"{load.source.read} records were read for {load.job.window}, {staged} were "
+                f"{expected} records were read for {load.job.window}, {staged} were "
                 f"staged for the table {load.job.table}, and {distinct} of these have a uuid of "
                 "their own. The table was not touched. Clear the task to try again."
             )
@@ -141,14 +176,27 @@ class Staged:
         """
         load = self._load
         if changes.deleted and load.job.mode == "replace_window":
-            load.execute(_DELETE_GONE, *load.bounds())
+            self._delete_gone()
         if changes.updated:
             load.update(changes.updated)
         if changes.inserted:
             load.execute(_INSERT_NEW)
         load.execute("SELECT count(*) FROM {table} WHERE uuid IN (SELECT uuid FROM {stage})")
         found: int = load.cursor.fetchone()[0]
-        if found != changes.rows:
-            raise load.mismatch(f"{found} of {changes.rows} records", "after the load")
+        if found != self._staged:
+            raise load.mismatch(f"{found} of {self._staged} records", "after the load")
         if load.job.mode == "replace_window":
-            load.reconcile(load.count_in_window(load.stage))
+            load.reconcile(self._expected_in_window())
+
+    def _delete_gone(self) -> None:
+        if self._kept is None:
+            self._load.execute(_DELETE_GONE, *self._load.bounds())
+        else:
+            self._load.execute(
+                _DELETE_GONE + _IN_CHANGED_MINUTES,
+                *self._load.bounds(),
+                self._kept.changed_minutes,
+            )
+
+    def _expected_in_window(self) -> int:
+        return self._kept_rows + self._load.count_in_window(self._load.stage)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_voiso.destinations.base import Written
+from airflow_provider_voiso.destinations.sql.changed_minutes import ChangedMinutes
 from airflow_provider_voiso.destinations.sql.dialect import BusyError
 from airflow_provider_voiso.destinations.sql.direct import Direct
 from airflow_provider_voiso.destinations.sql.job import Job
@@ -35,8 +36,10 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-_STRATEGIES: dict[StrategyName, type[Direct | Staged | RowByRow]] = {
+_Strategy = Direct | ChangedMinutes | Staged | RowByRow
+_STRATEGIES: dict[StrategyName, type[_Strategy]] = {
     "direct": Direct,
+    "changed minutes": ChangedMinutes,
     "staged": Staged,
     "row by row": RowByRow,
 }
@@ -168,7 +171,7 @@ def _load_by_first_suitable(load: Load) -> Changes:
     )
 
 
-def _attempt(strategy: Direct | Staged | RowByRow) -> Changes | None:
+def _attempt(strategy: _Strategy) -> Changes | None:
     try:
         return strategy.run()
     except UnsuitableError:

@@ -1,7 +1,8 @@
 // What to show: chosen in the form, and kept in the page's address so that it can be passed on.
 
 import { element } from "./dom.js";
-import { dayNumber, Zone } from "./time.js";
+import { dayNumber } from "./time.js";
+import { ZONES } from "./zones.js";
 
 const NAMES = ["asset", "range", "from", "to", "zone", "view"];
 const form = document.querySelector(".controls");
@@ -28,7 +29,7 @@ export function readChoice() {
  * @param {Function} onCsv called for a download
  */
 export function useControls(choice, onChange, onCsv) {
-  addZones(choice.zone);
+  for (const name of ZONES) form.elements.zone.append(element("option", { text: name }));
   for (const name of NAMES) if (name !== "asset") form.elements[name].value = choice[name];
   if (form.elements.view.value === "") form.elements.view.value = "calendar";
   if (form.elements.range.value !== choice.range) form.elements.range.value = "";
@@ -60,22 +61,6 @@ function addAsset(asset, choice) {
   if ([...select.options].some((option) => option.value === value)) return;
   select.append(element("option", { value, text: asset.name }));
   if (isAsset(asset, choice.asset)) select.value = value;
-}
-
-function addZones(chosen) {
-  const browser = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  let airflow = null;
-  try {
-    airflow = JSON.parse(localStorage.getItem("timezone"));
-  } catch {
-    // Storage is blocked, or holds something else: Airflow's choice stays unknown.
-  }
-  const known = [chosen, airflow, browser, "UTC"].filter((name) => name && isZone(name));
-  for (const name of new Set(known)) form.elements.zone.append(element("option", { text: name }));
-}
-
-function isZone(name) {
-  return new Zone(name).name === name;
 }
 
 function remember(choice) {

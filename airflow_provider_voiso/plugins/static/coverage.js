@@ -11,6 +11,7 @@ import { totals } from "./totals.js";
 import { Zone } from "./time.js";
 import { windowsOf } from "./windows.js";
 import { countText, plural } from "./words.js";
+import { fittingZone } from "./zones.js";
 
 const REFUSED =
   "You may not read assets in this Airflow, so that there is nothing to show here. " +
@@ -35,7 +36,7 @@ function showAsset(asset) {
   shown.get(id)?.section.remove();
   shown.delete(id);
   if (!isChosen) return;
-  const zone = new Zone(choice.zone || asset.dags.find((dag) => dag.zone)?.zone || "UTC");
+  const zone = choice.zone === "" ? fittingZone(asset.exports) : new Zone(choice.zone);
   const { cells: all, unplaced } = windowsOf(asset, zone, now);
   const { from, to } = choice.days(zone, now);
   const cells = all.filter(({ start, end }) => zone.day(end - 1) >= from && zone.day(start) <= to);
@@ -69,6 +70,13 @@ function downloadCsv() {
   setTimeout(() => URL.revokeObjectURL(url), 0);
 }
 
+function summary() {
+  if (assets.size === 0) return NONE;
+  const sentence = `${plural(assets.size, "asset")} with windows.`;
+  if (shown.size > 0) return sentence;
+  return `${sentence} The one that the address names is not among them.`;
+}
+
 async function start() {
   followLinksOutside();
   choice = readChoice();
@@ -89,7 +97,7 @@ async function start() {
         status.textContent = `Read ${done} of ${all} events …`;
       },
     );
-    status.textContent = assets.size === 0 ? NONE : `${plural(assets.size, "asset")} with windows.`;
+    status.textContent = summary();
   } catch (error) {
     if (error instanceof SignedOutError) leaveFor(signInPage());
     else if (error instanceof RefusedError) main.replaceChildren(element("p", { text: REFUSED }));

@@ -91,8 +91,7 @@ async function loadAsset({ id, name, uri, producing_tasks: producing }, dagOf, o
 async function loadDag({ dag_id: id, is_paused: isPaused, next_dagrun_run_after: next }) {
   const path = `dags/${encodeURIComponent(id)}`;
   const states = (words) => words.map((word) => ["state", word]);
-  const [details, recent, open, instances] = await Promise.all([
-    get(`${path}/details`).catch(orNothing({})),
+  const [recent, open, instances] = await Promise.all([
     get(`${path}/dagRuns`, [...NEWEST, ["limit", NEWEST_RUNS]]).catch(orNothing({ dag_runs: [] })),
     getAll(`${path}/dagRuns`, "dag_runs", states(["queued", "running"])).catch(orNothing([])),
     getAll(
@@ -106,7 +105,6 @@ async function loadDag({ dag_id: id, is_paused: isPaused, next_dagrun_run_after:
     id,
     isPaused,
     next: instant(next),
-    zone: details.timezone ?? null,
     runs: [...runs.values()],
     instances: instances.map(instanceFrom),
   };

@@ -15,8 +15,8 @@ from airflow_provider_voiso.sensors.cdr import VoisoCdrSensor
 
 BUCKET = "voiso-cdr"
 ONCE_MORE = {"retries": 1, "retry_delay": timedelta(seconds=1)}
-# A scheduler that is slower than the next poke takes the end of one poke for that of the next, and
-# fails the task.
+# A scheduler that is slower than the next poke, or a trigger, takes the end of one for that of the
+# next, and fails the task.
 OFTEN = {**ONCE_MORE, "retries": 5}
 DAY: dict[str, Any] = {
     "window_start": datetime(2026, 3, 10, tzinfo=timezone.utc),
@@ -92,6 +92,11 @@ with dag("late_records", default_args=OFTEN):
         **DAY,
     ) >> VoisoCdrToS3Operator(
         task_id="to_s3", voiso_conn_id="voiso_late", s3_bucket=BUCKET, s3_key=KEY, **DAY
+    )
+
+with dag("deferred", default_args=OFTEN):
+    VoisoCdrSensor(
+        task_id="wait", voiso_conn_id="voiso_deferred", deferrable=True, poke_interval=1, **DAY
     )
 
 with dag("failing"):
