@@ -11,15 +11,13 @@ FINAL_STATES = {"success", "failed"}
 
 
 class AirflowApi:
-    """A client of ``/api/v2``.
+    """A client of ``/api/v2`` that signs in without a password, as the all-admins mode allows.
 
     :param url: address of the api-server, without a trailing slash
-    :param login: name and password; without them it signs in as the all-admins mode allows
     """
 
-    def __init__(self, url: str, login: tuple[str, str] | None = None) -> None:
+    def __init__(self, url: str) -> None:
         self.url = url
-        self._login = login
         self._session = local_session()
 
     def request(self, method: str, path: str, **kwargs: Any) -> Any:
@@ -29,23 +27,14 @@ class AirflowApi:
         :raises PartError: with the answer's text if the status is not 2xx
         """
         if "Authorization" not in self._session.headers:
-            self._session.headers["Authorization"] = f"Bearer {self._token()}"
+            token = self._session.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
+            self._session.headers["Authorization"] = f"Bearer {token}"
         response = self._session.request(method, f"{self.url}/api/v2{path}", timeout=60, **kwargs)
         if not response.ok:
             raise PartError(
                 f"{method} /api/v2{path}: status {response.status_code}: {response.text[:2000]}"
             )
         return response.json() if response.content else None
-
-    def _token(self) -> str:
-        url = f"{self.url}/auth/token"
-        if self._login is None:
-            response = self._session.get(url, timeout=30)
-        else:
-            body = dict(zip(("username", "password"), self._login, strict=True))
-            response = self._session.post(url, json=body, timeout=30)
-        token: str = response.json()["access_token"]
-        return token
 
     def get(self, path: str, **params: Any) -> Any:
         """GET one path."""
