@@ -219,7 +219,7 @@ def test_form_explains_every_field(page: Page, running: Site) -> None:
     ("conn_id", "key", "answer"),
     [
         ("voiso_right", KEY, "The API answered and accepts the key."),
-        ("voiso_wrong", "another-k3y", "The API says that the key is invalid."),
+        ("voiso_wrong", "another-k3y", "does not know the API key (status 401)"),
     ],
 )
 def test_button_tests_the_connection(
