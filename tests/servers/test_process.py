@@ -80,9 +80,11 @@ def test_stopped_server_leaves_nothing_behind(flags: tuple[str, ...], tmp_path: 
 @pytest.mark.parametrize("last_signal", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_server_ends_with_its_holder(last_signal: signal.Signals, tmp_path: Path) -> None:
     (port,) = free_ports(1)
+    # A shell's background jobs ignore SIGINT, and so would the holder.
     holder = f"""
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {str(ROOT)!r})
 from tests.servers.test_process import family
 with family(Path({str(tmp_path)!r}), {port}):
