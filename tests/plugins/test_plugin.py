@@ -19,7 +19,10 @@ print(*sorted(set(sys.modules) - before))
 
 
 def test_older_airflow_gets_nothing() -> None:
-    added = [*VoisoCoveragePlugin.fastapi_apps, *VoisoCoveragePlugin.external_views]
+    added = [
+        *getattr(VoisoCoveragePlugin, "fastapi_apps", ()),
+        *getattr(VoisoCoveragePlugin, "external_views", ()),
+    ]
 
     assert bool(added) == pages.has_pages()
 
