@@ -240,7 +240,7 @@ def check_announcement(task: Any, manifests: list[dict[str, Any]]) -> None:
 def outlet_events() -> Any:
     """Return what Airflow puts into the context of a task."""
     try:
-        from airflow.sdk.execution_time.context import OutletEventAccessors  # noqa: PLC0415 - new in Airflow 3
+        from airflow.sdk.execution_time.context import OutletEventAccessors  # noqa: PLC0415 - Airflow 3
     except ImportError:
         from airflow.utils.context import OutletEventAccessors  # noqa: PLC0415
     return OutletEventAccessors()

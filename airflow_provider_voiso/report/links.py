@@ -24,7 +24,7 @@ class VoisoObjectLink(BaseOperatorLink):
 
     name = "Exported object"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002 - as Airflow calls it
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002
         """Return the URL; empty if the task has written no object.
 
         Airflow 3 asks on the worker once the task is over, Airflow 2 asks in the webserver.
@@ -37,7 +37,7 @@ class VoisoCoverageLink(BaseOperatorLink):
 
     name = "Coverage"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002 - as Airflow calls it
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002
         """Return the URL; empty if the task has no asset in its outlets.
 
         A worker may not know Airflow's address: then the URL is relative to that.

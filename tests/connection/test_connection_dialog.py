@@ -33,7 +33,7 @@ pytestmark = [
 
 @pytest.fixture
 def api_server(tmp_path: Path) -> Iterator[AirflowApiServer]:
-    from tests.servers.airflow import AirflowApiServer  # noqa: PLC0415 - older Airflow lacks its parts
+    from tests.servers.airflow import AirflowApiServer  # noqa: PLC0415 - not on Airflow 2
 
     with AirflowApiServer(tmp_path / "airflow", tmp_path / "dags") as server:
         yield server

@@ -58,7 +58,7 @@ def events_of(world: World, dag_id: str) -> list[dict[str, Any]]:
 
 
 def keys_heard(world: World, dag_id: str, count: int) -> Counter[str]:
-    """Wait for so many runs of a DAG that hears of partitions, and return their keys."""
+    """Wait for ``count`` runs of a partitioned DAG, and return their partition keys."""
     heard = wait_for(
         f"{count} runs of {dag_id}",
         lambda: _runs_if_at_least(world, dag_id, count),

@@ -85,7 +85,7 @@ def distribution_of(module: str) -> str:
 
 
 def imported(node: ast.AST) -> Iterator[str]:
-    """Yield what is imported at run time of other packages."""
+    """Yield the modules of other packages that are imported at run time."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
             continue

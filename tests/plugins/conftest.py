@@ -39,7 +39,7 @@ def airflow(
     simulator: Simulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AirflowApiServer]:
     """Return an Airflow in which everybody is admin, with events and runs of every kind."""
-    from tests.servers.airflow import AirflowApiServer  # noqa: PLC0415 - older Airflow lacks its parts
+    from tests.servers.airflow import AirflowApiServer  # noqa: PLC0415 - not on Airflow 2
 
     home = tmp_path_factory.mktemp("coverage")
     voiso = {"conn_type": "voiso", "host": simulator.url, "password": simulator.key}
@@ -142,7 +142,7 @@ def deep_airflow(
     airflow: AirflowApiServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AirflowApiServer]:
     """Return the same Airflow below a path, with users who sign in."""
-    from tests.servers.airflow import AirflowApiServer  # noqa: PLC0415 - older Airflow lacks its parts
+    from tests.servers.airflow import AirflowApiServer  # noqa: PLC0415 - not on Airflow 2
 
     home = tmp_path_factory.mktemp("users")
     passwords = home / "passwords.json"

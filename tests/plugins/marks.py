@@ -1,4 +1,4 @@
-"""Marks of the tests that need Airflow with the page, of which one is enough."""
+"""Marks of tests that need the coverage page; they share one Airflow."""
 
 from __future__ import annotations
 

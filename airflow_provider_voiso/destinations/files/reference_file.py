@@ -34,13 +34,18 @@ def write_reference(
     columns = reference_columns(found.name)
     block = found.block(columns)
     if file_format == "parquet":
-        from airflow_provider_voiso.destinations.files.parquet_format import write_block  # noqa: PLC0415 - optional
+        from airflow_provider_voiso.destinations.files.parquet_format import (  # noqa: PLC0415
+            write_block,
+        )
 
         write_block(columns, block, KeptOpen(file), compression)
         return
     with compressed(file, compression) as write:
         if file_format == "csv":
-            from airflow_provider_voiso.destinations.files.csv_format import csv_header, csv_rows  # noqa: PLC0415
+            from airflow_provider_voiso.destinations.files.csv_format import (  # noqa: PLC0415
+                csv_header,
+                csv_rows,
+            )
 
             write(csv_header(columns))
             write(csv_rows(columns, block))
