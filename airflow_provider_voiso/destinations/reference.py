@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_voiso.destinations.columns import Column, Field, split_records, take_field
 from airflow_provider_voiso.destinations.extra import extras_of
 from airflow_provider_voiso.destinations.values import IDENTIFIER, TEXT
-from airflow_provider_voiso.exceptions import VoisoShrunkError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -91,21 +90,3 @@ class ReferenceList:
         others = [column for column in columns if column.name not in {"extra", "fetched_at"}]
         [extras] = self.block([*others, Column("extra", "json")])[-1:]
         return extras
-
-    def check_not_emptied(self, before: int | None, address: str, *, allow_empty: bool) -> None:
-        """Refuse to replace a filled list by an empty one.
-
-        :param before: items that the destination holds; None if it holds something, but not known
-            what
-        :param address: the destination, as a person would write it
-        :raises VoisoShrunkError: if the list is empty, the destination is not, and ``allow_empty``
-            is false
-        """
-        if self.items or before == 0 or allow_empty:
-            return
-        held = "the earlier list" if before is None else f"{before} items"
-        raise VoisoShrunkError(
-            f"The API returned no {self.name}, and {address} holds {held}. Nothing was touched. "
-            "Look whether the API key still may see the list; if it is right to be empty, clear "
-            "the task with allow_empty=True."
-        )

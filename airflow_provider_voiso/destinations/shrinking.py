@@ -65,3 +65,25 @@ def check_not_shrunk(
         now,
         before - now,
     )
+
+
+def check_not_emptied(
+    name: str, before: int | None, now: int, address: str, *, allow_empty: bool
+) -> None:
+    """Refuse to replace a filled reference list by an empty one.
+
+    :param name: name of the list
+    :param before: items that the destination holds, None if it holds something, but not known what
+    :param now: items that it would hold
+    :param address: the destination as a person would write it
+    :param allow_empty: refuse nothing
+    :raises VoisoShrunkError: if the list is empty and the destination is not
+    """
+    if now or before == 0 or allow_empty:
+        return
+    held = "the earlier list" if before is None else f"{before} items"
+    raise VoisoShrunkError(
+        f"The API returned no {name}, and {address} holds {held}. Nothing was touched. Look "
+        "whether the API key still may see the list; if it is right to be empty, clear the task "
+        "with allow_empty=True."
+    )

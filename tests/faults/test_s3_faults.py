@@ -93,7 +93,7 @@ def test_lost_upload_answer_fails(promise: Promise, through: S3Proxy) -> None:
     through.faults.append(S3Fault("put", "reset_after"))
     with pytest.raises(VoisoDestinationError) as caught:
         promise.destination.export()
-    assert "or all of this window" in str(caught.value)
+    assert "or all of the window" in str(caught.value)
     promise.assert_new()
     through.faults.clear()
     promise.assert_succeeds()
@@ -219,7 +219,7 @@ def test_multipart_upload_fails(
 
 def test_lost_completion_answer_fails(in_parts: Promise, through: S3Proxy) -> None:
     through.faults.append(S3Fault("complete", "reset_after"))
-    with pytest.raises(VoisoDestinationError, match="or all of this window"):
+    with pytest.raises(VoisoDestinationError, match="or all of the window"):
         in_parts.destination.export()
     in_parts.assert_new()
     through.faults.clear()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_voiso.destinations.base import Written
 from airflow_provider_voiso.destinations.reference import reference_columns
+from airflow_provider_voiso.destinations.shrinking import check_not_emptied
 from airflow_provider_voiso.destinations.sql.dialect import BusyError
 from airflow_provider_voiso.destinations.sql.fit import check_columns
 from airflow_provider_voiso.destinations.sql.job import TableJob
@@ -116,7 +117,13 @@ class ReferenceTable:
         self._prepare(dialect, cursor, existing)
         target = dialect.qualified(self._job.table)
         before = _count(cursor, target)
-        found.check_not_emptied(before, f"the table {self.address}", allow_empty=self._allow_empty)
+        check_not_emptied(
+            found.name,
+            before,
+            len(found.items),
+            f"the table {self.address}",
+            allow_empty=self._allow_empty,
+        )
         cursor.execute(f"DELETE FROM {target}")  # noqa: S608 - an identifier
         if found.items:
             dialect.fill(cursor, target, columns, [found.block(columns)])

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
-from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_provider_voiso.destinations.base import Written
-from airflow_provider_voiso.destinations.files.writing import (
-    CONTENT_TYPE,
-    Compression,
-    FileFormat,
-    write_file,
-)
+from airflow_provider_voiso.destinations.files.writing import write_file
 from airflow_provider_voiso.destinations.shrinking import check_not_shrunk
-from airflow_provider_voiso.destinations.stores.base import ANY_STATE, HiddenError, StoreError
+from airflow_provider_voiso.destinations.stores.base import ANY_STATE
 from airflow_provider_voiso.destinations.stores.contents import Contents
-from airflow_provider_voiso.exceptions import (
-    VoisoConfigurationError,
-    VoisoDestinationError,
-    VoisoReconciliationError,
-    VoisoSpoolError,
-)
+from airflow_provider_voiso.destinations.stores.replaced_object import ReplacedObject
+from airflow_provider_voiso.exceptions import VoisoConfigurationError, VoisoReconciliationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,17 +19,16 @@ if TYPE_CHECKING:
     from airflow_provider_voiso.api.read import WindowRead
     from airflow_provider_voiso.api.selection import Selection
     from airflow_provider_voiso.api.window import Window
+    from airflow_provider_voiso.destinations.files.writing import Compression, FileFormat
     from airflow_provider_voiso.destinations.stores.base import Description, ObjectStore
 
 log = logging.getLogger(__name__)
 
 _LAYOUT = 1
 """Raise it if the same records and arguments are to give another file, as by new columns."""
-_MAX_PUTS = 3
-"""Puts that find the object replaced since it was looked at, before the task gives up."""
 
 
-class ExportedObject:
+class ExportedObject(ReplacedObject):
     """One object, replaced as a whole, unless it holds another window or selection.
 
     :param store: where it is kept
@@ -67,34 +54,18 @@ class ExportedObject:
         replace_other: bool,
         fail_if_fewer_than: float | None = None,
     ) -> None:
-        self._store = store
-        self._key = key
+        super().__init__(
+            store,
+            key=key,
+            subject=f"the window {window}",
+            file_format=file_format,
+            compression=compression,
+            replace_hidden=replace_other,
+        )
         self._window = window
         self._contents = Contents.of(window, selection)
-        self._format: FileFormat = file_format
-        self._compression: Compression | None = compression
         self._replace_other = replace_other
         self._fail_if_fewer_than = fail_if_fewer_than
-
-    @property
-    def address(self) -> str:
-        """The object's URI."""
-        return self._store.address(self._key)
-
-    def check(self) -> None:
-        """Check the arguments, and that the object may be replaced.
-
-        :raises VoisoConfigurationError: if it holds another window or selection
-        :raises VoisoDestinationError: if the store refuses to show it, or does not answer
-        """
-        try:
-            self._store.check()
-        except StoreError as error:
-            failure = self._failure(error)
-        else:
-            self._look()
-            return
-        raise failure
 
     def write(self, read: WindowRead) -> Written:
         """Put the records in the object's place, unless it holds the same already.
@@ -118,22 +89,15 @@ class ExportedObject:
                 changed=False,
                 records_before=read.records,
             )
-        try:
-            with tempfile.TemporaryFile(prefix="voiso-") as file:
-                size = self._fill(file, read)
-                replaced = self._put(file, metadata, found)
-        except OSError as error:
-            failure = VoisoSpoolError.of(error, self._window)
-        else:
-            self._verify(size, metadata)
-            return Written(
-                bytes=size,
-                uri=self.address,
-                url=self._store.url(self._key),
-                changed=True,
-                records_before=self._records_in(replaced),
-            )
-        raise failure
+        self._log_unknown(found)
+        replaced = self._replace(lambda file: self._fill(file, read), metadata, found)
+        return Written(
+            bytes=replaced.size,
+            uri=self.address,
+            url=self._store.url(self._key),
+            changed=True,
+            records_before=self._records_in(replaced.before),
+        )
 
     def _content(self, read: WindowRead) -> str:
         """Identify the records, and how they are written and uploaded."""
@@ -143,8 +107,7 @@ class ExportedObject:
     def _records_in(self, found: Description | None) -> int | None:
         return None if found is None else self._contents.records_in(found.metadata)
 
-    def _fill(self, file: BinaryIO, read: WindowRead) -> int:
-        """Write the records to a file, and return its size in bytes."""
+    def _fill(self, file: BinaryIO, read: WindowRead) -> None:
         written = write_file(
             read.blocks(), file, file_format=self._format, compression=self._compression
         )
@@ -154,78 +117,24 @@ class ExportedObject:
                 f"were written to the local disk. {self.address} was left as it was. Run the task "
                 "again."
             )
-        return file.seek(0, os.SEEK_END)
 
-    def _put(
-        self, file: BinaryIO, metadata: Mapping[str, str], found: Description | None
-    ) -> Description | None:
-        """Replace the object if it is still what was found; return what was replaced."""
-        self._log_unknown(found)
-        for _ in range(_MAX_PUTS):
-            check_not_shrunk(
-                self._records_in(found),
-                int(metadata["records"]),
-                self._fail_if_fewer_than,
-                self.address,
-                self._window,
-            )
-            if self._try_put(file, metadata, found):
-                return found
-            before, found = found, self._look()
-            if found is not None and found == before:
-                # The store takes the object for changed when it is not: conditions mean nothing
-                # there.
-                found = replace(found, version=ANY_STATE.version)
-        raise VoisoReconciliationError(
-            f"The window {self._window} was not exported. {self.address} is being replaced by "
-            "other "
-            "tasks, or holds what the connection may not look at. Run the task again, or grant the "
-            "right to read the object."
-        )
-
-    def _try_put(
-        self, file: BinaryIO, metadata: Mapping[str, str], found: Description | None
-    ) -> bool:
-        try:
-            return self._store.put(
-                self._key,
-                file,
-                metadata=metadata,
-                content_type=CONTENT_TYPE[self._format],
-                replaces=found,
-            )
-        except StoreError as error:
-            failure = self._failure(error, unanswered=" or all of this window")
-        raise failure
-
-    def _look(self) -> Description | None:
-        """Return what is to be replaced, None if there is nothing to see.
-
-        :raises VoisoConfigurationError: if it holds another window or selection
-        """
-        try:
-            found = self._store.describe(self._key)
-        except HiddenError as error:
-            # Stores also hide what is missing. The put tells, as it replaces nothing.
-            log.debug("%s cannot be looked at: %s.", self.address, error.reason)
-            return ANY_STATE if self._replace_other else None
-        except StoreError as error:
-            failure = self._failure(error)
-        else:
-            self._check_replaceable(found)
-            return found
-        raise failure
-
-    def _check_replaceable(self, found: Description | None) -> None:
-        if found is None or self._replace_other:
-            return
+    def _check_found(self, found: Description) -> None:
         held = Contents.from_metadata(found.metadata)
-        if not held.may_be(self._contents):
+        if not self._replace_other and not held.may_be(self._contents):
             raise VoisoConfigurationError(
                 f"{self.address} holds {held}, and this task exports {self._contents}. It was left "
                 "as it was. Give each a key of its own, or set replace_other=True if the object is "
                 "to hold whatever was exported last."
             )
+
+    def _check_loss(self, found: Description | None, metadata: Mapping[str, str]) -> None:
+        check_not_shrunk(
+            self._records_in(found),
+            int(metadata["records"]),
+            self._fail_if_fewer_than,
+            self.address,
+            self._window,
+        )
 
     def _log_unknown(self, found: Description | None) -> None:
         if found is None or found == ANY_STATE:
@@ -234,36 +143,3 @@ class ExportedObject:
             log.warning(
                 "%s does not say which window and selection it holds; replacing it.", self.address
             )
-
-    def _failure(self, error: StoreError, *, unanswered: str = "") -> VoisoDestinationError:
-        """Return the error of an object that was not written, as far as can be known."""
-        if error.is_refused:
-            kept = "What it held before is still there"
-            outcome = f"{self.address} was not written: {error.reason}. {kept}"
-        else:
-            outcome = (
-                f"{self.address} got no answer: {error.reason}. It holds what it held before"
-                f"{',' if unanswered else ''}{unanswered}"
-            )
-        return VoisoDestinationError(
-            f"The window {self._window} was not exported. {outcome}. {error.hint}"
-        )
-
-    def _verify(self, size: int, metadata: Mapping[str, str]) -> None:
-        """See that the object is what was put there."""
-        try:
-            found = self._store.describe(self._key)
-        except StoreError as error:
-            failure = (
-                f"{self.address} was written, but cannot be looked at to check it: {error.reason}. "
-                f"{error.hint}"
-            )
-        else:
-            stored = found.metadata if found else {}
-            if found and found.size == size and stored.items() >= metadata.items():
-                return
-            failure = (
-                f"{self.address} has {found.size if found else 'no'} bytes where {size} were "
-                "uploaded, or was replaced by another run in the same moment. Run the task again."
-            )
-        raise VoisoReconciliationError(f"The window {self._window} was not exported. {failure}")

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import tempfile
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_voiso.destinations.base import Written
 from airflow_provider_voiso.destinations.files.reference_file import write_reference
-from airflow_provider_voiso.destinations.files.writing import CONTENT_TYPE
-from airflow_provider_voiso.destinations.stores.base import ANY_STATE, HiddenError, StoreError
+from airflow_provider_voiso.destinations.shrinking import check_not_emptied
 from airflow_provider_voiso.destinations.stores.contents import count_in
-from airflow_provider_voiso.exceptions import (
-    VoisoConfigurationError,
-    VoisoDestinationError,
-    VoisoReconciliationError,
-    VoisoSpoolError,
-)
+from airflow_provider_voiso.destinations.stores.replaced_object import ReplacedObject
+from airflow_provider_voiso.exceptions import VoisoConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import BinaryIO
 
     from airflow_provider_voiso.destinations.files.writing import Compression, FileFormat
     from airflow_provider_voiso.destinations.reference import ReferenceList
     from airflow_provider_voiso.destinations.stores.base import Description, ObjectStore
 
-log = logging.getLogger(__name__)
 
-_MAX_PUTS = 3
-"""Puts that find the object replaced since it was looked at, before the task gives up."""
-
-
-class ReferenceObject:
+class ReferenceObject(ReplacedObject):
     """An object that holds one list, replaced as a whole, unless it holds something else of ours.
 
     :param store: where it is kept
@@ -56,34 +43,18 @@ class ReferenceObject:
         compression: Compression | None,
         allow_empty: bool,
     ) -> None:
-        self._store = store
-        self._key = key
+        super().__init__(
+            store,
+            key=key,
+            subject=f"the list {reference}",
+            file_format=file_format,
+            compression=compression,
+            replace_hidden=True,
+        )
         self._reference = reference
         # Stores keep ASCII, and some drop empty values.
         self._account = (account or "unknown").encode("ascii", "backslashreplace").decode()
-        self._format: FileFormat = file_format
-        self._compression: Compression | None = compression
         self._allow_empty = allow_empty
-
-    @property
-    def address(self) -> str:
-        """The object's URI."""
-        return self._store.address(self._key)
-
-    def check(self) -> None:
-        """Check the arguments, and that the object may be replaced.
-
-        :raises VoisoConfigurationError: if it holds another list or a window
-        :raises VoisoDestinationError: if the store refuses to show it, or does not answer
-        """
-        try:
-            self._store.check()
-        except StoreError as error:
-            failure = self._failure(error)
-        else:
-            self._look()
-            return
-        raise failure
 
     def write(self, found: ReferenceList) -> Written:
         """Put a list in the object's place.
@@ -99,123 +70,34 @@ class ReferenceObject:
             "content": self._content,
             "fetched-at": found.fetched_at.isoformat(),
         }
-        try:
-            with tempfile.TemporaryFile(prefix="voiso-") as file:
-                write_reference(
-                    found, file, file_format=self._format, compression=self._compression
-                )
-                size = file.seek(0, os.SEEK_END)
-                replaced = self._put(file, metadata, found)
-        except OSError as error:
-            failure = VoisoSpoolError.of(error, f"the list {self._reference}")
-        else:
-            self._verify(size, metadata)
-            return Written(
-                bytes=size,
-                uri=self.address,
-                url=self._store.url(self._key),
-                records_before=_items_of(replaced),
-            )
-        raise failure
+        replaced = self._replace(lambda file: self._fill(file, found), metadata, self._look())
+        return Written(
+            bytes=replaced.size,
+            uri=self.address,
+            url=self._store.url(self._key),
+            records_before=None if replaced.before is None else count_in(replaced.before.metadata),
+        )
 
     @property
     def _content(self) -> str:
         return f"reference-{self._reference}"
 
-    def _put(
-        self, file: BinaryIO, metadata: dict[str, str], found: ReferenceList
-    ) -> Description | None:
-        """Replace the object if it is still what was found; return what was replaced."""
-        seen = self._look()
-        for _ in range(_MAX_PUTS):
-            found.check_not_emptied(
-                0 if seen is None else _items_of(seen), self.address, allow_empty=self._allow_empty
+    def _fill(self, file: BinaryIO, found: ReferenceList) -> None:
+        write_reference(found, file, file_format=self._format, compression=self._compression)
+
+    def _check_found(self, found: Description) -> None:
+        if found.metadata.get("content", self._content) != self._content:
+            raise VoisoConfigurationError(
+                f"{self.address} holds another export of this package, and this task exports the "
+                f"list {self._reference}. It was left as it was. Give each a key of its own."
             )
-            if self._try_put(file, metadata, seen):
-                return seen
-            before, seen = seen, self._look()
-            if seen is not None and seen == before:
-                # The store takes the object for changed when it is not: conditions mean nothing
-                # there.
-                seen = replace(seen, version=ANY_STATE.version)
-        raise VoisoReconciliationError(
-            f"The list {self._reference} was not exported: {self.address} is being replaced by "
-            "other tasks. Give each a key of its own, then run the task again."
+
+    def _check_loss(self, found: Description | None, metadata: Mapping[str, str]) -> None:
+        before = 0 if found is None else count_in(found.metadata)
+        check_not_emptied(
+            self._reference,
+            before,
+            int(metadata["records"]),
+            self.address,
+            allow_empty=self._allow_empty,
         )
-
-    def _try_put(self, file: BinaryIO, metadata: dict[str, str], seen: Description | None) -> bool:
-        try:
-            return self._store.put(
-                self._key,
-                file,
-                metadata=metadata,
-                content_type=CONTENT_TYPE[self._format],
-                replaces=seen,
-            )
-        except StoreError as error:
-            failure = self._failure(error, unanswered=" or the whole list")
-        raise failure
-
-    def _look(self) -> Description | None:
-        """Return what is to be replaced, None if there is nothing.
-
-        :raises VoisoConfigurationError: if it holds another list or a window
-        """
-        try:
-            seen = self._store.describe(self._key)
-        except HiddenError as error:
-            log.debug("%s cannot be looked at: %s.", self.address, error.reason)
-            return ANY_STATE
-        except StoreError as error:
-            failure = self._failure(error)
-        else:
-            content = self._content if seen is None else seen.metadata.get("content", self._content)
-            if content != self._content:
-                raise VoisoConfigurationError(
-                    f"{self.address} holds another export of this package, and this task exports "
-                    f"the list {self._reference}. It was left as it was. Give each a key of its "
-                    "own."
-                )
-            return seen
-        raise failure
-
-    def _failure(self, error: StoreError, *, unanswered: str = "") -> VoisoDestinationError:
-        """Return the error of an object that was not written, as far as can be known."""
-        if error.is_refused:
-            outcome = (
-                f"{self.address} was not written: {error.reason}. What it held before is still "
-                "there"
-            )
-        else:
-            outcome = (
-                f"{self.address} got no answer: {error.reason}. It holds what it held "
-                f"before{unanswered}"
-            )
-        return VoisoDestinationError(
-            f"The list {self._reference} was not exported. {outcome}. {error.hint}"
-        )
-
-    def _verify(self, size: int, metadata: dict[str, str]) -> None:
-        """See that the object is what was put there."""
-        try:
-            stored = self._store.describe(self._key)
-        except StoreError as error:
-            failure = (
-                f"{self.address} was written, but cannot be looked at to check it: {error.reason}. "
-                f"{error.hint}"
-            )
-        else:
-            if stored and stored.size == size and stored.metadata.items() >= metadata.items():
-                return
-            failure = (
-                f"{self.address} has {stored.size if stored else 'no'} bytes where {size} were "
-                "uploaded, or was replaced by another run in the same moment. Run the task again."
-            )
-        raise VoisoReconciliationError(
-            f"The list {self._reference} was not exported for certain. {failure}"
-        )
-
-
-def _items_of(seen: Description | None) -> int | None:
-    """Return how many items an object says to hold; None if it does not, or there is none."""
-    return None if seen is None else count_in(seen.metadata)
