@@ -133,13 +133,13 @@ ODD = {
     "odd-postgres": Group("PostgreSQL", "postgres", (Contestant(PACKAGE, "ours:sql"),)),
 }
 RELOAD = {
-    "reload-postgres": Group("PostgreSQL", "postgres", (Contestant(PACKAGE, "ours:sql"),)),
+    "reload-postgres": Group("PostgreSQL", "postgres", (Contestant(PACKAGE, "ours:sql_write"),)),
     "reload-mariadb": Group(
         "MariaDB, `local_infile` in the extra",
         "mariadb",
-        (Contestant(PACKAGE, "ours:sql", extra={"local_infile": True}),),
+        (Contestant(PACKAGE, "ours:sql_write", extra={"local_infile": True}),),
     ),
-    "reload-sqlite": Group("SQLite", "sqlite", (Contestant(PACKAGE, "ours:sql"),)),
-    "reload-duckdb": Group("DuckDB", "duckdb", (Contestant(PACKAGE, "ours:sql"),)),
+    "reload-sqlite": Group("SQLite", "sqlite", (Contestant(PACKAGE, "ours:sql_write"),)),
+    "reload-duckdb": Group("DuckDB", "duckdb", (Contestant(PACKAGE, "ours:sql_write"),)),
 }
-"""Databases into which the same day is loaded twice."""
+"""Databases into which the same day is loaded twice, its records read beforehand."""

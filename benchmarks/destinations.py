@@ -10,7 +10,7 @@ import re
 import sqlite3
 from contextlib import closing
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from benchmarks.measure import SkipError
 from tests.servers.mariadb import Mariadb, missing
@@ -104,6 +104,8 @@ class Database:
 
     template = "calls"
     module = ""
+    aging: ClassVar[tuple[str, ...]]
+    """Statements that take a day from the time of all rows, and give each another uuid."""
 
     def __init__(self, home: Path) -> None:
         if self.module and find_spec(self.module) is None:
@@ -146,6 +148,10 @@ class Database:
             *(self.make_like(slug) if slug.startswith(("floors", "peers")) else ()),
         )
 
+    def age(self, slug: str) -> None:
+        """Let the rows of a table be those of the day before."""
+        self.execute(*(statement.format(table=slug) for statement in self.aging))
+
     def uuids(self, slug: str) -> set[str]:
         """Read the table."""
         with closing(self.connect()) as connection:
@@ -163,6 +169,8 @@ class Database:
 
 class SqliteFile(Database):
     """A database file."""
+
+    aging = ("UPDATE {table} SET uuid = 'x' || uuid, ended_at = replace(ended_at, '-31', '-30')",)
 
     def connection(self) -> dict[str, Any]:
         """Return Airflow's connection."""
@@ -200,6 +208,11 @@ class PostgresServer(Database):
     """An embedded PostgreSQL."""
 
     module = "psycopg"
+    aging = (
+        "UPDATE {table} SET uuid = 'x' || uuid, ended_at = ended_at - interval '1 day'",
+        "VACUUM ANALYZE {table}",
+        "CHECKPOINT",
+    )
 
     def __init__(self, home: Path, stack: ExitStack) -> None:
         super().__init__(home)
@@ -249,6 +262,10 @@ class MariaDbServer(Database):
     """Debian's MariaDB in a directory of its own."""
 
     module = "MySQLdb"
+    aging = (
+        "UPDATE {table} SET uuid = concat('x', uuid), ended_at = ended_at - INTERVAL 1 DAY",
+        "ANALYZE TABLE {table}",
+    )
 
     def __init__(self, home: Path, stack: ExitStack) -> None:
         super().__init__(home)
@@ -288,6 +305,10 @@ class DuckDbFile(Database):
     """A DuckDB file; only its memory is measured."""
 
     module = "duckdb_provider"
+    aging = (
+        "UPDATE {table} SET uuid = 'x' || uuid, ended_at = ended_at - INTERVAL 1 DAY",
+        "CHECKPOINT",
+    )
 
     def connection(self) -> dict[str, Any]:
         """Return Airflow's connection."""

@@ -63,6 +63,24 @@ def sql(task: Task) -> Export:
     return export
 
 
+def sql_write(task: Task) -> Export:
+    """Read the window beforehand, and only write it as the operator for SQL does."""
+    from airflow_provider_voiso.api.window import Window  # noqa: PLC0415 - not for S3
+    from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator  # noqa: PLC0415
+
+    operator = VoisoCdrToSqlOperator(task_id="export", sql_conn_id=CONN_ID, table=task.table)
+    window = Window(datetime.fromisoformat(task.start), datetime.fromisoformat(task.end))
+    destination = operator.destination(_context(task), window)
+    destination.check()
+    read = operator.hook.client.read(window)
+
+    def write() -> dict[str, Any]:
+        destination.write(read)
+        return {"records": read.records}
+
+    return write
+
+
 def _context(task: Task) -> dict[str, Any]:
     return {
         "data_interval_start": datetime.fromisoformat(task.start),

@@ -61,8 +61,9 @@ is the time divided by that of documented records in the same round.
 _RELOAD = """\
 ## Reload
 
-The same {records:,} records a second time, when nothing has changed. The ratio is the time of the
-whole export divided by that of the first load in the same round; both read the API.
+The same {records:,} records twice into a table that holds another day: first into the empty window,
+then again, when nothing has changed. The seconds are those of the load alone, its records read
+beforehand; the ratio is that of the two loads in the same round.
 
 """
 _LATENCY = """\

@@ -15,7 +15,7 @@ from airflow_provider_voiso.destinations.sql.load import UnsuitableError
 from airflow_provider_voiso.destinations.sql.staged import Kept, Staged
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from airflow_provider_voiso.destinations.sql.dialect import Block
@@ -74,13 +74,10 @@ class ChangedMinutes:
         load = self._load
         load.begin()
         load.lock_table()
-        self._check_rows()
         records = _Records(load)
         with ThreadPoolExecutor(1) as pool:
             # The database reads its rows while we read the records.
-            asked = pool.submit(
-                load.dialect.digests, load.cursor, load.target, load.columns, load.bounds()
-            )
+            asked = pool.submit(self._held)
             read = records.digests()
             held = asked.result()
         same = {minute for minute, digest in read.items() if held.get(minute) == digest}
@@ -92,8 +89,11 @@ class ChangedMinutes:
         staged.fill(records.blocks_without(same))
         return staged.merge()
 
-    def _check_rows(self) -> None:
-        """Check that there is something to compare, and that the database has memory for it."""
+    def _held(self) -> Mapping[datetime, Digest]:
+        """Return the digests of the table's rows.
+
+        :raises UnsuitableError: if there are none, or the database has no memory for it
+        """
         load = self._load
         rows = load.count_in_window(load.target)
         if rows > _MOST_ROWS:
@@ -101,6 +101,7 @@ class ChangedMinutes:
             (rows,) = load.cursor.fetchone()
         if not 0 < rows <= _MOST_ROWS:
             raise UnsuitableError
+        return load.dialect.digests(load.cursor, load.target, load.columns, load.bounds())
 
 
 class _Records:
@@ -126,8 +127,10 @@ class _Records:
         for block in self._load.blocks():
             if None in block[self._uuid]:
                 raise UnsuitableError
+            ends = block[self._ended_at]
+            runs = list(self._runs(ends))
+            block[self._ended_at] = [end.second * 1_000_000 + end.microsecond for end in ends]
             rows = list(zip(*block, strict=True))
-            runs = list(self._runs(block[self._ended_at]))
             self._minutes.append(tuple(minute for minute, _, _ in runs))
             for minute, first, after in runs:
                 if minute is not None:

@@ -1,8 +1,9 @@
 """Digests of the rows of each minute, made alike of a table's rows and of records.
 
 A digest is made of rows as JSON writes them, one a line, but for the first and the last bracket,
-ordered by ``ended_at`` and ``uuid``. All but integers stands between two of ``QUOTE``, and nothing
-is escaped: that would take a database longer than all else.
+ordered by ``ended_at`` and ``uuid``. In place of ``ended_at`` stand the microseconds since the
+minute began. All but integers stands between two of ``QUOTE``, and nothing is escaped: that would
+take a database longer than all else.
 
 Equal digests mean equal rows. Records whose texts hold control characters, but for line breaks and
 tabs, have no digest. If a text in the table held ``QUOTE``, the same text would make fewer rows or

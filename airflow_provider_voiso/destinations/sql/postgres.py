@@ -59,9 +59,9 @@ _DIGESTS = """
     FROM {table} WHERE ended_at >= %s AND ended_at < %s GROUP BY 1
 """
 _QUOTE = f"E'\\x{ord(QUOTE):02x}'"
-_INSTANT = """replace(
-    to_char(ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000', ''
-)"""
+# Of the minute. An integer takes a third of the time of a timestamp's text.
+_MICROSECONDS = "date_part('microseconds', ended_at AT TIME ZONE 'UTC')::integer::text"
+_UNQUOTED = ("integer", "instant")
 
 
 class PostgresDialect(Dialect):
@@ -138,7 +138,7 @@ class PostgresDialect(Dialect):
         statement = _DIGESTS.format(
             minute=self.minute,
             table=target,
-            quoted=self.names([column for column in columns if column.type != "integer"]),
+            quoted=self.names([column for column in columns if column.type not in _UNQUOTED]),
             cells=", ".join(map(self._cell, columns)),
             between=BETWEEN_ROWS,
         )
@@ -149,8 +149,10 @@ class PostgresDialect(Dialect):
         }
 
     def _cell(self, column: Column) -> str:
-        value = _INSTANT if column.type == "instant" else f"{self.quoted(column.name)}::text"
-        if column.type != "integer":
+        if column.type == "instant":
+            return _MICROSECONDS
+        value = f"{self.quoted(column.name)}::text"
+        if column.type not in _UNQUOTED:
             value = f"{_QUOTE} || {value} || {_QUOTE}"
         return f"coalesce({value}, 'null')"
 
