@@ -98,9 +98,13 @@ class Bench:
         return found
 
     def database(self, name: str) -> Database:
-        """Return the running destination, which is a database."""
+        """Return the running destination, which is a database.
+
+        :raises SkipError: if what it needs is not installed
+        """
         found = self.destination(name)
-        assert isinstance(found, Database)
+        if not isinstance(found, Database):
+            raise TypeError(name)
         return found
 
     def run(

@@ -106,7 +106,8 @@ def drawn(chance: random.Random, uuid: str) -> dict[str, Any]:
 
 
 def changed_state(chance: random.Random, state: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a state in which one record in ten is gone, another, or has one other field."""
+    """Return a state in which one record in eight is gone, another, moved within its minute,
+    or has one other field."""
     found = []
     for record in state:
         lot = chance.randrange(30)
@@ -118,6 +119,8 @@ def changed_state(chance: random.Random, state: list[dict[str, Any]]) -> list[di
         elif lot == 2:
             name = chance.choice(list(VALUES))
             changed[name] = chance.choice(VALUES[name])
+        elif lot == 3:
+            changed["timestamp"] = f"{record['timestamp'][:17]}{chance.choice(['07', '07.25'])}Z"
         found.append(changed)
     new = [drawn(chance, f"new {chance.random()}") for _ in range(chance.randrange(3))]
     return found + new

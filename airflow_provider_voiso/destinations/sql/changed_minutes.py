@@ -129,8 +129,9 @@ class _Records:
                 raise UnsuitableError
             ends = block[self._ended_at]
             runs = list(self._runs(ends))
-            block[self._ended_at] = [end.second * 1_000_000 + end.microsecond for end in ends]
-            rows = list(zip(*block, strict=True))
+            cells = list(block)
+            cells[self._ended_at] = [end.second * 1_000_000 + end.microsecond for end in ends]
+            rows = list(zip(*cells, strict=True))
             self._minutes.append(tuple(minute for minute, _, _ in runs))
             for minute, first, after in runs:
                 if minute is not None:
