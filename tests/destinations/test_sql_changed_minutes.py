@@ -334,6 +334,19 @@ def test_missing_function_means_staging(
     assert staged == ["1"]
 
 
+def test_table_without_key_is_staged(client: Destination, record: MakeRecord) -> None:
+    client.create(key="")
+    page = [record("1", at(1)), record("2", at(2))]
+    client.load([page])
+    client.execute(
+        "INSERT INTO calls (uuid, ended_at) VALUES ('1', %s)", MIDNIGHT - timedelta(days=9)
+    )
+
+    assert client.loaded([page]).changes.changed
+
+    assert client.rows() == set(rows(page))
+
+
 @pytest.mark.parametrize("mode", ["replace_window", "upsert"])
 def test_last_of_two_reloads_stands(client: Destination, record: MakeRecord, mode: str) -> None:
     client.load([[record(f"{number:03}", agent="old") for number in range(500)]])
@@ -342,8 +355,10 @@ def test_last_of_two_reloads_stands(client: Destination, record: MakeRecord, mod
     def load(agent: str) -> int:
         begin.wait(60)
         page = [record(f"{number:03}", agent=agent) for number in range(500)]
-        return client.load([page], mode=mode)
+        return client.load([[*page, record(f"new {agent}", agent=agent)]], mode=mode)
 
     with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(load, "AB")) == [500, 500]
-    assert len(set(client.column("agent").values())) == 1
+        assert list(pool.map(load, "AB")) == [501, 501]
+    agents = client.column("agent")
+    assert len({agent for uuid, agent in agents.items() if not uuid.startswith("new")}) == 1
+    assert mode == "upsert" or len(agents) == 501
