@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -309,3 +313,41 @@ def test_nothing_stays_locked(sqlite: Destination) -> None:
 
     with closing(sqlite.hook.get_conn()) as connection:
         connection.execute("BEGIN IMMEDIATE")
+
+
+DYING = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+from datetime import datetime, timezone
+from airflow_provider_voiso.destinations.reference import ReferenceList
+from airflow_provider_voiso.destinations.sql.reference_table import ReferenceTable
+from airflow_provider_voiso.destinations.sql.table_name import TableName
+from {module} import {hook}
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+ReferenceTable._reconcile = die
+table = ReferenceTable(
+    hook={hook}({conn_id!r}), table=TableName(None, "people"), reference="agents",
+    create_table=True, add_columns=False, allow_empty=False,
+)
+table.write(ReferenceList("agents", [{{"id": 1, "name": "New"}}], datetime.now(timezone.utc)))
+"""
+
+
+def test_killed_load_leaves_the_list(destination: Destination) -> None:
+    load(destination, AGENTS)
+    script = DYING.format(
+        tests=str(Path(__file__).parents[2]),
+        conn_id=destination.hook.get_conn_id(),
+        module=type(destination.hook).__module__,
+        hook=type(destination.hook).__name__,
+    )
+
+    died = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    assert rows(destination, "id") == [(52700,), (52715,)]
+    load(destination, [{"id": 1, "name": "New"}])
+    assert rows(destination, "id") == [(1,)]
