@@ -1,7 +1,8 @@
 """``make demo``: backfill seven days from a simulated Voiso to S3 and SQL with a real Airflow.
 
 On a terminal everything stays up until Ctrl-C. Otherwise everything is stopped. The exit code
-is 0 only if both destinations hold exactly the records of the simulator on every day.
+is 0 only if both destinations hold exactly the records of the simulator on every day, and the
+events of their assets tell the coverage page what it is to show.
 
 A day before the seven leaves a hole, and the last day is exported again after some of its records
 changed, so that the coverage page has both to show.
@@ -28,7 +29,7 @@ from demo.backfill import (
     export_day,
     last_days,
 )
-from demo.evidence import compare, show, uuids_in_sqlite
+from demo.evidence import Coverage, compare, covered, show, uuids_in_sqlite
 from demo.stack import AirflowStack
 from tests.servers.process import run_to_exit
 from tests.servers.s3 import SeaweedS3
@@ -93,6 +94,11 @@ def main() -> int:
         show(found, console)
         all_equal = all(day.is_equal for day in found)
         console.print("Every day is the same in all three." if all_equal else "Some days differ.")
+        wanted = Coverage(holes={hole}, changed={days[-1]})
+        announced = [covered(manifests) for manifests in airflow.api.manifests().values()]
+        is_announced = announced == [wanted] * len(DAG_IDS)
+        if not is_announced:
+            console.print(f"The assets' events show {announced} in place of {wanted} for each.")
         console.print(
             f"Coverage: {airflow.url}/{COVERAGE} (a hole on {hole}, late changes on {days[-1]})",
             soft_wrap=True,
@@ -106,7 +112,7 @@ def main() -> int:
             with suppress(KeyboardInterrupt):
                 stay(airflow)
         console.print("Stopping ...")
-    return 0 if all_equal else 1
+    return 0 if all_equal and is_announced else 1
 
 
 if __name__ == "__main__":

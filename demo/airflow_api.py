@@ -109,6 +109,15 @@ class AirflowApi:
         )["dag_runs"]
         return found
 
+    def manifests(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the manifests in the events of each asset, in the order of time."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        events = self.get("/assets/events", order_by="timestamp", limit=100)["asset_events"]
+        for event in events:
+            if "voiso" in event["extra"]:
+                found.setdefault(event["uri"], []).append(event["extra"]["voiso"])
+        return found
+
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of one run."""
         found: list[dict[str, Any]] = self.get(f"{_run(dag_id, run_id)}/taskInstances", limit=100)[

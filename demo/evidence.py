@@ -13,7 +13,7 @@ import psycopg2
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import date
     from pathlib import Path
 
@@ -38,6 +38,17 @@ class Day(NamedTuple):
         """Whether both destinations hold each record of the day once and nothing else."""
         expected = sorted(self.simulator)
         return bool(expected) and sorted(self.s3) == expected and sorted(self.sql) == expected
+
+
+class Coverage(NamedTuple):
+    """The days that stand out on the coverage page.
+
+    :param holes: days without a window between two with one
+    :param changed: days that were exported again with changes
+    """
+
+    holes: set[date]
+    changed: set[date]
 
 
 def uuids_in_s3(client: Any, bucket: str, day: date) -> list[str]:
@@ -87,6 +98,23 @@ def compare(
         truth = simulator.truth(start, start + timedelta(days=1))
         found.append(Day(day, truth, uuids_in_s3(client, s3.bucket, day), uuids_in_sql(day)))
     return found
+
+
+def covered(manifests: Iterable[Mapping[str, Any]]) -> Coverage:
+    """Return what the coverage page has to show of one asset with a window a day.
+
+    :param manifests: those of its events, in the order of time
+    """
+    changes: dict[date, list[bool]] = {}
+    for manifest in manifests:
+        day = datetime.fromisoformat(manifest["window_start"]).date()
+        changes.setdefault(day, []).append(manifest["changed"])
+    length = (max(changes) - min(changes)).days
+    every = {min(changes) + timedelta(days=number) for number in range(length)}
+    return Coverage(
+        holes=every - changes.keys(),
+        changed={day for day, changed in changes.items() if any(changed[1:])},
+    )
 
 
 def show(found: list[Day], console: Console) -> None:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from demo.evidence import Day, uuids_in_postgres, uuids_in_s3, uuids_in_sqlite
+from demo.evidence import (
+    Coverage,
+    Day,
+    covered,
+    uuids_in_postgres,
+    uuids_in_s3,
+    uuids_in_sqlite,
+)
 from tests.servers.postgres import Postgres
 from tests.servers.s3 import SeaweedS3
 
@@ -82,3 +89,13 @@ def test_postgres_day_is_in_utc(tmp_path: Path) -> None:
             cursor.executemany("INSERT INTO voiso_cdr VALUES (%s, %s)", rows)
         connection.close()
         assert uuids_in_postgres(server.uri, "voiso_cdr", DAY) == ["a", "b"]
+
+
+def test_holes_and_changes_are_found() -> None:
+    events = [("2026-11-20", True), ("2026-11-22", True), ("2026-11-23", True)]
+    events += [("2026-11-22", False), ("2026-11-23", True)]
+    manifests = [
+        {"window_start": f"{day}T00:00:00+00:00", "changed": changed} for day, changed in events
+    ]
+
+    assert covered(manifests) == Coverage(holes={date(2026, 11, 21)}, changed={date(2026, 11, 23)})
