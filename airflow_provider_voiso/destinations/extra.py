@@ -134,12 +134,15 @@ def _usual_extras(records: Sequence[Mapping[str, msgspec.Raw]]) -> Sequence[str]
     """Return :func:`_extra` of usual records in a tenth of the time; None for others."""
     with suppress(msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
         sent = _encode_lines(records)
-        if b"\\" in sent or b"_json" in sent or _LARGE_NUMBER.search(sent):
+        # By its number a character may be written that databases cannot read.
+        if rb"\u" in sent or b"_json" in sent or _LARGE_NUMBER.search(sent):
             return None
         extras = sent.decode().split("\n")[:-1]
-        if sent.count(b"{") + sent.count(b"[") == len(records):  # nothing is nested
+        is_nested = sent.count(b"{") + sent.count(b"[") > len(records)
+        if not is_nested and b"\\" not in sent:
             return extras
-        # Equal only if no name is repeated within a value and no blank stands between tokens.
+        # Equal only if no name is repeated within a value, no blank stands between tokens, and
+        # nothing is escaped that need not be.
         is_compact = _encode_lines(_decode_lines(sent)) == sent
         deepest = max(extra.count("{") + extra.count("[") for extra in extras)
         if is_compact and deepest <= _DEEPEST_LEVEL:

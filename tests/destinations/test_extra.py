@@ -113,6 +113,32 @@ def test_any_extra_is_restored(sent: str) -> None:
     assert exact(original_extra(extra_of(sent))) == exact(sent)
 
 
+written_texts = st.lists(
+    st.sampled_from([r"\"", r"\\", r"\/", r"\n", r"\b", r"\u0041", r"\u001f", "{", "a", "\x7f"]),
+    max_size=5,
+).map(lambda parts: f'"{"".join(parts)}"')
+written_values = st.recursive(
+    written_texts | st.sampled_from(["1.50", "1e5", "null"]),
+    lambda inner: (
+        st.lists(inner, max_size=2).map(lambda items: f"[{','.join(items)}]")
+        | st.tuples(written_texts, inner).map(lambda field: f"{{{field[0]}:{field[1]}}}")
+    ),
+    max_leaves=4,
+)
+
+
+@given(st.tuples(written_texts, written_values))
+@example(('"a"', r'"\/"'))
+@example(('"a"', r'{"b":"\"","b":1}'))
+def test_neighbours_change_nothing(field: tuple[str, str]) -> None:
+    record = f"{{{field[0]}:{field[1]}}}"
+    unusual = '{"_json":1}'
+
+    alone, beside = rows([record.encode()]), rows([record.encode(), unusual.encode()])
+
+    assert alone[0] == beside[0]
+
+
 @given(extras)
 def test_no_stored_value_is_unreadable(sent: str) -> None:
     stored = extra_of(sent)
