@@ -174,8 +174,8 @@ class VoisoSpoolError(VoisoError):
         """
         return cls(
             f"The records of {window} could not be kept on the worker's local disk: "
-            f"{error.strerror}. Nothing was "
-            "exported. Free space in its temporary directory, or let TMPDIR name another one."
+            f"{error.strerror}. Nothing was exported. Free space in its temporary directory, or "
+            "let TMPDIR name another one."
         )
 
 

@@ -98,14 +98,12 @@ def _check_key(key: str) -> None:
     if not is_printable or "\\" in plain or len(key.encode()) > _MAX_BYTES:
         raise VoisoConfigurationError(
             "The s3_key must be a path of at most 1024 bytes below the bucket, without backslashes "
-            "and without "
-            "characters that cannot be printed."
+            "and without characters that cannot be printed."
         )
     if not all(part.strip(" .") for part in plain.split("/")):
         raise VoisoConfigurationError(
             "The s3_key must be a path below the bucket: no part of it may be empty or consist of "
-            "dots, however they "
-            "are spelled. Check what its templates are filled with."
+            "dots, however they are spelled. Check what its templates are filled with."
         )
 
 

@@ -148,8 +148,7 @@ class S3Store:
             name = type(error).__name__
         raise VoisoConfigurationError(
             f"No client of S3 can be made from {self._connection}: {name}. Check its extra: "
-            "region, "
-            "endpoint, role and the like."
+            "region, endpoint, role and the like."
         )
 
     @property
@@ -186,8 +185,7 @@ class S3Store:
         ) as error:
             failure = VoisoConfigurationError(
                 f"boto3 refuses what it was given ({type(error).__name__}). Check s3_bucket, "
-                "s3_key "
-                f"and upload_extra_args, and the extra of {self._connection}."
+                f"s3_key and upload_extra_args, and the extra of {self._connection}."
             )
         except (aws.BotoCoreError, Boto3Error) as error:
             failure = StoreError(type(error).__name__, _CHECK_ENDPOINT, is_refused=False)

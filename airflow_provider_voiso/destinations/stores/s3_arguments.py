@@ -45,14 +45,12 @@ def check_bucket(name: Any) -> None:
     if not isinstance(name, str):
         raise VoisoConfigurationError(
             f"The s3_bucket is of type {type(name).__name__}, not text. Native rendering turns "
-            "text "
-            "into numbers and the like: check what its templates are filled with."
+            "text into numbers and the like: check what its templates are filled with."
         )
     if not _BUCKET.fullmatch(name):
         raise VoisoConfigurationError(
             "The s3_bucket is not the name of a bucket: a letter or digit, then letters, digits, "
-            "dots, dashes and "
-            "underscores. Check what its templates are filled with."
+            "dots, dashes and underscores. Check what its templates are filled with."
         )
 
 
