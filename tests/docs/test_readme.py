@@ -39,6 +39,14 @@ def test_readme_links_lead_somewhere() -> None:
     assert [path for path in inside if not (ROOT / path).exists()] == []
 
 
+def test_readme_picture_is_there() -> None:
+    raw = repository().replace("github.com", "raw.githubusercontent.com") + "/main/"
+    pictures = [link for link in links(README) if link.endswith(".png")]
+
+    assert len(pictures) == 1
+    assert (ROOT / pictures[0].removeprefix(raw)).is_file()
+
+
 def test_readme_names_both_commands() -> None:
     text = README.read_text()
 
