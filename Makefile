@@ -22,6 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
 
+# With bytecode: where Python writes none (PYTHONDONTWRITEBYTECODE), each process of Airflow would compile for seconds.
 env: .venv/ready ## make .venv with the pinned tools and Airflow (the other commands do it by themselves)
 
 .venv/ready: requirements-dev.txt requirements-overrides.txt pyproject.toml
@@ -29,7 +30,7 @@ env: .venv/ready ## make .venv with the pinned tools and Airflow (the other comm
 		{ echo "Python 3.10 to 3.14 is needed: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
 	$(VENV_PYTHON) -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	$(VENV_PYTHON) -m pip install --quiet "$$(grep '^uv==' requirements-dev.txt)"
-	$(VENV_PYTHON) -m uv pip install --quiet --python $(VENV_PYTHON) --override requirements-overrides.txt \
+	$(VENV_PYTHON) -m uv pip install --quiet --compile-bytecode --python $(VENV_PYTHON) --override requirements-overrides.txt \
 		-r requirements-dev.txt -e .
 	@touch $@
 

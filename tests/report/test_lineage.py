@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +19,7 @@ from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
 from airflow_provider_voiso.report.lineage import object_place, table_place
 from tests.report.conftest import START
+from tests.servers.commands import several_commands
 from tests.servers.process import clean_environment
 
 if TYPE_CHECKING:
@@ -180,9 +180,9 @@ def test_listener_sends_the_export(simulator: Simulator, tmp_path: Path) -> None
             "PYTHONPATH": str(ROOT),
         }
     )
-    for command in ("db migrate", "dags reserialize", "dags test lineage 2024-11-11"):
-        program = [sys.executable, "-m", "airflow", *command.split()]
-        subprocess.run(program, env=env, check=True, timeout=600, capture_output=True)
+    commands = ("db migrate", "dags reserialize", "dags test lineage 2024-11-11")
+    program = several_commands(*map(str.split, commands))
+    subprocess.run(program, env=env, check=True, timeout=900, capture_output=True)
 
     sent = [json.loads(line) for line in events.read_text().splitlines()]
     [complete] = [

@@ -16,6 +16,7 @@ import pytest
 
 from tests.run.cases import BACKFILL, CLEARED, DATED, RETRIED, TESTED, UNDATED, Case
 from tests.run.seen_runs import SeenRuns, cases_of, instant, run_id
+from tests.servers.commands import several_commands
 
 pytestmark = [
     pytest.mark.skipif(not airflow.__version__.startswith("2."), reason="needs Airflow 2.11"),
@@ -25,14 +26,6 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 CASES = cases_of((2, 11)) if airflow.__version__.startswith("2.") else []
-# Each start of the program takes seconds.
-SEVERAL_COMMANDS = """
-import json, sys
-from airflow.cli.cli_parser import get_parser
-for arguments in json.loads(sys.argv[1]):
-    parsed = get_parser().parse_args(arguments)
-    parsed.func(parsed)
-"""
 
 
 def command(case: Case) -> list[str]:
@@ -95,8 +88,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> set[Case]:
         commands_env = {**env, "AIRFLOW__CORE__EXECUTOR": "SequentialExecutor"}
 
         def run_airflow(*commands: list[str]) -> None:
-            program = [sys.executable, "-c", SEVERAL_COMMANDS, json.dumps(commands)]
-            subprocess.run(program, env=commands_env, check=True, timeout=180)
+            subprocess.run(several_commands(*commands), env=commands_env, check=True, timeout=180)
 
         def states() -> set[str]:
             with (

@@ -6,9 +6,11 @@ import copy
 import json
 import signal
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.servers.process import LOOPBACK, Server, answers, clean_environment, free_ports, program
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from typing_extensions import Self
+
+# Each session of boto3 reads its descriptions of S3 anew; that is nine tenths of a client's CPU.
+botocore.session.create_loader = lru_cache(botocore.session.create_loader)
 
 
 class SeaweedS3(Server):

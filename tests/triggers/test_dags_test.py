@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.servers.commands import several_commands
 from tests.servers.process import clean_environment
 
 if TYPE_CHECKING:
@@ -37,16 +37,10 @@ def test_dags_test_runs_the_trigger(simulate: Callable[..., Simulator], tmp_path
         }
     )
 
-    def airflow(*arguments: str) -> str:
-        program = [sys.executable, "-m", "airflow", *arguments]
-        run = subprocess.run(
-            program, env=env, check=True, timeout=600, capture_output=True, text=True
-        )
-        return run.stdout + run.stderr
-
-    airflow("db", "migrate")
-    airflow("dags", "reserialize")
-    log = airflow("dags", "test", "deferred", "2024-11-11")
+    commands = ("db migrate", "dags reserialize", "dags test deferred 2024-11-11")
+    program = several_commands(*map(str.split, commands))
+    run = subprocess.run(program, env=env, check=True, timeout=900, capture_output=True, text=True)
+    log = run.stdout + run.stderr
 
     assert done.exists(), log
     assert "in the triggerer" in log
