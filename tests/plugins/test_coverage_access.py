@@ -56,7 +56,7 @@ def test_signed_out_leads_to_sign_in(browser: Browser, deep_airflow: AirflowApiS
     page = context.new_page()
 
     page.goto(f"{PAGE}?asset=daily")
-    page.wait_for_url("**/deep/airflow/auth/login*")
+    page.wait_for_url("**/deep/airflow/auth/login**")
 
     # Airflow 3.1 does not quote it.
     assert "voiso/coverage?asset=daily" in unquote(page.url)
