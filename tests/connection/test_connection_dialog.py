@@ -11,6 +11,7 @@ from airflow_provider_voiso.api.settings import Settings
 from airflow_provider_voiso.compat.forms import conn_fields
 from airflow_provider_voiso.connection.form import EXTRA_FIELDS, field_behaviour
 from airflow_provider_voiso.connection.settings import settings_from_connection
+from tests.browser.pages import open_extra_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,7 @@ def test_dialog_stores_what_hook_reads(
     for hidden in ("Login", "Port", "Schema"):
         assert dialog.get_by_text(hidden, exact=True).count() == 0
 
-    dialog.get_by_role("button", name="Extra Fields", exact=True).click()
+    open_extra_fields(dialog)
     for name, declared in conn_fields(EXTRA_FIELDS).items():
         dialog.get_by_text(declared["label"], exact=True).wait_for(state="visible")
         shown = dialog.locator(f"[name=element_{name}]").input_value()

@@ -6,6 +6,8 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from dateutil.parser import isoparse
+
 from airflow_provider_voiso.report.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ class Feed:
         """
         self.airflow.api.backfill(dag_id, first.isoformat(), last.isoformat())
         found = self.airflow.api.runs(dag_id)
-        return {datetime.fromisoformat(run["logical_date"]): run["dag_run_id"] for run in found}
+        return {isoparse(run["logical_date"]): run["dag_run_id"] for run in found}
 
     def end_run(self, dag_id: str, run_id: str, state: str) -> None:
         """Set the state of a run and of its task."""

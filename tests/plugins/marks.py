@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+import airflow
 import pytest
 
 from airflow_provider_voiso.compat.pages import has_pages
@@ -16,3 +17,5 @@ needs_page = [
     ),
     pytest.mark.xdist_group("coverage"),
 ]
+HAS_PARTITIONS = not airflow.__version__.startswith(("2.", "3.0.", "3.1."))
+needs_partitions = pytest.mark.skipif(not HAS_PARTITIONS, reason="partitions came with Airflow 3.2")

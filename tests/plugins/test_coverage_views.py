@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from tests.servers.airflow import AirflowApiServer
-
 pytestmark = needs_page
 
 
@@ -176,18 +174,3 @@ def test_axe_finds_nothing(page: Page, theme: str) -> None:
     found.append(axe.run(page))
 
     assert [result.generate_report() for result in found if result.violations_count] == []
-
-
-def test_page_stands_in_airflows_own(page: Page, airflow: AirflowApiServer) -> None:
-    page.goto("/")
-    page.get_by_role("button", name="Browse").click()
-    page.get_by_role("menuitem", name="Voiso coverage").click()
-    frame = page.frame_locator("iframe[title='Voiso coverage']")
-    frame.locator("main[aria-busy=false]").wait_for()
-    assert page.url.startswith(f"{airflow.url}/plugin/voiso-coverage")
-    assert frame.get_by_role("link", name="Airflow", exact=True).count() == 0
-
-    days = (TODAY - 3 * DAY - (TODAY.fromtimestamp(0, TODAY.tzinfo))).days
-    frame.get_by_role("region", name="daily", exact=True).locator(f"[data-day='{days}']").click()
-
-    page.wait_for_url(f"{airflow.url}/dags/daily/runs/backfill__*")

@@ -33,3 +33,33 @@ exports(
 exports("thousands", Asset("thousands", uri="x-cdr://thousands"), schedule=None)
 exports("hostile", Asset(HOSTILE, uri="x-cdr://hostile"), schedule=None)
 exports("foreign", Asset("foreign", uri="x-cdr://foreign"), schedule=None)
+exports("posted", Asset("posted", uri="x-cdr://posted"), schedule=None)
+
+EIGHT_HOURS = timedelta(hours=8)
+DAY_OF_PARTS = START - timedelta(days=20)
+PARTS = [
+    {
+        "window_start": (DAY_OF_PARTS + number * EIGHT_HOURS).isoformat(),
+        "window_end": (DAY_OF_PARTS + (number + 1) * EIGHT_HOURS).isoformat(),
+        "sql_conn_id": conn_id,
+    }
+    for number, conn_id in enumerate(["warehouse", "absent", "warehouse"])
+]
+with DAG(dag_id="parts", schedule=None):
+    VoisoCdrToSqlOperator.partial(
+        task_id="export", table="parts", outlets=[Asset("parts", uri="x-cdr://parts")]
+    ).expand_kwargs(PARTS)
+
+try:
+    from airflow.sdk import CronPartitionTimetable
+except ImportError:
+    pass  # before Airflow 3.2
+else:
+    exports(
+        "partitioned",
+        Asset("partitioned", uri="x-cdr://partitioned"),
+        schedule=CronPartitionTimetable(
+            "0 0 * * *", timezone="Europe/Berlin", run_offset=-1, key_format="%Y-%m-%d"
+        ),
+        start_date=LONG_AGO,
+    )
