@@ -75,13 +75,6 @@ def trigger_on_demand(
     dialog.wait_for(state="hidden")
 
 
-def open_extra_fields(dialog: Locator) -> None:
-    """Open the section of a connection's form that has the fields of its type."""
-    # Airflow 3.4 names it after the type.
-    title = re.compile("^(Extra|Voiso) Fields$")
-    dialog.get_by_role("button", name=title).click()
-
-
 def open_connection_form(page: Page, conn_id: str) -> Locator:
     """Open the form of a new connection of the type Voiso."""
     page.goto("/connections")

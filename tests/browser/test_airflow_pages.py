@@ -13,7 +13,6 @@ import pytest
 from airflow_provider_voiso.connection.form import EXTRA_FIELDS, field_behaviour
 from tests.browser.pages import (
     open_connection_form,
-    open_extra_fields,
     open_trigger_dialog,
     start_backfill,
     task_page,
@@ -209,7 +208,7 @@ def test_form_explains_every_field(page: Page, running: Site) -> None:
 
     for label in field_behaviour()["relabeling"].values():
         dialog.get_by_text(label, exact=True).wait_for()
-    open_extra_fields(dialog)
+    dialog.get_by_role("button", name="Extra Fields", exact=True).click()
 
     for field in EXTRA_FIELDS:
         dialog.get_by_text(field.label, exact=True).wait_for()

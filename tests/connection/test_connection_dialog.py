@@ -11,7 +11,6 @@ from airflow_provider_voiso.api.settings import Settings
 from airflow_provider_voiso.compat.forms import conn_fields
 from airflow_provider_voiso.connection.form import EXTRA_FIELDS, field_behaviour
 from airflow_provider_voiso.connection.settings import settings_from_connection
-from tests.browser.pages import open_extra_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +57,7 @@ def test_dialog_stores_what_hook_reads(
     for hidden in ("Login", "Port", "Schema"):
         assert dialog.get_by_text(hidden, exact=True).count() == 0
 
-    open_extra_fields(dialog)
+    dialog.get_by_role("button", name="Extra Fields", exact=True).click()
     for name, declared in conn_fields(EXTRA_FIELDS).items():
         dialog.get_by_text(declared["label"], exact=True).wait_for(state="visible")
         shown = dialog.locator(f"[name=element_{name}]").input_value()
