@@ -58,6 +58,7 @@ class Days:
         self.readings = readings
         self.drift = drift
         self._writer = Writer(readings)
+        # All that _made and its Writer look at.
         self._decisive = (
             seed,
             records_per_day,
