@@ -61,7 +61,7 @@ settings.register_profile(
 )
 settings.load_profile("voiso")
 
-WORLDS = int(os.environ.get("WORLDS", "150"))
+WORLDS = int(os.environ.get("WORLDS", "300"))
 """How many APIs the proofs draw; ``make prove`` draws thousands."""
 
 ALL_FAULTS = "ALL_FAULTS" in os.environ

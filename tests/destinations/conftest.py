@@ -21,6 +21,7 @@ from airflow_provider_voiso.destinations.sql.job import Job
 from airflow_provider_voiso.destinations.sql.postgres import PostgresDialect
 from airflow_provider_voiso.destinations.sql.table import load_window
 from airflow_provider_voiso.destinations.sql.table_name import TableName
+from tests.servers.process import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -103,6 +104,21 @@ class Destination:
             found = cursor.fetchall() if cursor.description else []
             connection.commit()
         return [tuple(row) for row in found]
+
+    def statistics(self, *columns: str) -> tuple[int, ...]:
+        """Return what PostgreSQL counted of the table.
+
+        Sessions tell their counts when they end, before they leave the list.
+        """
+        others = """
+            SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+                AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+        """
+        wait_for("other sessions to end", lambda: not self.execute(others), timeout=60)
+        [counts] = self.execute(
+            f"SELECT {', '.join(columns)} FROM pg_stat_user_tables WHERE relname = 'calls'"
+        )
+        return counts
 
     def rows(self) -> set[tuple[Any, ...]]:
         names = ", ".join(

@@ -50,12 +50,9 @@ def client(request: pytest.FixtureRequest) -> Destination:
     return by_name(request, request.param)
 
 
-def touched(destination: Destination) -> tuple[int, int, int]:
+def touched(destination: Destination) -> tuple[int, ...]:
     """Return how many rows PostgreSQL inserted, updated and deleted in the table so far."""
-    (counts,) = destination.execute(
-        "SELECT n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE relname = 'calls'"
-    )
-    return counts[0], counts[1], counts[2]
+    return destination.statistics("n_tup_ins", "n_tup_upd", "n_tup_del")
 
 
 def changes_of(
@@ -66,8 +63,6 @@ def changes_of(
     In PostgreSQL, exactly these rows were touched.
     """
     is_postgres = destination.kind == "postgres"
-    if is_postgres:
-        destination.execute("SELECT pg_stat_force_next_flush()")
     before = touched(destination) if is_postgres else (0, 0, 0)
 
     changes = destination.loaded([page], **options).changes

@@ -15,7 +15,7 @@ from airflow_provider_voiso.destinations.sql.load import UnsuitableError
 from airflow_provider_voiso.destinations.sql.staged import Kept, Staged
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Sequence
     from datetime import datetime
 
     from airflow_provider_voiso.destinations.sql.dialect import Block
@@ -74,10 +74,13 @@ class ChangedMinutes:
         load = self._load
         load.begin()
         load.lock_table()
+        self._check_rows()
         records = _Records(load)
         with ThreadPoolExecutor(1) as pool:
             # The database reads its rows while we read the records.
-            asked = pool.submit(self._held)
+            asked = pool.submit(
+                load.dialect.digests, load.cursor, load.target, load.columns, load.bounds()
+            )
             read = records.digests()
             held = asked.result()
         same = {minute for minute, digest in read.items() if held.get(minute) == digest}
@@ -89,11 +92,8 @@ class ChangedMinutes:
         staged.fill(records.blocks_without(same))
         return staged.merge()
 
-    def _held(self) -> Mapping[datetime, Digest]:
-        """Return the digests of the table's rows.
-
-        :raises UnsuitableError: if there are none, or the database has no memory for it
-        """
+    def _check_rows(self) -> None:
+        """Check that there is something to compare, and that the database has memory for it."""
         load = self._load
         rows = load.count_in_window(load.target)
         if rows > _MOST_ROWS:
@@ -101,7 +101,6 @@ class ChangedMinutes:
             (rows,) = load.cursor.fetchone()
         if not 0 < rows <= _MOST_ROWS:
             raise UnsuitableError
-        return load.dialect.digests(load.cursor, load.target, load.columns, load.bounds())
 
 
 class _Records:
