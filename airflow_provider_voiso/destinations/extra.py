@@ -134,7 +134,7 @@ def _usual_extras(records: Sequence[Mapping[str, msgspec.Raw]]) -> Sequence[str]
     """Return :func:`_extra` of usual records in a tenth of the time; None for others."""
     with suppress(msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
         sent = _encode_lines(records)
-        # By its number a character may be written that databases cannot read.
+        # Such an escape may stand for a character that databases cannot read.
         if rb"\u" in sent or b"_json" in sent or _LARGE_NUMBER.search(sent):
             return None
         extras = sent.decode().split("\n")[:-1]

@@ -8,7 +8,7 @@ import threading
 from bisect import bisect_left
 from collections import OrderedDict
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .chance import Chance
 from .drift import at_step
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from .record import Record
 
 CACHED_RECORDS = 2_000_000
-SHARED_RECORDS = 100_000
 _CHANCE = struct.Struct(">5Q")
 _MS_PER_DAY = 86_400_000
 _DAY_SECONDS = 86_400
@@ -58,16 +57,6 @@ class Days:
         self.readings = readings
         self.drift = drift
         self._writer = Writer(readings)
-        # All that _made and its Writer look at.
-        self._decisive = (
-            seed,
-            records_per_day,
-            exact,
-            readings.offset,
-            readings.offsets,
-            readings.timestamps,
-            readings.sla,
-        )
         self._cache: OrderedDict[tuple[int, int | str], list[Record]] = OrderedDict()
         self._cached = 0
         self._lock = threading.RLock()
@@ -106,9 +95,7 @@ class Days:
         return self._kept(day, step, lambda: self._drifted(day, drift, step))
 
     def _base(self, day: int) -> list[Record]:
-        return self._kept(
-            day, "base", lambda: _SHARED.day((*self._decisive, day), lambda: self._made(day))
-        )
+        return self._kept(day, "base", lambda: self._made(day))
 
     def _movers(self, day: int, drift: Drift) -> list[Record]:
         """Return a day's records that move at some step, in their first state."""
@@ -184,37 +171,6 @@ class Days:
             records.append(self._writer.write(start + ms * 1000 + us, where, u1, u2, c, bits))
         records.sort()
         return records
-
-
-class _Shared:
-    """Base days that simulators of one process share: many tests start one each, all alike."""
-
-    def __init__(self) -> None:
-        self._days: OrderedDict[tuple[Any, ...], list[Record]] = OrderedDict()
-        self._size = 0
-        self._lock = threading.Lock()
-
-    def day(self, key: tuple[Any, ...], make: Callable[[], list[Record]]) -> list[Record]:
-        """Return a day, made by now if no simulator has made it before.
-
-        :param key: all that decides the day's records
-        """
-        with self._lock:
-            records = self._days.get(key)
-            if records is not None:
-                self._days.move_to_end(key)
-                return records
-        records = make()
-        with self._lock:
-            if key not in self._days:
-                self._days[key] = records
-                self._size += len(records) + 1  # empty days take room, too
-            while self._size > SHARED_RECORDS and len(self._days) > 1:
-                self._size -= len(self._days.popitem(last=False)[1]) + 1
-        return records
-
-
-_SHARED = _Shared()
 
 
 def _time_of_day(chance: Chance, other: Chance) -> int:

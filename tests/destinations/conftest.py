@@ -5,15 +5,21 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import signal
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 
+import airflow_provider_voiso
 from airflow_provider_voiso.api.window import Window
 from airflow_provider_voiso.destinations.columns import COLUMNS, Page
 from airflow_provider_voiso.destinations.sql.databases import dialect_of
@@ -25,7 +31,6 @@ from tests.servers.process import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
     from tests.servers.postgres import Postgres
 
 MYSQL_KINDS = ["mysql mysql-connector-python", "mysql mysqlclient", "mysql mysqlclient files"]
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(airflow_provider_voiso.__file__).parents[1]
 WINDOW = Window(
     datetime(2026, 11, 22, tzinfo=timezone.utc), datetime(2026, 11, 23, tzinfo=timezone.utc)
 )
@@ -104,6 +111,29 @@ class Destination:
             found = cursor.fetchall() if cursor.description else []
             connection.commit()
         return [tuple(row) for row in found]
+
+    def is_killed_by(self, script: str, **names: str) -> None:
+        """Run a program that kills itself while it loads into this destination.
+
+        :param script: is given ``tests`` (the directory to import tests from), ``conn_id``, and
+            the ``module`` and name of the ``hook``
+        :param names: what else the script is given
+        """
+        hook = type(self.hook)
+        program = script.format(
+            tests=str(ROOT),
+            conn_id=self.hook.get_conn_id(),
+            module=hook.__module__,
+            hook=hook.__name__,
+            **names,
+        )
+        died = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+            capture_output=True,
+            check=False,
+        )
+        assert died.returncode == -signal.SIGKILL, died.stderr.decode()
 
     def statistics(self, *columns: str) -> tuple[int, ...]:
         """Return what PostgreSQL counted of the table.

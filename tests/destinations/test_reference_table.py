@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import signal
-import subprocess
-import sys
 import threading
 from contextlib import closing
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -338,16 +334,9 @@ table.write(ReferenceList("agents", [{{"id": 1, "name": "New"}}], datetime.now(t
 
 def test_killed_load_leaves_the_list(destination: Destination) -> None:
     load(destination, AGENTS)
-    script = DYING.format(
-        tests=str(Path(__file__).parents[2]),
-        conn_id=destination.hook.get_conn_id(),
-        module=type(destination.hook).__module__,
-        hook=type(destination.hook).__name__,
-    )
 
-    died = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    destination.is_killed_by(DYING)
 
-    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
     assert rows(destination, "id") == [(52700,), (52715,)]
     load(destination, [{"id": 1, "name": "New"}])
     assert rows(destination, "id") == [(1,)]

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-import airflow_provider_voiso
 from airflow_provider_voiso.destinations.sql import duckdb as duckdb_dialect
 from airflow_provider_voiso.destinations.sql.dialect import Dialect
 from airflow_provider_voiso.destinations.sql.load import Load
@@ -257,21 +253,9 @@ def test_killed_load_leaves_old_state(
     destination: Destination, record: MakeRecord, moment: str
 ) -> None:
     destination.load([[record("old")]])
-    script = DYING.format(
-        tests=str(Path(__file__).parents[2]),
-        conn_id=destination.hook.get_conn_id(),
-        module=type(destination.hook).__module__,
-        hook=type(destination.hook).__name__,
-        moment=moment,
-    )
-    root = Path(airflow_provider_voiso.__file__).parents[1]
-    died = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": str(root)},
-        capture_output=True,
-        check=False,
-    )
-    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+
+    destination.is_killed_by(DYING, moment=moment)
+
     assert destination.uuids() == {"old"}
     assert destination.load([[record("next")]]) == 1
     assert destination.uuids() == {"next"}

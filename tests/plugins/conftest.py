@@ -59,7 +59,7 @@ def airflow(
         server.airflow("dags", "reserialize")
         # One export is real; its window is the day before.
         server.airflow("dags", "test", "daily", (TODAY - 20 * DAY).date().isoformat(), timeout=600)
-        # Another one has mapped parts, one of which fails.
+        # The DAG has three mapped tasks; the second one fails.
         with pytest.raises(PartError):
             server.airflow("dags", "test", "parts", timeout=600)
         feed = Feed(server)

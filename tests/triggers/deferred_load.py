@@ -16,12 +16,14 @@ import tempfile
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from demo.stack import AirflowStack
 from tests.servers.process import wait_for
 from tests.servers.voiso import SimulatorProcess
+from tests.triggers.load import HOUR, trigger
 
 SENSORS = 1_000
 OURS = "airflow_provider_voiso.triggers.cdr.VoisoCdrTrigger"
@@ -58,19 +60,10 @@ _BLOCKED = re.compile(r"async thread was blocked for ([0-9.]+) seconds")
 _WATCHED_SECONDS = 90
 
 
-def arguments(first_end: datetime, step: timedelta) -> list[dict[str, object]]:
+def arguments(first_end: datetime, step: timedelta) -> list[dict[str, Any]]:
     """Return the arguments of triggers whose hours end one after another."""
     ends = [first_end + step * number for number in range(SENSORS)]
-    return [
-        {
-            "voiso_conn_id": "voiso_default",
-            "window_start": (end - timedelta(hours=1)).isoformat(),
-            "window_end": end.isoformat(),
-            "min_records": 10**6,
-            "poke_interval": 3_600,
-        }
-        for end in ends
-    ]
+    return [trigger(end).serialize()[1] for end in ends]
 
 
 def resident() -> int:
@@ -85,7 +78,7 @@ def resident() -> int:
     return sum(int(process.memory_full_info().pss) for process in family)
 
 
-def measure(title: str, trigger: str, given: list[dict[str, object]]) -> None:
+def measure(title: str, class_path: str, given: list[dict[str, Any]]) -> None:
     """Let one triggerer hold the tasks, and print what comes of it."""
     with (
         tempfile.TemporaryDirectory() as directory,
@@ -95,7 +88,7 @@ def measure(title: str, trigger: str, given: list[dict[str, object]]) -> None:
         dags.mkdir()
         (dags / "waiting.py").write_text(DAG, encoding="utf-8")
         env = {
-            "AIRFLOW_CONN_VOISO_DEFAULT": voiso.connection(),
+            "AIRFLOW_CONN_VOISO_LOAD": voiso.connection(),
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         }
         with AirflowStack(Path(directory) / "airflow", dags, env) as airflow:
@@ -115,7 +108,7 @@ def measure(title: str, trigger: str, given: list[dict[str, object]]) -> None:
             seen = len(log.read_text(errors="replace"))
             begin = time.perf_counter()
             subprocess.run(
-                [sys.executable, "-c", DEFER, trigger],
+                [sys.executable, "-c", DEFER, class_path],
                 input=json.dumps(given, default=str),
                 text=True,
                 env=airflow.env,
@@ -138,4 +131,4 @@ if __name__ == "__main__":
     past = datetime(2024, 11, 10, tzinfo=timezone.utc)
     measure("Airflow's own", AIRFLOWS, [{"moment": tomorrow, "end_from_trigger": False}] * SENSORS)
     measure("windows not over", OURS, arguments(tomorrow, timedelta()))
-    measure("windows over", OURS, arguments(past, timedelta(hours=1)))
+    measure("windows over", OURS, arguments(past, HOUR))
