@@ -36,12 +36,17 @@ class Termination:
     def guarded(self) -> Iterator[None]:
         """Let SIGTERM end what runs in this context.
 
-        :raises SystemExit: if the end was requested before
+        :raises SystemExit: if the end was requested, before or meanwhile
         """
         try:
             self._is_guarded = True
             if self._is_requested:
                 raise SystemExit(EXIT_CODE)
             yield
+        except Exception:
+            # DuckDB and sqlite3 may raise an error of their own in the place of SystemExit.
+            if self._is_requested:
+                raise SystemExit(EXIT_CODE) from None
+            raise
         finally:
             self._is_guarded = self._is_requested = False

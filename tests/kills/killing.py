@@ -117,7 +117,7 @@ def _look(destination: Destination, kill: Kill, run: Run) -> None:
             f"did not end upon SIGTERM; first and last it was in\n{run.stack}\n{run.log}"
         )
     if told and run.exit_code == 0 and run.states != ["up_for_retry"]:
-        kill.problems.append(f"Airflow was told {run.states}")
+        kill.problems.append(f"Airflow was told {run.states}\n{run.log}")
 
 
 def other(state: State) -> State:

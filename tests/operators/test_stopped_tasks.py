@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_voiso.compat.termination import Termination
 from airflow_provider_voiso.exceptions import VoisoServerError
 from airflow_provider_voiso.operators.cdr_to_sql import VoisoCdrToSqlOperator
 from tests.servers.process import wait_for
@@ -81,3 +82,16 @@ def test_early_stop_begins_no_export(
     assert stopped.value.code == 128 + signal.SIGTERM
     assert voiso.requests == ()
     assert not (tmp_path / "calls.db").exists() or not (tmp_path / "calls.db").stat().st_size
+
+
+def test_driver_may_replace_the_stop() -> None:
+    termination = Termination()
+    before = signal.signal(signal.SIGTERM, lambda *_: termination.request())
+    database = sqlite3.connect(":memory:")
+    database.create_function("stop", 0, lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+    with closing(database), pytest.raises(SystemExit) as stopped, termination.guarded():
+        database.execute("SELECT stop()").fetchone()
+    signal.signal(signal.SIGTERM, before)
+
+    assert stopped.value.code == 128 + signal.SIGTERM
