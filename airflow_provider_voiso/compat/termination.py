@@ -41,7 +41,7 @@ class Termination:
         try:
             self._is_guarded = True
             if self._is_requested:
-                raise SystemExit(EXIT_CODE)
+                self.request()
             yield
         except Exception:
             # DuckDB and sqlite3 may raise an error of their own in the place of SystemExit.
