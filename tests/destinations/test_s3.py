@@ -319,6 +319,16 @@ def test_credentials_of_environment(
     assert stored(s3, "environment") == b"content"
 
 
+def test_log_is_silent_on_credentials(
+    store: MakeStore, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    store().check()
+
+    assert "credentials" not in capsys.readouterr().out + caplog.text
+
+
 @pytest.mark.parametrize("conn_id", ["aws_default", "aws_test", None])
 def test_no_credentials_at_all(
     s3: SeaweedS3, store: MakeStore, monkeypatch: pytest.MonkeyPatch, conn_id: Any

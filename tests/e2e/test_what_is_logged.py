@@ -156,6 +156,7 @@ def test_export_log_is_for_people(world: World, undated_run: str) -> None:
     assert re.search(r"Exported [\d,]+ records? \([\d.]+ \w+\) to s3://\S+ in [\d.]+ s with ", log)
     assert "Manifest(" not in log
     assert "The progress is not shown any more" not in log
+    assert "credentials retrieved" not in log
 
 
 @needs_state

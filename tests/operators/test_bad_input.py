@@ -246,7 +246,7 @@ def test_rendered_templates_are_checked(
         ("s3", {"s3_key": 20241110}, "s3_key is of type int, not text"),
         ("s3", {"s3_bucket": 20241110}, "s3_bucket is of type int, not text"),
         ("s3", {"aws_conn_id": 7}, "aws_conn_id must be the id of a connection or None, not int"),
-        ("s3", {"aws_conn_id": "no_such"}, "The AWS connection 'no_such' does not exist"),
+        ("s3", {"aws_conn_id": "no_such"}, "The connection 'no_such' does not exist"),
         ("s3", {"aws_conn_id": "cloud"}, "There are no AWS credentials"),
         ("s3", {"upload_extra_args": {"StorageCLass": "GLACIER"}}, "Did you mean 'StorageClass'?"),
         (

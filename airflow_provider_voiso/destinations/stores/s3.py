@@ -7,6 +7,7 @@ from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
+from airflow_provider_voiso.compat.connections import find_connection
 from airflow_provider_voiso.destinations.stores.base import Description, HiddenError, StoreError
 from airflow_provider_voiso.destinations.stores.s3_arguments import (
     check_bucket,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from airflow.providers.common.compat.sdk import Connection
 
     Answer = TypeVar("Answer")
 
@@ -109,19 +111,28 @@ class S3Store:
     def _hook(self) -> S3Hook:
         try:
             from airflow.providers.amazon.aws.hooks.s3 import S3Hook  # noqa: PLC0415 - optional, slow
+
+            from airflow_provider_voiso.destinations.stores.aws_connection import (  # noqa: PLC0415
+                QuietAwsConnection,
+            )
         except ImportError:
             raise VoisoConfigurationError(
                 "Exports to S3 need the Amazon provider: pip install "
                 "'airflow-provider-voiso[amazon]'."
             ) from None
         hook = S3Hook(aws_conn_id=self._aws_conn_id)
-        is_found = isinstance(hook.conn_config.conn_id, str)
-        if self._aws_conn_id not in {None, _DEFAULT_CONN_ID} and not is_found:
-            raise VoisoConfigurationError(
-                f"The AWS connection {self._aws_conn_id!r} does not exist. Create it, or change "
-                "the task's aws_conn_id."
-            )
+        hook.conn_config = QuietAwsConnection(conn=self._airflow_connection())
         return hook
+
+    def _airflow_connection(self) -> Connection | None:
+        if self._aws_conn_id is None:
+            return None
+        try:
+            return find_connection(self._aws_conn_id)
+        except VoisoConfigurationError:
+            if self._aws_conn_id != _DEFAULT_CONN_ID:
+                raise
+        return None
 
     @cached_property
     def _client(self) -> Any:
