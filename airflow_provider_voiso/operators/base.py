@@ -62,6 +62,7 @@ class VoisoCdrExportOperator(WindowTask):
         super().__init__(**kwargs)
         check_one_of(out_of_window, "out_of_window", get_args(OutOfWindow))
         self.out_of_window: OutOfWindow = out_of_window
+        self.object_url: str | None = None
         self._termination = Termination()
         self._manifest: Manifest | None = None
 
@@ -89,8 +90,7 @@ class VoisoCdrExportOperator(WindowTask):
             changed = read.changed
         self._manifest = manifest
         shown.clear()
-        if written.url is not None and self.do_xcom_push:
-            leave_object_url(context, written.url)
+        leave_object_url(self, context, written.url)
         metrics.exported(manifest)
         self.log.info("%s", manifest.line(seconds=time.monotonic() - began, changed=changed))
         announce(

@@ -77,6 +77,7 @@ class VoisoReferenceOperator(BaseOperator):
         self.reference = reference
         self.voiso_conn_id = voiso_conn_id
         self.allow_empty = allow_empty
+        self.object_url: str | None = None
         self._termination = Termination()
 
     @cached_property
@@ -99,8 +100,7 @@ class VoisoReferenceOperator(BaseOperator):
             items = client.list_reference(self.reference)
             found = ReferenceList(self.reference, items, fetched_at)
             written = destination.write(found)
-        if written.url is not None and self.do_xcom_push:
-            leave_object_url(context, written.url)
+        leave_object_url(self, context, written.url)
         self.log.info(
             "Exported the list %s (%s) to %s.",
             self.reference,

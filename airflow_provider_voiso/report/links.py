@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom, conf
 
+from airflow_provider_voiso.compat import links as compat
 from airflow_provider_voiso.compat.assets import is_asset
 from airflow_provider_voiso.compat.pages import has_pages
 
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
 
 _OBJECT_URL = "voiso_object_url"
-"""Key of the XCom in which an export leaves the URL."""
+"""Key of the XCom in which an export leaves the URL for Airflow 2."""
+
+
+class _LinkedOperator(Protocol):
+    object_url: str | None
+    do_xcom_push: bool
 
 
 class VoisoObjectLink(BaseOperatorLink):
@@ -24,11 +30,10 @@ class VoisoObjectLink(BaseOperatorLink):
 
     name = "Exported object"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:  # noqa: ARG002
-        """Return the URL; empty if the task has written no object.
-
-        Airflow 3 asks on the worker once the task is over, Airflow 2 asks in the webserver.
-        """
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """Return the URL; empty if the task has written no object."""
+        if compat.are_made_on_the_worker():
+            return getattr(operator, "object_url", None) or ""
         return XCom.get_value(key=_OBJECT_URL, ti_key=ti_key) or ""
 
 
@@ -57,8 +62,12 @@ def coverage_links() -> tuple[BaseOperatorLink, ...]:
     return (VoisoCoverageLink(),) if has_pages() else ()
 
 
-def leave_object_url(context: Mapping[str, Any], url: str) -> None:
-    """Leave an object's URL for :class:`VoisoObjectLink`, if there is a task instance."""
+def leave_object_url(
+    operator: _LinkedOperator, context: Mapping[str, Any], url: str | None
+) -> None:
+    """Leave an object's URL where :class:`VoisoObjectLink` looks for it."""
+    operator.object_url = url
     ti = context.get("ti")
-    if ti is not None:
+    is_pushed = operator.do_xcom_push and not compat.are_made_on_the_worker()
+    if url is not None and ti is not None and is_pushed:
         ti.xcom_push(key=_OBJECT_URL, value=url)

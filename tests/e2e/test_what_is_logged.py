@@ -111,7 +111,9 @@ def test_failures_are_told_in_words(world: World, failed_run: str) -> None:
         "malformed": "VoisoResponseError: ",
         "refused": "VoisoDestinationError: ",
     }.items():
-        assert error in world.airflow.api.task_log("failing", failed_run, task_id)
+        log = world.airflow.api.task_log("failing", failed_run, task_id)
+        assert error in log
+        assert "XCom not found" not in log
 
 
 def test_everything_is_searched(kept: dict[str, str]) -> None:

@@ -247,16 +247,10 @@ def test_templates_are_rendered(s3: SeaweedS3, simulate: Simulate) -> None:
 
 @pytest.mark.usefixtures("s3")
 def test_page_link_is_left(simulate: Simulate) -> None:
-    class Ti:
-        def __init__(self) -> None:
-            self.pushed: dict[str, str] = {}
-
-        def xcom_push(self, *, key: str, value: str) -> None:
-            self.pushed[key] = value
-
     simulate()
-    ti = Ti()
+    task = operator()
 
-    operator().execute({"ti": ti})
+    task.execute({})
 
-    assert ti.pushed["voiso_object_url"].endswith(f"/voiso-cdr/{AGENTS}")
+    assert task.object_url
+    assert task.object_url.endswith(f"/voiso-cdr/{AGENTS}")

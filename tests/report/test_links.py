@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
+from airflow_provider_voiso.compat.links import are_made_on_the_worker
 from airflow_provider_voiso.compat.pages import has_pages
 from airflow_provider_voiso.destinations.stores.s3_url import browser_url
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
@@ -127,16 +128,27 @@ def test_link_leads_to_the_object(
     assert url == f"http://{host}:{port}/{s3_server.bucket}/linked"
 
 
-def test_xcom_respects_do_xcom_push(
-    context: dict[str, Any], pushed: Pushed, s3_server: SeaweedS3
+@pytest.mark.parametrize("do_xcom_push", [True, False])
+def test_url_is_pushed_for_airflow_2(
+    context: dict[str, Any], pushed: Pushed, s3_server: SeaweedS3, *, do_xcom_push: bool
 ) -> None:
     task = VoisoCdrToS3Operator(
-        task_id="export", s3_bucket=s3_server.bucket, s3_key="unlinked", do_xcom_push=False
+        task_id="export",
+        s3_bucket=s3_server.bucket,
+        s3_key="unlinked",
+        do_xcom_push=do_xcom_push,
     )
 
     task.execute(context)
 
-    assert pushed.values == {}
+    assert bool(pushed.values) == (do_xcom_push and not are_made_on_the_worker())
+
+
+@pytest.mark.skipif(not are_made_on_the_worker(), reason="Airflow 2 asks the XCom")
+def test_failed_export_has_no_link() -> None:
+    task = VoisoCdrToS3Operator(task_id="export", s3_bucket="bucket")
+
+    assert VoisoObjectLink().get_link(task, ti_key=None) == ""
 
 
 def test_links_are_registered() -> None:
