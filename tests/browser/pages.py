@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import airflow
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -84,3 +86,10 @@ def open_connection_form(page: Page, conn_id: str) -> Locator:
     dialog.get_by_role("combobox").fill("voiso")
     page.get_by_role("option", name="Voiso").click()
     return dialog
+
+
+def show_extra_fields(dialog: Locator) -> None:
+    """Open the section of a connection's form that holds its type's own fields."""
+    # From Airflow 3.4 on it is open, and named after the type.
+    if tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 4):
+        dialog.get_by_role("button", name="Extra Fields", exact=True).click()

@@ -14,6 +14,7 @@ from airflow_provider_voiso.connection.form import EXTRA_FIELDS, field_behaviour
 from tests.browser.pages import (
     open_connection_form,
     open_trigger_dialog,
+    show_extra_fields,
     start_backfill,
     task_page,
     trigger_on_demand,
@@ -208,7 +209,7 @@ def test_form_explains_every_field(page: Page, running: Site) -> None:
 
     for label in field_behaviour()["relabeling"].values():
         dialog.get_by_text(label, exact=True).wait_for()
-    dialog.get_by_role("button", name="Extra Fields", exact=True).click()
+    show_extra_fields(dialog)
 
     for field in EXTRA_FIELDS:
         dialog.get_by_text(field.label, exact=True).wait_for()

@@ -11,6 +11,7 @@ from airflow_provider_voiso.api.settings import Settings
 from airflow_provider_voiso.compat.forms import conn_fields
 from airflow_provider_voiso.connection.form import EXTRA_FIELDS, field_behaviour
 from airflow_provider_voiso.connection.settings import settings_from_connection
+from tests.browser.pages import open_connection_form, show_extra_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,12 +45,7 @@ def test_dialog_stores_what_hook_reads(
 ) -> None:
     page = browser.new_page(base_url=api_server.url)
     page.set_default_timeout(120_000)
-    page.goto("/connections")
-    page.get_by_role("button", name="Add Connection").click()
-    dialog = page.get_by_role("dialog")
-    dialog.locator("[name=connection_id]").fill("voiso_dialog")
-    dialog.get_by_role("combobox").fill("voiso")
-    page.get_by_role("option", name="Voiso").click()
+    dialog = open_connection_form(page, "voiso_dialog")
 
     relabelled = field_behaviour()["relabeling"]
     dialog.get_by_label(relabelled["host"]).fill("cc-ams03")
@@ -57,7 +53,7 @@ def test_dialog_stores_what_hook_reads(
     for hidden in ("Login", "Port", "Schema"):
         assert dialog.get_by_text(hidden, exact=True).count() == 0
 
-    dialog.get_by_role("button", name="Extra Fields", exact=True).click()
+    show_extra_fields(dialog)
     for name, declared in conn_fields(EXTRA_FIELDS).items():
         dialog.get_by_text(declared["label"], exact=True).wait_for(state="visible")
         shown = dialog.locator(f"[name=element_{name}]").input_value()
