@@ -43,7 +43,9 @@ celery: .venv/ready ## backfill a month of days on two Celery workers and compar
 pictures: .venv/ready ## take the pictures of the documentation from a running Airflow (needs chromium)
 	$(VENV_PYTHON) -m tests.browser.pictures
 
+# Compiled once, as no process of Airflow does it where Python writes no bytecode.
 test: .venv/ready ## run the whole test suite on the newest Airflow
+	@$(VENV_PYTHON) -m compileall -q airflow_provider_voiso demo example_dags tests
 	$(VENV_PYTHON) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 prove: .venv/ready ## read windows from thousands of differently behaving APIs (make prove WORLDS=10000)

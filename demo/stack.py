@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.servers.airflow import AirflowApiServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+_LOCAL_SETTINGS = Path(__file__).with_name("airflow_local_settings.py")
 
 
 class AirflowStack(AirflowApiServer):
@@ -24,3 +27,10 @@ class AirflowStack(AirflowApiServer):
             "dag-processor": self._server("dag-processor"),
             "triggerer": self._server("triggerer", "--skip-serve-logs"),
         }
+
+    def start(self) -> None:
+        """Start all processes, which import once what every task needs."""
+        config = self.home / "config"
+        config.mkdir(parents=True, exist_ok=True)
+        shutil.copy(_LOCAL_SETTINGS, config)
+        super().start()

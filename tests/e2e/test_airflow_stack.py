@@ -5,10 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.e2e.world import on_airflow_3
-from tests.servers.process import PartError
 from tests.servers.traces import processes_naming
 
 if TYPE_CHECKING:
@@ -44,11 +41,6 @@ def test_backfill_ends(world: World) -> None:
     runs = api.runs("numbers", run_type="backfill")
     states = {run["logical_date"]: run["state"] for run in runs}
     assert states == {"2026-11-03T00:00:00Z": "success", "2026-11-04T00:00:00Z": "success"}
-
-
-def test_failing_command_is_an_error(world: World) -> None:
-    with pytest.raises(PartError, match=r"(?s)airflow dags nonsense failed.*nonsense"):
-        world.airflow.airflow("dags", "nonsense")
 
 
 def test_processes_can_be_found(world: World) -> None:

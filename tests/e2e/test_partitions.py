@@ -34,12 +34,27 @@ DAYS = [datetime(2026, 3, day, tzinfo=timezone.utc) for day in range(3, 10)]
 SHORT_DAY = datetime(2026, 3, 29, tzinfo=BERLIN)
 
 
-def backfill(world: World, dag_id: str, first: str, last: str) -> list[dict[str, Any]]:
-    """Run a backfill by Airflow's own command, and return its runs, which succeeded."""
+def backfill(world: World, dag_id: str, first: datetime, last: datetime) -> list[dict[str, Any]]:
+    """Run a backfill, and return its runs, which succeeded."""
+    before = {run["dag_run_id"] for run in world.airflow.api.runs(dag_id)}
+    world.airflow.api.backfill(dag_id, first.isoformat(), last.isoformat())
+    return backfilled(world, dag_id, before)
+
+
+def backfill_by_command(
+    world: World, dag_id: str, first: datetime, last: datetime
+) -> list[dict[str, Any]]:
+    """Run days again by Airflow's own command, and return their runs, which succeeded."""
+    dates = ("--from-date", key_of(first), "--to-date", key_of(last))
+    before = {run["dag_run_id"] for run in world.airflow.api.runs(dag_id)}
+    again = ("--reprocess-behavior", "completed")
+    world.airflow.airflow("backfill", "create", "--dag-id", dag_id, *dates, *again)
+    return backfilled(world, dag_id, before)
+
+
+def backfilled(world: World, dag_id: str, before: set[str]) -> list[dict[str, Any]]:
+    """Wait for a backfill of a DAG to end, and return the runs that were not there before."""
     api = world.airflow.api
-    before = {run["dag_run_id"] for run in api.runs(dag_id)}
-    dates = ("--from-date", first, "--to-date", last, "--reprocess-behavior", "completed")
-    world.airflow.airflow("backfill", "create", "--dag-id", dag_id, *dates)
     runs = [run for run in api.runs(dag_id, run_type="backfill") if run["dag_run_id"] not in before]
     for run in runs:
         world.succeed(dag_id, run["dag_run_id"])
@@ -82,9 +97,8 @@ def key_of(day: datetime) -> str:
 @pytest.fixture(scope="module")
 def short_day(world: World) -> dict[str, Any]:
     """Export the short day by a backfill, and return its run."""
-    [run] = backfill(
-        world, "voiso_cdr_partitioned", "2026-03-29T00:00:00+01:00", "2026-03-29T12:00:00+02:00"
-    )
+    noon = SHORT_DAY.replace(hour=12)
+    [run] = backfill(world, "voiso_cdr_partitioned", SHORT_DAY, noon)
     return run
 
 
@@ -132,12 +146,11 @@ def test_backfill_announces_changed_days(world: World) -> None:
     first_run = world.scheduled_run("changing_days")
     world.succeed("changing_days", first_run["dag_run_id"])
     first_days = [first_run["partition_key"], *map(key_of, DAYS)]
-    dates = (key_of(DAYS[0]), key_of(DAYS[-1]))
 
-    backfill(world, "changing_days", *dates)
+    backfill(world, "changing_days", DAYS[0], DAYS[-1])
     heard_first = keys_heard(world, "changed_days", len(first_days))
     sim.drift_now()
-    again = backfill(world, "changing_days", *dates)
+    again = backfill_by_command(world, "changing_days", DAYS[0], DAYS[-1])
     events = events_of(world, "changing_days")
     heard = keys_heard(world, "changed_days", len(events))
 

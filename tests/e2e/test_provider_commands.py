@@ -28,7 +28,8 @@ def test_working_connection_is_told(world: World) -> None:
 
 
 def test_wrong_key_is_told(world: World) -> None:
-    with pytest.raises(PartError) as refused:
+    command = "airflow connections test voiso_wrong_key failed with exit code 1"
+    with pytest.raises(PartError, match=command) as refused:
         world.airflow.airflow("connections", "test", "voiso_wrong_key")
     printed = str(refused.value)
     assert "does not know the API key (status 401). Check the connection's password" in " ".join(
