@@ -7,10 +7,11 @@ DAG file, takes a second more.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 _FORKING = {"scheduler", "dag-processor"}
-_NEEDED = (
+NEEDED = (
     "airflow.dag_processing.dagbag",
     "airflow.providers.amazon.aws.hooks.s3",
     "airflow.providers.openlineage.plugins.listener",
@@ -29,5 +30,6 @@ _NEEDED = (
 )
 
 if not _FORKING.isdisjoint(sys.argv):
-    for name in _NEEDED:
-        import_module(name)
+    for name in NEEDED:
+        with suppress(ImportError):  # older Airflows lack some
+            import_module(name)

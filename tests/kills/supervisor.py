@@ -28,6 +28,8 @@ from airflow.sdk.api.client import Client
 from airflow.sdk.api.datamodels._generated import BundleInfo, TaskInstance
 from airflow.sdk.execution_time import supervisor
 
+from demo.airflow_local_settings import NEEDED
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -38,12 +40,11 @@ ESCALATION = 60.0
 """Seconds after SIGTERM until SIGKILL; Airflow's five may be too few on a busy machine."""
 # What a worker's first task imports would otherwise be most of each short life.
 HEAVY = (
-    "airflow_provider_voiso.operators.cdr_to_s3", "airflow_provider_voiso.operators.cdr_to_sql",
-    "boto3.s3.transfer", "airflow.dag_processing.dagbag", "airflow.providers.amazon.aws.hooks.s3",
-    "airflow.providers.mysql.hooks.mysql", "airflow.providers.postgres.hooks.postgres",
-    "airflow.providers.sqlite.hooks.sqlite", "psycopg", "psycopg2",
-    "duckdb_provider.hooks.duckdb_hook", "airflow.sdk.execution_time.task_runner",
-)  # fmt: skip
+    *NEEDED,
+    "airflow.providers.mysql.hooks.mysql",
+    "duckdb_provider.hooks.duckdb_hook",
+    "psycopg",
+)
 
 
 def api(states: list[str]) -> httpx.MockTransport:
