@@ -68,7 +68,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         connections = {
             "voiso_default": voiso_connection(voiso),
             "voiso_halting": voiso_connection(halting, per_page=500),
-            "voiso_slow": voiso_connection(voiso, per_page=50, requests_per_second=1),
+            "voiso_slow": voiso_connection(voiso, per_page=125, requests_per_second=1),
             "voiso_late": voiso_connection(late),
             "voiso_changing": voiso_connection(changing),
             "voiso_deferred": voiso_connection(deferred),
