@@ -5,6 +5,6 @@ from __future__ import annotations
 from airflow import __version__
 
 
-def are_made_on_the_worker() -> bool:
+def worker_makes_links() -> bool:
     """Tell whether the links of a task are made where it ran, from the operator that ran."""
     return not __version__.startswith("2.")

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom, conf
 
-from airflow_provider_voiso.compat import links as compat
 from airflow_provider_voiso.compat.assets import is_asset
+from airflow_provider_voiso.compat.links import worker_makes_links
 from airflow_provider_voiso.compat.pages import has_pages
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class VoisoObjectLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """Return the URL; empty if the task has written no object."""
-        if compat.are_made_on_the_worker():
+        if worker_makes_links():
             return getattr(operator, "object_url", None) or ""
         return XCom.get_value(key=_OBJECT_URL, ti_key=ti_key) or ""
 
@@ -68,6 +68,6 @@ def leave_object_url(
     """Leave an object's URL where :class:`VoisoObjectLink` looks for it."""
     operator.object_url = url
     ti = context.get("ti")
-    is_pushed = operator.do_xcom_push and not compat.are_made_on_the_worker()
+    is_pushed = operator.do_xcom_push and not worker_makes_links()
     if url is not None and ti is not None and is_pushed:
         ti.xcom_push(key=_OBJECT_URL, value=url)

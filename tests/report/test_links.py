@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
-from airflow_provider_voiso.compat.links import are_made_on_the_worker
+from airflow_provider_voiso.compat.links import worker_makes_links
 from airflow_provider_voiso.compat.pages import has_pages
 from airflow_provider_voiso.destinations.stores.s3_url import browser_url
 from airflow_provider_voiso.operators.cdr_to_s3 import VoisoCdrToS3Operator
@@ -141,10 +141,10 @@ def test_url_is_pushed_for_airflow_2(
 
     task.execute(context)
 
-    assert bool(pushed.values) == (do_xcom_push and not are_made_on_the_worker())
+    assert bool(pushed.values) == (do_xcom_push and not worker_makes_links())
 
 
-@pytest.mark.skipif(not are_made_on_the_worker(), reason="Airflow 2 asks the XCom")
+@pytest.mark.skipif(not worker_makes_links(), reason="Airflow 2 asks the XCom")
 def test_failed_export_has_no_link() -> None:
     task = VoisoCdrToS3Operator(task_id="export", s3_bucket="bucket")
 
