@@ -9,6 +9,10 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _FORKING = {"scheduler", "dag-processor"}
 NEEDED = (
@@ -29,7 +33,13 @@ NEEDED = (
     "sqlparse",
 )
 
-if not _FORKING.isdisjoint(sys.argv):
-    for name in NEEDED:
-        with suppress(ImportError):  # older Airflows lack some
+
+def import_what_is_there(names: Iterable[str]) -> None:
+    """Import modules, of which older Airflows lack some."""
+    for name in names:
+        with suppress(ImportError):
             import_module(name)
+
+
+if not _FORKING.isdisjoint(sys.argv):
+    import_what_is_there(NEEDED)

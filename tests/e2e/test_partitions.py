@@ -34,27 +34,18 @@ DAYS = [datetime(2026, 3, day, tzinfo=timezone.utc) for day in range(3, 10)]
 SHORT_DAY = datetime(2026, 3, 29, tzinfo=BERLIN)
 
 
-def backfill(world: World, dag_id: str, first: datetime, last: datetime) -> list[dict[str, Any]]:
-    """Run a backfill, and return its runs, which succeeded."""
-    before = {run["dag_run_id"] for run in world.airflow.api.runs(dag_id)}
-    world.airflow.api.backfill(dag_id, first.isoformat(), last.isoformat())
-    return backfilled(world, dag_id, before)
-
-
-def backfill_by_command(
-    world: World, dag_id: str, first: datetime, last: datetime
+def backfill(
+    world: World, dag_id: str, first: datetime, last: datetime, *, by_command: bool = False
 ) -> list[dict[str, Any]]:
-    """Run days again by Airflow's own command, and return their runs, which succeeded."""
-    dates = ("--from-date", key_of(first), "--to-date", key_of(last))
-    before = {run["dag_run_id"] for run in world.airflow.api.runs(dag_id)}
-    again = ("--reprocess-behavior", "completed")
-    world.airflow.airflow("backfill", "create", "--dag-id", dag_id, *dates, *again)
-    return backfilled(world, dag_id, before)
-
-
-def backfilled(world: World, dag_id: str, before: set[str]) -> list[dict[str, Any]]:
-    """Wait for a backfill of a DAG to end, and return the runs that were not there before."""
+    """Run a backfill and return its runs, which succeeded; Airflow's command runs days again."""
     api = world.airflow.api
+    before = {run["dag_run_id"] for run in api.runs(dag_id)}
+    if by_command:
+        dates = ("--from-date", key_of(first), "--to-date", key_of(last))
+        again = ("--reprocess-behavior", "completed")
+        world.airflow.airflow("backfill", "create", "--dag-id", dag_id, *dates, *again)
+    else:
+        api.backfill(dag_id, first.isoformat(), last.isoformat())
     runs = [run for run in api.runs(dag_id, run_type="backfill") if run["dag_run_id"] not in before]
     for run in runs:
         world.succeed(dag_id, run["dag_run_id"])
@@ -150,7 +141,7 @@ def test_backfill_announces_changed_days(world: World) -> None:
     backfill(world, "changing_days", DAYS[0], DAYS[-1])
     heard_first = keys_heard(world, "changed_days", len(first_days))
     sim.drift_now()
-    again = backfill_by_command(world, "changing_days", DAYS[0], DAYS[-1])
+    again = backfill(world, "changing_days", DAYS[0], DAYS[-1], by_command=True)
     events = events_of(world, "changing_days")
     heard = keys_heard(world, "changed_days", len(events))
 

@@ -9,7 +9,6 @@ JSON, and its result goes out.
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 import os
@@ -28,7 +27,7 @@ from airflow.sdk.api.client import Client
 from airflow.sdk.api.datamodels._generated import BundleInfo, TaskInstance
 from airflow.sdk.execution_time import supervisor
 
-from demo.airflow_local_settings import NEEDED
+from demo.airflow_local_settings import NEEDED, import_what_is_there
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -187,9 +186,7 @@ def main() -> None:
     """Carry out the orders on standard input in sequence."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever else is printed goes to the log
-    for name in HEAVY:
-        with suppress(ImportError):
-            importlib.import_module(name)
+    import_what_is_there(HEAVY)
     # The supervisor may notice no sooner that a task has ended.
     setattr(supervisor, "MIN_HEARTBEAT_INTERVAL", 0.1)  # noqa: B010 - an int to Airflow
     with tempfile.TemporaryFile("w+") as stacks:
