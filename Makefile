@@ -11,12 +11,15 @@ AUDIT_ARGS ?=
 VENV_PYTHON := .venv/bin/python
 EXTRAS := --extra amazon --extra postgres --extra mysql --extra sqlite --extra duckdb --extra parquet --extra openlineage
 
+# Once, as no process of Airflow compiles the checkout where Python writes no bytecode.
+COMPILE := $(VENV_PYTHON) -m compileall -q airflow_provider_voiso demo example_dags tests
+
 # uv trusts its own certificates only; those of the system also work behind a company's proxy.
 export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo pictures test prove faults kills soak bench celery lowest audit lint format docs site dist dist-check matrix \
+.PHONY: help env demo pictures test test-airflow prove faults kills soak bench celery lowest audit lint format docs site dist dist-check matrix \
 	requirements clean
 
 help: ## list the commands
@@ -43,10 +46,14 @@ celery: .venv/ready ## backfill a month of days on two Celery workers and compar
 pictures: .venv/ready ## take the pictures of the documentation from a running Airflow (needs chromium)
 	$(VENV_PYTHON) -m tests.browser.pictures
 
-# Compiled once, as no process of Airflow does it where Python writes no bytecode.
-test: .venv/ready ## run the whole test suite on the newest Airflow
-	@$(VENV_PYTHON) -m compileall -q airflow_provider_voiso demo example_dags tests
-	$(VENV_PYTHON) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+test: .venv/ready ## run all tests against real servers, but those of test-airflow
+	@$(COMPILE)
+	$(VENV_PYTHON) -m pytest -n $(WORKERS) -m "not whole_airflow" $(PYTEST_ARGS)
+
+# They take longer than all others together.
+test-airflow: .venv/ready ## run the tests that need the processes of an Airflow, and a browser
+	@$(COMPILE)
+	$(VENV_PYTHON) -m pytest -n $(WORKERS) -m whole_airflow $(PYTEST_ARGS)
 
 prove: .venv/ready ## read windows from thousands of differently behaving APIs (make prove WORLDS=10000)
 	WORLDS=$(WORLDS) $(VENV_PYTHON) -m pytest tests/api/test_walk.py --durations=5

@@ -34,6 +34,7 @@ pytestmark = [
         tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 3),
         reason="the pages are those of Airflow 3.3",
     ),
+    pytest.mark.whole_airflow,
     # One Airflow for all: with pytest-xdist they belong on one worker.
     pytest.mark.xdist_group("browser"),
 ]

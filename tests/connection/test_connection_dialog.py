@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 KEY = "a387aaf1f101fcfe284aaf61"
 
 pytestmark = [
+    pytest.mark.whole_airflow,
     pytest.mark.usefixtures("installed"),
     pytest.mark.skipif(
         tuple(map(int, airflow_version.split(".")[:2])) < (3, 2),

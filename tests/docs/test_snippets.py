@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.servers.s3 import SeaweedS3
 
-pytestmark = [pytest.mark.slow_airflow, pytest.mark.xdist_group("airflow")]
+pytestmark = [pytest.mark.whole_airflow, pytest.mark.xdist_group("airflow")]
 
 PYTHON = blocks("python")
 DAGS = [block for block in PYTHON if re.search(r"^with DAG\(", block.code, re.MULTILINE)]

@@ -53,6 +53,7 @@ SLA = ("time_to_first_response", "time_to_resolution", "time_to_reply")
 # loadgroup).
 on_airflow_3 = [
     pytest.mark.skipif(airflow.__version__.startswith("2."), reason="the stack is of Airflow 3"),
+    pytest.mark.whole_airflow,
     pytest.mark.xdist_group("airflow"),
 ]
 needs_partitions = pytest.mark.skipif(

@@ -15,6 +15,7 @@ needs_page = [
         not entry_points(group="airflow.plugins", name="voiso_coverage"),
         reason="the package is not installed in this environment (pip install -e .)",
     ),
+    pytest.mark.whole_airflow,
     pytest.mark.xdist_group("coverage"),
 ]
 HAS_PARTITIONS = not airflow.__version__.startswith(("2.", "3.0.", "3.1."))

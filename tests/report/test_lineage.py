@@ -164,7 +164,7 @@ def test_key_of_an_object_may_hold_any_sign() -> None:
     assert (place.namespace, place.name) == ("s3://voiso-cdr", "a?b#c/d")
 
 
-@pytest.mark.slow_airflow
+@pytest.mark.whole_airflow
 @pytest.mark.xdist_group("airflow")
 def test_listener_sends_the_export(simulator: Simulator, tmp_path: Path) -> None:
     events = tmp_path / "lineage.jsonl"

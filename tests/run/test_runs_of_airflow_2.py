@@ -20,7 +20,7 @@ from tests.servers.commands import several_commands
 
 pytestmark = [
     pytest.mark.skipif(not airflow.__version__.startswith("2."), reason="needs Airflow 2.11"),
-    pytest.mark.slow_airflow,
+    pytest.mark.whole_airflow,
     pytest.mark.xdist_group("airflow"),
 ]
 

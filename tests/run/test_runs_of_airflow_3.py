@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.skipif(airflow.__version__.startswith("2."), reason="needs Airflow 3"),
-    pytest.mark.slow_airflow,
+    pytest.mark.whole_airflow,
     pytest.mark.xdist_group("airflow"),
 ]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_voiso.simulator import Simulator
 
-pytestmark = [pytest.mark.slow_airflow, pytest.mark.xdist_group("airflow")]
+pytestmark = [pytest.mark.whole_airflow, pytest.mark.xdist_group("airflow")]
 
 ROOT = Path(__file__).parents[2]
 
