@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_voiso.destinations.columns import COLUMNS, rows
@@ -113,7 +113,9 @@ def test_other_json_is_refused() -> None:
 
 
 HOSTILE = st.lists(
-    st.sampled_from([*"=+-@;\t\r\n' ,\"1a\N{NO-BREAK SPACE}", "\N{FULLWIDTH EQUALS SIGN}"])
+    st.sampled_from(
+        [*"=+-@;\t\r\n' ,\"1a\x1f\N{NO-BREAK SPACE}\N{EM SPACE}", "\N{FULLWIDTH EQUALS SIGN}"]
+    )
 ).map("".join)
 
 
@@ -131,6 +133,8 @@ def test_any_text_is_read_back(records: list[dict[str, str]]) -> None:
 
 
 @given(st.text() | HOSTILE)
+@example("\x1f=:")
+@example("\N{IDEOGRAPHIC SPACE}=:")
 def test_no_cell_begins_a_formula(text: str) -> None:
     lines = csv_lines(encode({"agent": text, "new": text})).decode()
     cells = [cell for line in csv.reader(io.StringIO(lines, newline="")) for cell in line]

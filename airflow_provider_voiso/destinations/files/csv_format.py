@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _NEEDS_QUOTES = re.compile(r'[",;\t\r\n]|^\s|\s$|^$|^\\\.$')
 # The last four are wide forms, which spreadsheets of East Asia take for the others.
 _SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
-_FORMULA = rf"""["' \xa0]*[{re.escape(_SIGNS)}]"""
+_SPACE = r"[^\S\t\r\n]"
+_FORMULA = rf"""(?:["']|{_SPACE})*[{re.escape(_SIGNS)}]"""
 _BEGINS_AS_FORMULA = re.compile(_FORMULA)
 _HOLDS_FORMULA = re.compile(rf"[;\t\r\n]{_FORMULA}")
 _BEFORE_FORMULA = re.compile(rf"(^|[;\t\r\n])(?={_FORMULA})")
