@@ -26,10 +26,28 @@ T = TypeVar("T")
 
 LOOPBACK = "127.0.0.1"
 LEASH = Path(__file__).with_name("leash.py")
-# Below the range from which Linux and macOS take the ports of outgoing connections, so that no
-# client grabs a port between its choice and its use; the partner ports of SeaweedFS, 10000 higher,
-# stay below 32768 too.
-PORTS = range(10_100, 22_700)
+
+
+def ports_of(worker: str, workers: int) -> range:
+    """Return the ports from which one worker of pytest-xdist chooses, and no other one.
+
+    Seconds pass between the choice of a port and its use, in which another worker would find it
+    free.
+
+    :param worker: its name, such as ``gw1``
+    :param workers: their number
+    """
+    # Below the range from which Linux and macOS take the ports of outgoing connections, so that no
+    # client grabs one either. The partner ports of SeaweedFS, 10000 higher, stay below it too.
+    size = 10_000 // workers
+    first = 10_100 + size * int(worker.removeprefix("gw"))
+    return range(first, first + size)
+
+
+PORTS = ports_of(
+    os.environ.get("PYTEST_XDIST_WORKER", "gw0"),
+    int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+)
 
 
 class PartError(RuntimeError):

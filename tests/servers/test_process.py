@@ -19,7 +19,7 @@ from tests.servers import process
 from tests.servers.process import LOOPBACK, PartError, Server, free_ports, is_free, wait_for
 
 ROOT = Path(__file__).parents[2]
-FEW_PORTS = range(23_700, 23_708)
+FEW_PORTS = range(31_000, 31_008)  # nothing else uses them
 
 # A server with a child that leaves its process group, as the tasks of Airflow do; each tells its
 # pid.
@@ -130,6 +130,15 @@ def test_silent_server_is_ended(tmp_path: Path) -> None:
     assert nothing_left(tmp_path, port)
 
 
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_workers_choose_different_ports(workers: int) -> None:
+    shares = [process.ports_of(f"gw{number}", workers) for number in range(workers)]
+    ports = [port for share in shares for port in share]
+    assert len(set(ports)) == len(ports) > 9_900
+    assert max(ports) + 10_000 < 32_768
+
+
+@pytest.mark.xdist_group("few_ports")
 @given(
     taken=st.sets(st.sampled_from(FEW_PORTS)),
     far=st.sets(st.sampled_from(FEW_PORTS)),
@@ -151,6 +160,7 @@ def test_free_ports_are_chosen_once(taken: set[int], far: set[int], count: int) 
     assert set(chosen) <= usable
 
 
+@pytest.mark.xdist_group("few_ports")
 def test_partners_are_no_ports_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     distance = 2
     monkeypatch.setattr(process, "PORTS", FEW_PORTS)
