@@ -11,7 +11,7 @@ AUDIT_ARGS ?=
 VENV_PYTHON := .venv/bin/python
 EXTRAS := --extra amazon --extra postgres --extra mysql --extra sqlite --extra duckdb --extra parquet --extra openlineage
 
-# Once, as no process of Airflow compiles the checkout where Python writes no bytecode.
+# Compiles the checkout once: where Python writes no bytecode, each process of Airflow would do it again.
 COMPILE := $(VENV_PYTHON) -m compileall -q airflow_provider_voiso demo example_dags tests
 
 # uv trusts its own certificates only; those of the system also work behind a company's proxy.
@@ -19,8 +19,8 @@ export UV_SYSTEM_CERTS ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo pictures test test-airflow prove faults kills soak bench celery lowest audit lint format docs site dist dist-check matrix \
-	requirements clean
+.PHONY: help env demo pictures test test-airflow prove faults kills soak bench celery lowest audit lint format docs site dist \
+	dist-check matrix requirements clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile

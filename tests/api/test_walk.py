@@ -134,7 +134,7 @@ drifts = st.builds(
     readings=readings,
     drift=drifts,
     per_page=st.integers(20, 2 * CAP),
-    records_per_day=st.sampled_from([40, 150, 400]),
+    records_per_day=st.sampled_from([40, 300, 800]),
     connections=st.sampled_from([1, 1, 3]),
 )
 def test_records_that_stay_are_read(

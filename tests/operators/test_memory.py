@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # The records of one server are enough: with pytest-xdist all of these tests belong on one worker.
 pytestmark = pytest.mark.xdist_group("memory")
 ROOT = Path(__file__).parents[2]
-MANY = 200_000
+MANY = 300_000
 # Each export has a process of its own: a second one in the same process also takes what the
 # allocators of Python and pyarrow did not give back after the first, up to 30 MB. Both begin
 # where the imports are done.
